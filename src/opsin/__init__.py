@@ -1,0 +1,43 @@
+"""Opsin: from labelled images to a model its owner can trust and a report its owner can show.
+
+>>> import opsin
+>>> run = opsin.train("digits", epochs=2)            # doctest: +SKIP
+>>> run.predict(["scan.png"])[0].label               # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+# Imported on first use, so that `import opsin` and `opsin --help` need neither torch nor matplotlib.
+_LAZY = {
+    "train": "opsin.workflow",
+    "evaluate": "opsin.workflow",
+    "predict": "opsin.workflow",
+    "load_run": "opsin.workflow",
+    "Run": "opsin.workflow",
+    "Recipe": "opsin.recipe",
+    "OpsinError": "opsin.errors",
+    "read_dataset": "opsin.data.reading",
+}
+
+__all__ = ["Recipe", "OpsinError", "Run", "evaluate", "load_run", "predict", "read_dataset", "train"]
+
+if TYPE_CHECKING:
+    from opsin.data.reading import read_dataset
+    from opsin.errors import OpsinError
+    from opsin.recipe import Recipe
+    from opsin.workflow import Run, evaluate, load_run, predict, train
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'opsin' has no attribute {name!r}")
+    return getattr(importlib.import_module(_LAZY[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_LAZY])

@@ -1,0 +1,200 @@
+"""The data set: samples (an image and its target), class names, and what is known of their groups and split."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from opsin.data.decode import image_size, read_image
+from opsin.errors import DataError
+
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
+SPLITS = (TRAIN, VALIDATION, TEST)
+
+# What may be mirrored without becoming something else: nothing (characters), left and right (photographs), or any
+# direction (microscopy, aerial views).
+Symmetry = Literal["none", "mirror", "any"]
+
+
+class Images(Protocol):
+    """A sequence of images that are read one at a time."""
+
+    def __len__(self) -> int: ...
+
+    def name(self, index: int) -> str:
+        """Return what a person calls this image: a path relative to the data set, or ``image 17``."""
+
+    def read(self, index: int, size: tuple[int, int] | None = None, bits: int = 16) -> NDArray[np.uint8]:
+        """Return the image, uint8 ``(H, W, C)`` with C = 1 or 3.
+
+        Args:
+            index: Which image.
+            size: A hint: the caller shrinks the image to (height, width) afterwards, so that a JPEG may be decoded at
+                reduced scale, though never below this size.
+            bits: Bits in use in 16-bit images.
+
+        Raises:
+            UnreadableImageError: The image cannot be read.
+        """
+
+    def shape(self, index: int) -> tuple[int, int, int]:
+        """Return (height, width, channels) without decoding the pixels, where the format allows it."""
+
+    def signature(self, index: int) -> tuple[int, int]:
+        """Return two numbers that change when the image changes (size and modification time of a file)."""
+
+
+class ArrayImages:
+    """Images that are in memory already.
+
+    Args:
+        array: uint8 ``(N, H, W)`` or ``(N, H, W, C)`` with C = 1 or 3.
+    """
+
+    def __init__(self, array: NDArray[np.uint8]):
+        if array.dtype != np.uint8 or array.ndim not in (3, 4) or (array.ndim == 4 and array.shape[3] not in (1, 3)):
+            raise DataError(f"Images must be uint8 (N, H, W) or (N, H, W, 1 or 3), not {array.dtype} {array.shape}.")
+        self.array = array if array.ndim == 4 else array[..., None]
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def name(self, index: int) -> str:
+        """Return ``image 17``."""
+        return f"image {index}"
+
+    def read(self, index: int, size: tuple[int, int] | None = None, bits: int = 16) -> NDArray[np.uint8]:
+        """Return the image, uint8 ``(H, W, C)``; ``size`` and ``bits`` have no effect."""
+        return self.array[index]
+
+    def shape(self, index: int) -> tuple[int, int, int]:
+        """Return (height, width, channels)."""
+        return self.array.shape[1:]  # type: ignore[return-value]
+
+    def signature(self, index: int) -> tuple[int, int]:
+        """Return zeros: arrays do not change."""
+        return (0, 0)
+
+
+class FileImages:
+    """Images that are files.
+
+    Args:
+        root: The folder that names are relative to.
+        paths: The files, below ``root`` or anywhere else.
+    """
+
+    def __init__(self, root: Path, paths: Sequence[Path]):
+        self.root = root
+        self.paths = list(paths)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def name(self, index: int) -> str:
+        """Return the path relative to the data set's folder, with forward slashes."""
+        path = self.paths[index]
+        return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else path.as_posix()
+
+    def read(self, index: int, size: tuple[int, int] | None = None, bits: int = 16) -> NDArray[np.uint8]:
+        """Decode the file; see `opsin.data.decode.read_image`."""
+        return read_image(self.paths[index], size=size, bits=bits)
+
+    def shape(self, index: int) -> tuple[int, int, int]:
+        """Return (height, width, channels) from the file's header."""
+        return image_size(self.paths[index])
+
+    def signature(self, index: int) -> tuple[int, int]:
+        """Return the file's size in bytes and its modification time in nanoseconds."""
+        status = self.paths[index].stat()
+        return (status.st_size, status.st_mtime_ns)
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """Labelled images.
+
+    Attributes:
+        name: A short name for run folders and reports.
+        classes: Class names; a label is an index into them.
+        images: N images.
+        labels: int64 ``(N,)``, values in ``[0, len(classes))``.
+        split: ``(N,)`` of "train", "validation" or "test" where the data come with a split, else None.
+        groups: ``(N,)`` of names that stay on one side of every split (patient, slide, video); None: each on its own.
+        symmetry: Which mirror images are still the same thing; None: not known.
+        notes: Sentences for the report on what was found or decided while reading.
+        left_out: Names of images left out because they cannot be read, each with the reason.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    images: Images
+    labels: NDArray[np.int64]
+    split: NDArray[np.str_] | None = None
+    groups: NDArray[np.str_] | None = None
+    symmetry: Symmetry | None = None
+    notes: tuple[str, ...] = ()
+    left_out: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        number = len(self.images)
+        for what, values in (("labels", self.labels), ("split", self.split), ("groups", self.groups)):
+            if values is not None and len(values) != number:
+                raise DataError(f"{self.name}: {number:,} images but {len(values):,} {what}; there must be one for each.")
+        if number and not (0 <= int(self.labels.min()) and int(self.labels.max()) < len(self.classes)):
+            raise DataError(f"{self.name}: labels must lie between 0 and {len(self.classes) - 1}.")
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def subset(self, indices: NDArray[np.int64]) -> DataSet:
+        """Return the data set of the samples at ``indices`` (int64 ``(M,)``), in that order."""
+
+        def pick(values: NDArray | None) -> NDArray | None:
+            return None if values is None else values[indices]
+
+        images = SomeImages(self.images, indices)
+        return replace(
+            self, images=images, labels=self.labels[indices], split=pick(self.split), groups=pick(self.groups)
+        )
+
+    def counts(self) -> NDArray[np.int64]:
+        """Return the number of samples of each class, int64 ``(classes,)``."""
+        return np.bincount(self.labels, minlength=len(self.classes))
+
+
+class SomeImages:
+    """Some of the images of another sequence, each under its own name.
+
+    Args:
+        images: All images.
+        indices: int64 ``(M,)``; which of them.
+    """
+
+    def __init__(self, images: Images, indices: NDArray[np.int64]):
+        self.images = images
+        self.indices = indices
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def name(self, index: int) -> str:
+        """Return the name in the full sequence."""
+        return self.images.name(int(self.indices[index]))
+
+    def read(self, index: int, size: tuple[int, int] | None = None, bits: int = 16) -> NDArray[np.uint8]:
+        """Return the image, uint8 ``(H, W, C)``."""
+        return self.images.read(int(self.indices[index]), size, bits)
+
+    def shape(self, index: int) -> tuple[int, int, int]:
+        """Return (height, width, channels)."""
+        return self.images.shape(int(self.indices[index]))
+
+    def signature(self, index: int) -> tuple[int, int]:
+        """Return the two numbers that change when the image changes."""
+        return self.images.signature(int(self.indices[index]))

@@ -1,0 +1,349 @@
+"""The recipe: everything that decides a run, as frozen dataclasses that are written and read as TOML.
+
+A key left out (``None`` here) is decided by a stated rule when the data are known (`opsin.planning.resolve`); a resolved
+recipe has no ``None`` left and reproduces its run. Each field carries its own help, bounds and choices, from which the
+command line makes its flags and the documentation its reference.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+import tomllib
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from opsin.errors import RecipeError, nearest
+
+T = TypeVar("T")
+
+
+def setting(
+    default: Any,
+    help: str,
+    *,
+    choices: tuple[str, ...] = (),
+    low: float = -math.inf,
+    high: float = math.inf,
+    flag: str = "",
+) -> Any:
+    """Declare one key of a recipe.
+
+    Args:
+        default: Its value where the recipe is silent; None means "decided by a rule once the data are known".
+        help: One sentence for ``--help`` and the documentation.
+        choices: The allowed words, for text keys.
+        low: The smallest allowed number.
+        high: The largest allowed number.
+        flag: The name of its flag on the command line, where it differs from the key.
+    """
+    metadata = {"help": help, "choices": choices, "low": low, "high": high, "flag": flag}
+    if isinstance(default, dict):
+        return field(default_factory=lambda: dict(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class DataRecipe:
+    """Which images, and how they are brought to one size."""
+
+    source: str = setting("", "folder, CSV, npz or IDX file, or the name of a known data set", flag="")
+    label: str = setting("label", "column (CSV) or array (npz) that holds the class")
+    group: str = setting("group", "column or array whose equal values (patient, slide, video) stay on one side of a split")
+    image_size: tuple[int, int] | None = setting(
+        None, "height and width the network sees, in pixels (224 or 64x128); left out: up to 64 as it is, else 128-224"
+    )
+    channels: int | None = setting(None, "1 grey, 3 color; left out: 3 for pretrained networks, else as the images are", low=1, high=3)
+    resize: str = setting(
+        "squash",
+        "how an image of another shape is brought to size: squash (all of it, distorted), crop (the middle), pad (black bars)",
+        choices=("squash", "crop", "pad"),
+    )
+    bits: int = setting(16, "bits in use in 16-bit images (12 for many cameras): 2^bits - 1 becomes white", low=8, high=16)
+    memory_gb: float | None = setting(
+        None, "decoded images above this size live in a file on disk; left out: a third of the memory that is free", low=0
+    )
+    skip_unreadable: bool = setting(False, "leave out images that cannot be read, and say so in the report")
+
+
+@dataclass(frozen=True)
+class SplitRecipe:
+    """How samples are shared out between training, validation and test, where the data do not say it."""
+
+    validation: float = setting(0.15, "part of the training images held out for validation (at most 5,000)", low=0.01, high=0.5)
+    test: float = setting(0.15, "part of all images locked away for test (at most 10,000)", low=0.01, high=0.5)
+    seed: int = setting(0, "seed of the split, apart from the seed of training", low=0, flag="split-seed")
+
+
+@dataclass(frozen=True)
+class NetworkRecipe:
+    """The network and where its weights begin."""
+
+    name: str | None = setting(
+        None,
+        "a network of ours or any of timm's; left out: small_resnet up to 64 pixels, else tf_efficientnet_lite0 fine-tuned",
+        flag="network",
+    )
+    pretrained: bool | None = setting(None, "begin from ImageNet weights; left out: yes for images above 64 pixels")
+    dropout: float = setting(0.0, "dropout before the last layer", low=0, high=0.95)
+    options: dict[str, Any] = setting({}, "further arguments of the network's constructor")
+
+
+@dataclass(frozen=True)
+class AugmentationRecipe:
+    """What is varied at random, anew for each image in each epoch. 0 switches a transformation off."""
+
+    strength: float = setting(1.0, "multiplies every range below; 0 switches augmentation off", low=0, high=3, flag="augment")
+    horizontal_flip: float | None = setting(None, "probability of a left-right mirror image", low=0, high=1)
+    vertical_flip: float | None = setting(None, "probability of an upside-down mirror image", low=0, high=1)
+    quarter_turns: float | None = setting(None, "probability of a turn by 90, 180 or 270 degrees", low=0, high=1)
+    rotation: float = setting(10.0, "largest rotation to either side, degrees", low=0, high=180)
+    shift: float = setting(0.08, "largest shift in each direction, as part of the side", low=0, high=0.5)
+    scale: float = setting(0.1, "largest zoom in or out (0.1: between 1/1.1 and 1.1 times)", low=0, high=1)
+    shear: float = setting(5.0, "largest shear, degrees", low=0, high=45)
+    brightness: float | None = setting(None, "largest change of brightness, as part of the full range", low=0, high=1)
+    contrast: float | None = setting(None, "largest change of contrast, as a factor (0.2: 0.8-1.2 times)", low=0, high=1)
+    saturation: float | None = setting(None, "largest change of color saturation, as a factor", low=0, high=1)
+    noise: float = setting(0.0, "largest standard deviation of Gaussian noise, as part of the full range", low=0, high=1)
+    erase: float = setting(0.0, "side of a square blanked at a random place in each image, as part of the side", low=0, high=0.9)
+    mixup: float = setting(0.0, "alpha of mixup (Zhang et al. 2018)", low=0)
+    cutmix: float = setting(0.0, "alpha of cutmix (Yun et al. 2019)", low=0)
+
+
+@dataclass(frozen=True)
+class TrainingRecipe:
+    """How long, with which optimizer, and when to stop."""
+
+    epochs: int | None = setting(None, "passes over the training images; left out: by the number of images", low=1)
+    minutes: float | None = setting(None, "a time budget instead: the epochs that fit into it are measured first", low=0.01)
+    batch_size: int | None = setting(None, "images per step; left out: 32 to 128 by the number of images", low=1)
+    optimizer: str = setting("adamw", "sgd (Nesterov momentum), adam or adamw", choices=("sgd", "adam", "adamw"))
+    learning_rate: float | None = setting(None, "peak learning rate; left out: by optimizer and network", low=0)
+    momentum: float = setting(0.9, "momentum of sgd, first beta of adam", low=0, high=0.9999)
+    weight_decay: float = setting(0.05, "weight decay (not on biases and normalization)", low=0)
+    schedule: str = setting(
+        "one-cycle",
+        "constant, step, cosine, one-cycle (Smith 2018) or plateau (lower when validation stalls)",
+        choices=("constant", "step", "cosine", "one-cycle", "plateau"),
+    )
+    warmup_epochs: float = setting(0.0, "epochs of rising learning rate before constant, step, cosine or plateau", low=0)
+    step_epochs: int = setting(10, "step: epochs between two reductions", low=1)
+    gamma: float = setting(0.2, "step and plateau: factor of a reduction", low=0, high=1)
+    plateau_epochs: int = setting(3, "plateau: epochs without improvement before a reduction", low=0)
+    label_smoothing: float = setting(0.0, "part of the target shared among all classes", low=0, high=0.5)
+    balance: str = setting(
+        "none",
+        "for uneven classes: weights (in the loss) or sampling (rare classes drawn more often)",
+        choices=("none", "weights", "sampling"),
+    )
+    average: float = setting(0.0, "decay of the moving average of the weights that is validated and kept (0.999; 0: off)", low=0, high=0.99999)
+    accumulate: int = setting(1, "batches whose gradients are added up before a step", low=1)
+    clip: float = setting(0.0, "largest norm of the gradient (0: no limit)", low=0)
+    early_stopping: int = setting(0, "stop after so many epochs without improvement on validation (0: never)", low=0)
+    freeze_epochs: int | None = setting(None, "epochs in which only the new head learns; left out: 1 for pretrained networks", low=0)
+    unfreeze_every: int = setting(0, "then wake one more block from the top every so many epochs (0: all at once)", low=0)
+    precision: str = setting(
+        "auto",
+        "auto (bf16-mixed on a GPU that has it, else 32-true), 32-true, bf16-mixed or 16-mixed",
+        choices=("auto", "32-true", "bf16-mixed", "16-mixed"),
+    )
+    device: str = setting("auto", "auto, cpu, cuda or mps", choices=("auto", "cpu", "cuda", "mps"))
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides a run.
+
+    Example:
+        >>> recipe = Recipe.from_dict({"data": {"source": "digits"}, "training": {"epochs": 5}})
+        >>> recipe.training.epochs
+        5
+    """
+
+    task: str = setting("classification", "what is learned", choices=("classification",))
+    seed: int = setting(0, "seed of weights, order and augmentation", low=0)
+    data: DataRecipe = field(default_factory=DataRecipe)
+    split: SplitRecipe = field(default_factory=SplitRecipe)
+    network: NetworkRecipe = field(default_factory=NetworkRecipe)
+    augmentation: AugmentationRecipe = field(default_factory=AugmentationRecipe)
+    training: TrainingRecipe = field(default_factory=TrainingRecipe)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], where: str = "the recipe") -> Recipe:
+        """Build a recipe from nested tables, checking every key, type and range.
+
+        Args:
+            values: Tables as TOML gives them.
+            where: What to call the source in an error message.
+
+        Raises:
+            RecipeError: A key is unknown (the nearest is suggested), a type is wrong or a value out of range.
+        """
+        return _build(cls, values, where, "")
+
+    @classmethod
+    def read(cls, path: str | Path) -> Recipe:
+        """Read a TOML file.
+
+        Raises:
+            RecipeError: The file is missing, is not TOML, or holds a wrong key, type or value.
+        """
+        path = Path(path)
+        try:
+            return cls.from_dict(tomllib.loads(path.read_text(encoding="utf-8")), str(path))
+        except FileNotFoundError:
+            raise RecipeError(f"There is no recipe {path}.") from None
+        except (UnicodeDecodeError, IsADirectoryError, PermissionError) as error:
+            raise RecipeError(f"{path} cannot be read as a recipe: {error}.") from None
+        except tomllib.TOMLDecodeError as error:
+            raise RecipeError(f"{path} is not valid TOML: {error}.") from None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return nested tables of plain values; keys whose value is None are left out."""
+        return _plain(dataclasses.asdict(self))
+
+    def to_toml(self) -> str:
+        """Return the recipe as TOML text, which `read` takes back unchanged."""
+        import tomli_w
+
+        return tomli_w.dumps(self.to_dict())
+
+    def set(self, key: str, value: Any) -> Recipe:
+        """Return a copy in which one dotted key has another value.
+
+        Args:
+            key: For example ``"training.epochs"``.
+            value: The value; text is read as TOML where it can be (``"5"`` becomes 5), as a word otherwise.
+
+        Raises:
+            RecipeError: The key is unknown or the value does not suit it.
+        """
+        table: dict[str, Any] = {}
+        inner = table
+        *path, last = key.split(".")
+        for part in path:
+            inner = inner.setdefault(part, {})
+        inner[last] = _parse(value) if isinstance(value, str) else value
+        return self.merge(table, f"--set {key}")
+
+    def merge(self, values: Mapping[str, Any], where: str = "the recipe") -> Recipe:
+        """Return a copy in which the given keys, and only they, have other values.
+
+        Raises:
+            RecipeError: As for `from_dict`.
+        """
+        return Recipe.from_dict(_merged(self.to_dict(), values), where)
+
+    @property
+    def hash(self) -> str:
+        """Sixteen hexadecimal digits that name this recipe: equal recipes have equal hashes on every machine."""
+        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def settings(section: type | None = None, prefix: str = "") -> Iterator[tuple[str, dataclasses.Field[Any], Any]]:
+    """List every key of a recipe.
+
+    Yields:
+        ``(dotted key, field, type)``; the field's ``metadata`` holds help, choices, bounds and flag.
+    """
+    section = section or Recipe
+    hints = typing.get_type_hints(section)
+    for item in dataclasses.fields(section):
+        if dataclasses.is_dataclass(hints[item.name]):
+            yield from settings(hints[item.name], f"{prefix}{item.name}.")
+        else:
+            yield prefix + item.name, item, hints[item.name]
+
+
+def _build(section: type[T], values: Mapping[str, Any], where: str, prefix: str) -> T:
+    hints = typing.get_type_hints(section)
+    fields = {item.name: item for item in dataclasses.fields(section)}  # type: ignore[arg-type]
+    arguments: dict[str, Any] = {}
+    for key, value in values.items():
+        if key not in fields:
+            raise RecipeError(f"{where}: unknown key '{prefix}{key}'{_suggestion(key, prefix)}.")
+        if dataclasses.is_dataclass(hints[key]):
+            if not isinstance(value, Mapping):
+                raise RecipeError(f"{where}: '{prefix}{key}' is a table of keys, not {value!r}.")
+            arguments[key] = _build(hints[key], value, where, f"{prefix}{key}.")
+        else:
+            arguments[key] = _checked(value, hints[key], fields[key].metadata, f"{where}: '{prefix}{key}'")
+    return section(**arguments)
+
+
+def _suggestion(key: str, prefix: str) -> str:
+    """Suggest a key of the same table, or the same key in the table where it belongs."""
+    known = [name for name, _, _ in settings()] + [item.name for item in dataclasses.fields(Recipe)]
+    elsewhere = [name for name in known if name.rpartition(".")[2] == key]
+    if elsewhere:
+        return f" (did you mean {' or '.join(repr(name) for name in elsewhere)}?)"
+    here = [name for name in known if name.startswith(prefix)] if prefix else known
+    return nearest(prefix + key, here) or nearest(key, known)
+
+
+def _checked(value: Any, hint: Any, metadata: Mapping[str, Any], what: str) -> Any:
+    """Return ``value`` as the field's type, or raise the sentence that says what is expected."""
+    options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    if value is None and type(None) in options:
+        return None
+    kind = next(option for option in options if option is not type(None))
+    if typing.get_origin(kind) is tuple:
+        return _checked_size(value, what)
+    if typing.get_origin(kind) is dict:
+        if isinstance(value, Mapping):
+            return dict(value)
+        raise RecipeError(f"{what} is a table of keys, not {value!r}.")
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if type(value) is not kind:
+        names = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+        raise RecipeError(f"{what} must be {names[kind]}, not {value!r}.")
+    if metadata["choices"] and value not in metadata["choices"]:
+        choices = metadata["choices"]
+        raise RecipeError(f"{what} must be one of {', '.join(choices)}, not {value!r}{nearest(value, choices)}.")
+    if isinstance(value, int | float) and not metadata["low"] <= value <= metadata["high"]:
+        bounds = [f"at least {metadata['low']:g}"] * math.isfinite(metadata["low"])
+        bounds += [f"at most {metadata['high']:g}"] * math.isfinite(metadata["high"])
+        raise RecipeError(f"{what} must be {' and '.join(bounds) or 'a finite number'}, not {value!r}.")
+    return value
+
+
+def _checked_size(value: Any, what: str) -> tuple[int, int]:
+    """Return (height, width) from 224, "64x128", [64, 128] or (64, 128)."""
+    if isinstance(value, str):
+        parts: Any = value.lower().split("x")
+        value = [int(part) for part in parts] if all(part.strip().isdigit() for part in parts) else value
+        value = value[0] if isinstance(value, list) and len(value) == 1 else value
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = (value, value)
+    whole = isinstance(value, list | tuple) and len(value) == 2 and all(type(side) is int for side in value)
+    if not whole or not all(4 <= side <= 4096 for side in value):
+        raise RecipeError(f"{what} must be a side like 224, or height x width like 64x128 (4 to 4096 pixels), not {value!r}.")
+    return (value[0], value[1])
+
+
+def _parse(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items() if inner is not None}
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _merged(base: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    result = dict(base)
+    for key, value in values.items():
+        nested = isinstance(value, Mapping) and isinstance(result.get(key), Mapping) and key != "options"
+        result[key] = _merged(result[key], value) if nested else value
+    return result

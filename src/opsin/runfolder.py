@@ -1,0 +1,243 @@
+"""The run folder: what one recipe makes, as files that people and programs can read.
+
+::
+
+    recipe.toml            the resolved recipe, which reproduces the run
+    run.json               format version, state, machine, data set, network, throughput (`RunFolder.info`)
+    split.csv              image, class, split, group: where every sample went
+    history.jsonl          a line per epoch: learning rate, training and validation scores (equal for equal recipes)
+    timings.jsonl          a line per epoch: seconds, images per second
+    checkpoint.safetensors everything that resuming needs
+    best.safetensors       the weights that did best on validation
+    preprocessing.json     how an image becomes the network's input
+    predictions-test.csv   a row per image: true and predicted class, all probabilities
+    thumbnails-test.npz    small pictures of the images that the report's gallery shows
+    scorecard.json         split -> score -> value, low, high, method, n
+    verdict.json           the findings in plain language
+    looks.jsonl            every time the locked test split was opened
+    report.html            all of it for people
+    events.out.tfevents.*  the curves for TensorBoard
+"""
+
+from __future__ import annotations
+
+import csv
+import functools
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import opsin
+from opsin.errors import RunError
+from opsin.files import read_json_lines, replacing, write_json, write_json_lines, write_text
+from opsin.recipe import Recipe
+from opsin.tasks.predictions import Classified
+
+FORMAT = 1
+
+
+class RunFolder:
+    """Read and write the files of one run.
+
+    Args:
+        path: A folder that holds a ``run.json``; use `create` for a new one.
+
+    Raises:
+        RunError: There is no run, its ``run.json`` is damaged, or it was written by another version of the format.
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        if not self.path.exists():
+            raise RunError(f"There is no run {self.path}. `opsin runs` lists the runs that are here.")
+        if not (self.path / "run.json").exists():
+            raise RunError(f"{self.path} is not a run: it has no run.json. `opsin runs` lists the runs that are here.")
+        version = self.info.get("format")
+        if version != FORMAT:
+            made_by = self.info.get("opsin", "an unknown version")
+            raise RunError(
+                f"{self.path} has run format {version}, written by Opsin {made_by}; Opsin {opsin.__version__} reads format "
+                f"{FORMAT}. Train it anew from its recipe.toml, or install the version that made it."
+            )
+
+    @classmethod
+    def create(cls, path: str | Path, recipe: Recipe) -> RunFolder:
+        """Make a new run folder that holds the recipe.
+
+        Raises:
+            RunError: The folder holds another run or other files.
+        """
+        path = Path(path)
+        if path.is_file():
+            raise RunError(f"{path} is a file; the run needs a folder of its own. Choose another with --out.")
+        if (path / "run.json").exists():
+            raise RunError(
+                f"{path} holds another run. Choose another folder with --out, or go on with it: opsin train --resume {path}"
+            )
+        if path.exists() and any(path.iterdir()):
+            raise RunError(f"{path} is not empty; the run needs a folder of its own. Choose another with --out.")
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunError(f"The run folder {path} cannot be made: {error.strerror}. Choose another with --out.") from None
+        write_text(path / "recipe.toml", recipe.to_toml())
+        created = datetime.now(UTC).isoformat(timespec="seconds")
+        info = {"format": FORMAT, "opsin": opsin.__version__, "recipe": recipe.hash, "state": "training", "created": created}
+        write_json(path / "run.json", info)
+        return cls(path)
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.path.resolve().name
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """What ``run.json`` holds.
+
+        Always ``format``, ``opsin`` (version), ``recipe`` (hash), ``state`` (training, interrupted, failed or finished) and
+        ``created``; then ``machine``, ``data``, ``network``, ``throughput`` and ``best``, as far as the run has come.
+        """
+        return self._read_json("run.json")
+
+    def update(self, **values: Any) -> None:
+        """Set entries of ``run.json``."""
+        write_json(self.path / "run.json", self.info | values)
+
+    @functools.cached_property
+    def recipe(self) -> Recipe:
+        """The resolved recipe."""
+        return Recipe.read(self.path / "recipe.toml")
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names, in the order of the network's outputs."""
+        return tuple(self._read_json("preprocessing.json")["classes"])
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """One entry per epoch: ``{"epoch": 1, "learning_rate": …, "train": {score: value}, "validation": {…}}``."""
+        return read_json_lines(self.path / "history.jsonl")
+
+    @property
+    def timings(self) -> list[dict[str, Any]]:
+        """One entry per epoch: ``{"epoch": 1, "seconds": …, "images_per_second": …, "loader_images_per_second": …}``."""
+        return read_json_lines(self.path / "timings.jsonl")
+
+    @property
+    def scorecard(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """Split -> score -> ``{"value", "low", "high", "method", "n"}``; per-class scores are named ``recall/cat``."""
+        return self._read_json("scorecard.json") if (self.path / "scorecard.json").exists() else {}
+
+    @property
+    def verdict(self) -> list[dict[str, str]]:
+        """Findings: ``{"kind", "severity", "sentence", "evidence", "advice"}``."""
+        return self._read_json("verdict.json") if (self.path / "verdict.json").exists() else []
+
+    @property
+    def looks(self) -> list[dict[str, Any]]:
+        """Every opening of the locked test split: ``{"time", "recipe", "split", "why"}``."""
+        return read_json_lines(self.path / "looks.jsonl")
+
+    def add_look(self, split: str, why: str) -> None:
+        """Log that a locked split is opened, before it is."""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        look = {"time": now, "recipe": self.recipe.hash, "split": split, "why": why}
+        write_json_lines(self.path / "looks.jsonl", [*self.looks, look])
+
+    def write(self, name: str, value: Any) -> None:
+        """Write a ``.json`` or ``.jsonl`` file of the run in one step."""
+        (write_json_lines if name.endswith(".jsonl") else write_json)(self.path / name, value)
+
+    def write_predictions(
+        self, split: str, names: Sequence[str], labels: NDArray[np.int64], predictions: Classified
+    ) -> None:
+        """Write ``predictions-SPLIT.csv``; see `write_predictions`."""
+        write_predictions(self.path / f"predictions-{split}.csv", names, self.classes, predictions, labels)
+
+    def predictions(self, split: str) -> tuple[list[str], NDArray[np.int64], Classified]:
+        """Return image names, true labels int64 ``(N,)`` and predictions of a split.
+
+        Raises:
+            RunError: The split was not predicted yet.
+        """
+        path = self.path / f"predictions-{split}.csv"
+        if not path.exists():
+            raise RunError(f"{self.path} has no predictions for its {split} split yet: opsin evaluate {self.path}")
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.reader(file))[1:]
+        index = {name: number for number, name in enumerate(self.classes)}
+        labels = np.array([index[row[1]] for row in rows], dtype=np.int64)
+        probabilities = np.array([row[4:] for row in rows], dtype=np.float32).reshape(len(rows), len(index))
+        return [row[0] for row in rows], labels, Classified(probabilities)
+
+    def write_thumbnails(self, split: str, rows: NDArray[np.int64], images: NDArray[np.uint8]) -> None:
+        """Keep small pictures of some rows of the predictions for the gallery.
+
+        Args:
+            split: Which split.
+            rows: int64 ``(K,)``; rows of ``predictions-SPLIT.csv``.
+            images: uint8 ``(K, H, W, C)``.
+        """
+        with replacing(self.path / f"thumbnails-{split}.npz") as temporary, temporary.open("wb") as file:
+            np.savez_compressed(file, rows=rows, images=images)
+
+    def thumbnails(self, split: str) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+        """Return rows int64 ``(K,)`` and images uint8 ``(K, H, W, C)``; empty where none were kept."""
+        path = self.path / f"thumbnails-{split}.npz"
+        if not path.exists():
+            return np.zeros(0, np.int64), np.zeros((0, 1, 1, 3), np.uint8)
+        with np.load(path, allow_pickle=False) as stored:
+            return stored["rows"], stored["images"]
+
+    def _read_json(self, name: str) -> Any:
+        try:
+            return json.loads((self.path / name).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise RunError(f"{self.path} has no {name}: the run ended before it was written.") from None
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise RunError(f"{self.path / name} is damaged ({error}); restore it from a copy or train anew.") from None
+
+
+def write_predictions(
+    path: Path,
+    names: Sequence[str],
+    classes: Sequence[str],
+    predictions: Classified,
+    labels: NDArray[np.int64] | None = None,
+) -> None:
+    """Write a CSV with a row per image: ``image[,true],predicted,confidence``, then a probability for each class.
+
+    Args:
+        path: The file.
+        names: What to call each image.
+        classes: Class names.
+        predictions: Probabilities.
+        labels: int64 ``(N,)``, the true classes, where they are known.
+    """
+    best, confidences = predictions.labels, predictions.confidence
+    truth = [] if labels is None else [[classes[label]] for label in labels]
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        header = ["image", "predicted", "confidence", *(f"p({name})" for name in classes)]
+        writer.writerow(header if labels is None else [header[0], "true", *header[1:]])
+        for row, name in enumerate(names):
+            label, confidence = best[row], confidences[row]
+            values = [classes[label], f"{confidence:.9g}", *(f"{p:.9g}" for p in predictions.probabilities[row])]
+            writer.writerow([name, *(truth[row] if truth else []), *values])
+
+
+def list_runs(folder: str | Path = "runs") -> list[RunFolder]:
+    """Return the readable runs directly below a folder, newest first."""
+    runs = []
+    for path in Path(folder).glob("*/run.json"):
+        try:
+            runs.append(RunFolder(path.parent))
+        except RunError:
+            continue
+    return sorted(runs, key=lambda run: run.info.get("created", ""), reverse=True)

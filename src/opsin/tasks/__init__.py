@@ -1,0 +1,1 @@
+"""Tasks: the loss, predictions and scores of a network, one file per task."""
