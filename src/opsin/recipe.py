@@ -53,21 +53,29 @@ def setting(
 class DataRecipe:
     """Which images, and how they are brought to one size."""
 
-    source: str = setting("", "folder, CSV, npz or IDX file, or the name of a known data set", flag="")
+    source: str = setting("", "folder, CSV, npz or IDX file, or the name of a known data set")
     label: str = setting("label", "column (CSV) or array (npz) that holds the class")
-    group: str = setting("group", "column or array whose equal values (patient, slide, video) stay on one side of a split")
+    group: str = setting(
+        "group", "column or array whose equal values (patient, slide, video) stay on one side of a split"
+    )
     image_size: tuple[int, int] | None = setting(
         None, "height and width the network sees, in pixels (224 or 64x128); left out: up to 64 as it is, else 128-224"
     )
-    channels: int | None = setting(None, "1 grey, 3 color; left out: 3 for pretrained networks, else as the images are", low=1, high=3)
+    channels: int | None = setting(
+        None, "1 grey, 3 color; left out: 3 for pretrained networks, else as the images are", low=1, high=3
+    )
     resize: str = setting(
         "squash",
         "how an image of another shape is brought to size: squash (all of it, distorted), crop (the middle), pad (black bars)",
         choices=("squash", "crop", "pad"),
     )
-    bits: int = setting(16, "bits in use in 16-bit images (12 for many cameras): 2^bits - 1 becomes white", low=8, high=16)
+    bits: int = setting(
+        16, "bits in use in 16-bit images (12 for many cameras): 2^bits - 1 becomes white", low=8, high=16
+    )
     memory_gb: float | None = setting(
-        None, "decoded images above this size live in a file on disk; left out: a third of the memory that is free", low=0
+        None,
+        "decoded images above this size live in a file on disk; left out: a third of the memory that is free",
+        low=0,
     )
     skip_unreadable: bool = setting(False, "leave out images that cannot be read, and say so in the report")
 
@@ -76,7 +84,9 @@ class DataRecipe:
 class SplitRecipe:
     """How samples are shared out between training, validation and test, where the data do not say it."""
 
-    validation: float = setting(0.15, "part of the training images held out for validation (at most 5,000)", low=0.01, high=0.5)
+    validation: float = setting(
+        0.15, "part of the training images held out for validation (at most 5,000)", low=0.01, high=0.5
+    )
     test: float = setting(0.15, "part of all images locked away for test (at most 10,000)", low=0.01, high=0.5)
     seed: int = setting(0, "seed of the split, apart from the seed of training", low=0, flag="split-seed")
 
@@ -99,7 +109,9 @@ class NetworkRecipe:
 class AugmentationRecipe:
     """What is varied at random, anew for each image in each epoch. 0 switches a transformation off."""
 
-    strength: float = setting(1.0, "multiplies every range below; 0 switches augmentation off", low=0, high=3, flag="augment")
+    strength: float = setting(
+        1.0, "multiplies every range below; 0 switches augmentation off", low=0, high=3, flag="augment"
+    )
     horizontal_flip: float | None = setting(None, "probability of a left-right mirror image", low=0, high=1)
     vertical_flip: float | None = setting(None, "probability of an upside-down mirror image", low=0, high=1)
     quarter_turns: float | None = setting(None, "probability of a turn by 90, 180 or 270 degrees", low=0, high=1)
@@ -108,10 +120,16 @@ class AugmentationRecipe:
     scale: float = setting(0.1, "largest zoom in or out (0.1: between 1/1.1 and 1.1 times)", low=0, high=1)
     shear: float = setting(5.0, "largest shear, degrees", low=0, high=45)
     brightness: float | None = setting(None, "largest change of brightness, as part of the full range", low=0, high=1)
-    contrast: float | None = setting(None, "largest change of contrast, as a factor (0.2: 0.8-1.2 times)", low=0, high=1)
+    contrast: float | None = setting(
+        None, "largest change of contrast, as a factor (0.2: 0.8-1.2 times)", low=0, high=1
+    )
     saturation: float | None = setting(None, "largest change of color saturation, as a factor", low=0, high=1)
-    noise: float = setting(0.0, "largest standard deviation of Gaussian noise, as part of the full range", low=0, high=1)
-    erase: float = setting(0.0, "side of a square blanked at a random place in each image, as part of the side", low=0, high=0.9)
+    noise: float = setting(
+        0.0, "largest standard deviation of Gaussian noise, as part of the full range", low=0, high=1
+    )
+    erase: float = setting(
+        0.0, "side of a square blanked at a random place in each image, as part of the side", low=0, high=0.9
+    )
     mixup: float = setting(0.0, "alpha of mixup (Zhang et al. 2018)", low=0)
     cutmix: float = setting(0.0, "alpha of cutmix (Yun et al. 2019)", low=0)
 
@@ -121,7 +139,9 @@ class TrainingRecipe:
     """How long, with which optimizer, and when to stop."""
 
     epochs: int | None = setting(None, "passes over the training images; left out: by the number of images", low=1)
-    minutes: float | None = setting(None, "a time budget instead: the epochs that fit into it are measured first", low=0.01)
+    minutes: float | None = setting(
+        None, "a time budget instead: the epochs that fit into it are measured first", low=0.01
+    )
     batch_size: int | None = setting(None, "images per step; left out: 32 to 128 by the number of images", low=1)
     optimizer: str = setting("adamw", "sgd (Nesterov momentum), adam or adamw", choices=("sgd", "adam", "adamw"))
     learning_rate: float | None = setting(None, "peak learning rate; left out: by optimizer and network", low=0)
@@ -132,7 +152,9 @@ class TrainingRecipe:
         "constant, step, cosine, one-cycle (Smith 2018) or plateau (lower when validation stalls)",
         choices=("constant", "step", "cosine", "one-cycle", "plateau"),
     )
-    warmup_epochs: float = setting(0.0, "epochs of rising learning rate before constant, step, cosine or plateau", low=0)
+    warmup_epochs: float = setting(
+        0.0, "epochs of rising learning rate before constant, step, cosine or plateau", low=0
+    )
     step_epochs: int = setting(10, "step: epochs between two reductions", low=1)
     gamma: float = setting(0.2, "step and plateau: factor of a reduction", low=0, high=1)
     plateau_epochs: int = setting(3, "plateau: epochs without improvement before a reduction", low=0)
@@ -142,12 +164,21 @@ class TrainingRecipe:
         "for uneven classes: weights (in the loss) or sampling (rare classes drawn more often)",
         choices=("none", "weights", "sampling"),
     )
-    average: float = setting(0.0, "decay of the moving average of the weights that is validated and kept (0.999; 0: off)", low=0, high=0.99999)
+    average: float = setting(
+        0.0,
+        "decay of the moving average of the weights that is validated and kept (0.999; 0: off)",
+        low=0,
+        high=0.99999,
+    )
     accumulate: int = setting(1, "batches whose gradients are added up before a step", low=1)
     clip: float = setting(0.0, "largest norm of the gradient (0: no limit)", low=0)
     early_stopping: int = setting(0, "stop after so many epochs without improvement on validation (0: never)", low=0)
-    freeze_epochs: int | None = setting(None, "epochs in which only the new head learns; left out: 1 for pretrained networks", low=0)
-    unfreeze_every: int = setting(0, "then wake one more block from the top every so many epochs (0: all at once)", low=0)
+    freeze_epochs: int | None = setting(
+        None, "epochs in which only the new head learns; left out: 1 for pretrained networks", low=0
+    )
+    unfreeze_every: int = setting(
+        0, "then wake one more block from the top every so many epochs (0: all at once)", low=0
+    )
     precision: str = setting(
         "auto",
         "auto (bf16-mixed on a GPU that has it, else 32-true), 32-true, bf16-mixed or 16-mixed",
@@ -261,6 +292,35 @@ def settings(section: type | None = None, prefix: str = "") -> Iterator[tuple[st
             yield prefix + item.name, item, hints[item.name]
 
 
+def flag_names() -> dict[str, str]:
+    """Return the short name of every key, as the command line and `opsin.train` use it: ``{"epochs": "training.epochs"}``.
+
+    The data source has none: it is the argument that both begin with.
+    """
+    return {item.metadata["flag"] or key.rpartition(".")[2]: key for key, item, _ in settings() if key != "data.source"}
+
+
+def from_settings(values: Mapping[str, Any], base: Recipe | None = None) -> Recipe:
+    """Build a recipe from short names.
+
+    Args:
+        values: Settings by flag name (``epochs=5``) or dotted key; None means "not given".
+        base: The recipe they change; left out, the default one.
+
+    Raises:
+        RecipeError: A name is unknown or a value does not suit it.
+    """
+    names = flag_names()
+    recipe = base or Recipe()
+    for name, value in values.items():
+        if value is None:
+            continue
+        if name not in names and "." not in name:
+            raise RecipeError(f"There is no setting '{name}'{nearest(name, names)}. `opsin train --help` lists them.")
+        recipe = recipe.set(names.get(name, name), value)
+    return recipe
+
+
 def _build(section: type[T], values: Mapping[str, Any], where: str, prefix: str) -> T:
     hints = typing.get_type_hints(section)
     fields = {item.name: item for item in dataclasses.fields(section)}  # type: ignore[arg-type]
@@ -324,7 +384,9 @@ def _checked_size(value: Any, what: str) -> tuple[int, int]:
         value = (value, value)
     whole = isinstance(value, list | tuple) and len(value) == 2 and all(type(side) is int for side in value)
     if not whole or not all(4 <= side <= 4096 for side in value):
-        raise RecipeError(f"{what} must be a side like 224, or height x width like 64x128 (4 to 4096 pixels), not {value!r}.")
+        raise RecipeError(
+            f"{what} must be a side like 224, or height x width like 64x128 (4 to 4096 pixels), not {value!r}."
+        )
     return (value[0], value[1])
 
 

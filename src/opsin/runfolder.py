@@ -84,10 +84,18 @@ class RunFolder:
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise RunError(f"The run folder {path} cannot be made: {error.strerror}. Choose another with --out.") from None
+            raise RunError(
+                f"The run folder {path} cannot be made: {error.strerror}. Choose another with --out."
+            ) from None
         write_text(path / "recipe.toml", recipe.to_toml())
         created = datetime.now(UTC).isoformat(timespec="seconds")
-        info = {"format": FORMAT, "opsin": opsin.__version__, "recipe": recipe.hash, "state": "training", "created": created}
+        info = {
+            "format": FORMAT,
+            "opsin": opsin.__version__,
+            "recipe": recipe.hash,
+            "state": "training",
+            "created": created,
+        }
         write_json(path / "run.json", info)
         return cls(path)
 

@@ -20,7 +20,9 @@ class Classified:
 
     def __post_init__(self) -> None:
         if self.probabilities.ndim != 2 or self.probabilities.dtype != np.float32:
-            raise ValueError(f"probabilities must be float32 (N, classes), not {self.probabilities.dtype} {self.probabilities.shape}")
+            raise ValueError(
+                f"probabilities must be float32 (N, classes), not {self.probabilities.dtype} {self.probabilities.shape}"
+            )
         if len(self.probabilities) and not np.allclose(self.probabilities.sum(axis=1), 1, atol=1e-3):
             raise ValueError("each row of probabilities must sum to 1")
 
