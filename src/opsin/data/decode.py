@@ -2,45 +2,72 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import logging
+import threading
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from opsin.errors import UnreadableImageError
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm"})
+SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm"}
+)
 LARGEST = 178_956_970  # pixels; twice Pillow's own warning level, the size at which it speaks of a decompression bomb
+
+# Only these decoders are tried, whatever the file is called: some of Pillow's others start programs (PostScript).
+_FORMATS = ("JPEG", "PNG", "BMP", "DIB", "TIFF", "WEBP", "GIF", "PPM")
+
+_ORIENTATION, _TIFF_WIDTH, _TIFF_HEIGHT = 0x0112, 256, 257  # tags of EXIF and TIFF 6.0
+_UPRIGHT = {  # EXIF 2.32, tag Orientation: what brings each value upright
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_ON_ITS_SIDE = (5, 6, 7, 8)
+
+# Pillow logs what it also raises; without a handler Python would print it between the lines of a progress bar.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
 def read_image(path: Path | str, size: tuple[int, int] | None = None, bits: int = 16) -> NDArray[np.uint8]:
     """Decode an image file.
 
-    The EXIF orientation is applied; transparent pixels are laid over white; palettes become colors; 16-bit values are
-    scaled so that ``2**bits - 1`` is white; of several pages or frames the first is taken.
+    The EXIF orientation is applied; transparent pixels are laid over white; palettes become colors; 16-bit grey values
+    are scaled so that ``2**bits - 1`` is white; of several pages or frames the first is taken. Safe to call from
+    several threads at once.
 
     Args:
         path: A JPEG, PNG, BMP, TIFF, WebP, GIF or PNM file.
         size: (height, width) that the caller will shrink the image to. A JPEG is then decoded at the smallest of the
             scales 1, 1/2, 1/4 and 1/8 that is at least twice this size, which is several times faster.
-        bits: Bits in use in 16-bit images.
+        bits: Bits in use in 16-bit grey images. (Pillow keeps the upper 8 of 16-bit color.)
 
     Returns:
         uint8 ``(H, W, 1)`` for grey images, ``(H, W, 3)`` for all others, values 0-255.
 
     Raises:
-        UnreadableImageError: The file is missing, empty, not an image, damaged, too large, or holds floating-point pixels.
+        UnreadableImageError: The file is missing, empty, not an image, damaged, too large, or holds floating-point
+            pixels.
     """
     path = Path(path)
-    with _explained(path), Image.open(path) as image:
-        if size is not None and image.format == "JPEG":
-            image.draft(None, (size[1] * 2, size[0] * 2))
+    with _opened(path) as image:
+        if size is not None and image.format in ("JPEG", "MPO"):
+            height, width = size[::-1] if _orientation(image) in _ON_ITS_SIDE else size
+            image.draft(None, (width * 2, height * 2))
         image.load()
-        upright = ImageOps.exif_transpose(image)
-        pixels = _to_eight_bits(upright, path, bits)
-    return pixels
+        turn = _UPRIGHT.get(_orientation(image))
+        return _to_eight_bits(image if turn is None else image.transpose(turn), path, bits)
 
 
 def image_size(path: Path | str) -> tuple[int, int, int]:
@@ -50,15 +77,26 @@ def image_size(path: Path | str) -> tuple[int, int, int]:
         UnreadableImageError: As for `read_image`, as far as the header shows it.
     """
     path = Path(path)
-    with _explained(path), Image.open(path) as image:
+    with _opened(path) as image:
         width, height = image.size
-        if image.getexif().get(0x0112, 1) in (5, 6, 7, 8):  # orientations that turn by 90 degrees
+        if image.format == "TIFF":  # whose size is turned upright or not, depending on Pillow's version
+            width, height = image.tag_v2[_TIFF_WIDTH], image.tag_v2[_TIFF_HEIGHT]  # type: ignore[attr-defined]
+        if _orientation(image) in _ON_ITS_SIDE:
             width, height = height, width
-        return height, width, 1 if _is_grey(image) else 3
+        return height, width, 1 if _is_grey(image.mode) else 3
 
 
-def _is_grey(image: Image.Image) -> bool:
-    return image.mode in ("1", "L", "I", "F", "LA") or image.mode.startswith("I;16")
+def _is_grey(mode: str) -> bool:
+    return mode in ("1", "L", "I", "F", "LA") or mode.startswith("I;16")
+
+
+def _orientation(image: Image.Image) -> int:
+    """Return the EXIF orientation, 1 (upright) where there is none or the EXIF block is damaged."""
+    try:
+        # Not image.getexif(): for a PNG without EXIF that decodes all pixels.
+        return int(Image.Image.getexif(image).get(_ORIENTATION, 1))
+    except Exception:  # Pillow raises struct.error, SyntaxError, ValueError and others; the pixels may still be sound
+        return 1
 
 
 def _to_eight_bits(image: Image.Image, path: Path, bits: int) -> NDArray[np.uint8]:
@@ -68,52 +106,95 @@ def _to_eight_bits(image: Image.Image, path: Path, bits: int) -> NDArray[np.uint
             path, "holds floating-point pixels, whose black and white are not known; save it with 8 or 16 bits"
         )
     if mode == "I" or mode.startswith("I;16"):
-        values = np.asarray(image).astype(np.float64) * (255 / (2**bits - 1))
-        if values.size and (values.min() < 0 or values.max() > 255.5):
-            raise UnreadableImageError(
-                path, f"has values up to {np.asarray(image).max()}, more than {bits} bits hold; raise data.bits or convert it"
-            )
-        return np.round(values).astype(np.uint8)[..., None]
-    if mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in image.info:
+        return _scaled(np.asarray(image), image.info.get("transparency"), path, bits)
+    if mode in ("LA", "PA", "RGBA", "RGBa") or "transparency" in image.info:
         over = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", over.size, (255, 255, 255, 255)), over)
-        image = image.convert("L" if mode in ("L", "LA", "La") else "RGB")
-    elif mode != "L":
-        image = image.convert("L" if mode == "1" else "RGB")
+        image = image.convert("L" if _is_grey(mode) else "RGB")
+    elif mode not in ("L", "RGB"):
+        image = image.convert("L" if _is_grey(mode) else "RGB")
     pixels = np.array(image)
     return pixels[..., None] if pixels.ndim == 2 else pixels
 
 
-class _explained:  # noqa: N801 - used as a statement
-    """Turn what Pillow and the system raise into one sentence about the file."""
+def _scaled(values: NDArray, transparent: object, path: Path, bits: int) -> NDArray[np.uint8]:
+    """Scale integers of up to 16 bits, ``(H, W)``, to uint8 ``(H, W, 1)``; the value ``transparent`` becomes white."""
+    white = 2**bits - 1
+    if values.min() < 0:
+        raise UnreadableImageError(path, f"has negative values (down to {values.min()}); save it with 8 or 16 bits")
+    if values.max() > white:
+        advice = "save it with 8 or 16 bits" if bits == 16 else "raise data.bits or convert it"
+        raise UnreadableImageError(path, f"has values up to {values.max()}, more than {bits} bits hold; {advice}")
+    if isinstance(transparent, int):
+        values = np.where(values == transparent, white, values)
+    return _scale(bits)[values][..., None]
 
-    def __init__(self, path: Path):
-        self.path = path
-        self.warnings = warnings.catch_warnings()
 
-    def __enter__(self) -> None:
-        self.warnings.__enter__()
-        warnings.simplefilter("ignore")
+@functools.cache
+def _scale(bits: int) -> NDArray[np.uint8]:
+    """Return the table from ``[0, 2**bits)`` to the nearest of 0-255."""
+    return np.round(np.arange(2**bits) * (255 / (2**bits - 1))).astype(np.uint8)
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        self.warnings.__exit__(None, None, None)
-        if error is None or isinstance(error, UnreadableImageError) or not isinstance(error, Exception):
-            return
-        raise UnreadableImageError(self.path, self._reason(error)) from None
 
-    def _reason(self, error: Exception) -> str:
-        path = self.path
-        if isinstance(error, FileNotFoundError):
-            broken = path.is_symlink()
-            return "is a broken link: its target does not exist" if broken else "does not exist"
-        if isinstance(error, PermissionError):
-            return "may not be read: its permissions do not allow it"
-        if isinstance(error, IsADirectoryError):
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """Open an image file; turn what Pillow and the system raise about it into one sentence."""
+    try:
+        with _quiet, Image.open(path, formats=_FORMATS) as image:
+            if image.width * image.height > LARGEST:  # Pillow's own check can be switched off by other libraries
+                raise Image.DecompressionBombError
+            yield image
+    except (UnreadableImageError, MemoryError):
+        raise
+    except Exception as error:  # damaged files make Pillow raise almost anything
+        raise UnreadableImageError(path, _reason(path, error)) from None
+
+
+def _reason(path: Path, error: Exception) -> str:
+    with contextlib.suppress(OSError, ValueError):
+        if path.is_dir():  # which Windows reports as a lack of permission
             return "is a folder, not an image"
+        if path.is_symlink() and not path.exists():
+            return "is a broken link: its target does not exist"
+    if isinstance(error, FileNotFoundError):
+        return "does not exist"
+    if isinstance(error, PermissionError):
+        return "may not be read: its permissions do not allow it"
+    with contextlib.suppress(OSError, ValueError):
         if path.stat().st_size == 0:
             return "is empty (0 bytes)"
-        if isinstance(error, UnidentifiedImageError):
-            return "is not an image, whatever its name says"
-        if isinstance(error, Image.DecompressionBombError):
-            return f"claims more than {LARGEST:,} pixels, which may be an attack; crop it or save it smaller"
-        return f"is damaged: {error}"
+    if isinstance(error, UnidentifiedImageError):
+        return "is not a JPEG, PNG, BMP, TIFF, WebP, GIF or PNM image, whatever its name says"
+    if isinstance(error, Image.DecompressionBombError):
+        return f"claims more than {LARGEST:,} pixels, which may be an attack; crop it or save it smaller"
+    words = " ".join(str(error).split()).rstrip(".")
+    return f"is damaged: {words}" if words else "is damaged"
+
+
+class _Quiet:
+    """Silence warnings while any thread is inside.
+
+    `warnings.catch_warnings` alone is not safe here: two threads that overlap may restore each other's filters.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.inside = 0
+        self.caught = warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        with self.lock:
+            if self.inside == 0:
+                self.caught = warnings.catch_warnings()
+                self.caught.__enter__()
+                warnings.simplefilter("ignore")
+            self.inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self.lock:
+            self.inside -= 1
+            if self.inside == 0:
+                self.caught.__exit__(None, None, None)
+
+
+_quiet = _Quiet()
