@@ -1,0 +1,109 @@
+"""The ``opsin`` command: one file per group of verbs, each imported only when its verb is used.
+
+``opsin --help`` therefore imports neither NumPy nor torch nor matplotlib, and a mistyped flag is answered at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import re
+import sys
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+import opsin
+from opsin.errors import OpsinError, TrainingInterrupted
+
+USER_ERROR = 2
+INTERRUPTED = 130  # 128 + SIGINT, as shells report a program ended by Ctrl-C
+
+# Verb -> the module that holds it, and its line in `opsin --help`.
+VERBS = {
+    "train": ("train", "Train a network on labelled images, test it, and write the report."),
+    "lr-find": ("train", "Draw the loss against the learning rate and suggest a rate."),
+    "evaluate": ("runs", "Score a run on its test split, on another split, or on other data."),
+    "predict": ("predict", "Classify images with the network of a run."),
+    "runs": ("runs", "List the runs in a folder."),
+    "report": ("runs", "Write the report of a run anew."),
+    "recipe": ("recipe", "Show recipes, and every key that a recipe may have."),
+    "networks": ("networks", "List the networks that --network takes."),
+    "data": ("data", "List the data sets that Opsin knows by name, or look into one."),
+}
+
+
+class LazyGroup(TyperGroup):
+    """Knows its verbs by name, imports the one that is called, and turns errors of the user's into sentences."""
+
+    def __init__(self, **attributes: Any):
+        super().__init__(**attributes)
+        for name, (_, summary) in VERBS.items():
+            self.add_command(TyperCommand(name, help=summary))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Replace the placeholder of the called verb by the real command, then resolve as usual."""
+        if args and args[0] in VERBS:
+            self.add_command(_load(args[0]))
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the verb; print an `OpsinError` as one sentence and end with its exit code."""
+        try:
+            return super().invoke(ctx)
+        except TrainingInterrupted as stopped:
+            _say(str(stopped))
+            raise typer.Exit(INTERRUPTED) from None
+        except OpsinError as error:
+            _say(f"Error: {error}")
+            raise typer.Exit(USER_ERROR) from None
+        except KeyboardInterrupt:
+            raise typer.Exit(INTERRUPTED) from None
+
+
+def _load(verb: str) -> Any:
+    group: Any = typer.main.get_command(importlib.import_module(f"opsin.cli.{VERBS[verb][0]}").app)
+    command = getattr(group, "commands", {}).get(verb, group)
+    command.name = verb
+    for each in (command, *getattr(command, "commands", {}).values()):
+        each.help = re.sub(
+            r"(?<!\n)\n(?!\n)", " ", each.help or ""
+        )  # the width of the terminal decides, not the source's
+    return command
+
+
+def _say(sentence: str) -> None:
+    """Print to standard error, unwrapped and without reading markup into what the user wrote."""
+    from rich.console import Console
+
+    Console(stderr=True).print(sentence, markup=False, highlight=False, soft_wrap=True)
+
+
+app = typer.Typer(cls=LazyGroup, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"opsin {opsin.__version__}")
+        raise typer.Exit()
+
+
+@app.callback(
+    epilog="Start with [bold]opsin train digits[/bold], then [bold]opsin train[/bold] and the folder of your images."
+)
+def _opsin(
+    version: bool = typer.Option(
+        False, "--version", is_eager=True, callback=_print_version, help="Print the version and exit."
+    ),
+) -> None:
+    """From labelled images to a model you can trust and a report you can show."""
+
+
+def main() -> None:
+    """Run the command line; the entry point of ``opsin`` and of ``python -m opsin``."""
+    for stream in (sys.stdout, sys.stderr):
+        # A console that cannot show a character shows "?" for it instead of ending the program.
+        with contextlib.suppress(AttributeError):
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    app(prog_name="opsin")

@@ -1,0 +1,89 @@
+"""``opsin data``: which data sets are known by name, and what is in one's own data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from opsin.cli.console import console, table
+
+if TYPE_CHECKING:
+    from opsin.data.dataset import DataSet
+
+app = typer.Typer(no_args_is_help=True, add_completion=False)
+
+DataRoot = Annotated[
+    Path | None,
+    typer.Option(help="Folder that holds data sets by name (mnist/, cifar10/, …), in place of OPSIN_DATA."),
+]
+
+
+@app.callback()
+def _data() -> None:
+    """List the data sets that Opsin knows by name, or look into one."""
+
+
+@app.command(name="list")
+def list_data(data_root: DataRoot = None) -> None:
+    """List the data sets that Opsin knows by name, and whether each is on this machine.
+
+    One that is not here is fetched when it is first used, where there is a network.
+    """
+    from opsin.data.catalogue import list_datasets
+
+    rows = [
+        (
+            found.name,
+            f"{found.entry.images:,}",
+            f"{found.entry.classes}",
+            found.entry.size,
+            found.entry.license,
+            str(found.path or "with scikit-learn") if found.here else "no",
+            found.entry.description,
+        )
+        for found in list_datasets(data_root)
+    ]
+    columns = ["name", "images", "classes", "size", "license", "here", "what"]
+    console().print(table(columns, rows, numbers=["images", "classes"]))
+
+
+@app.command()
+def show(
+    data: Annotated[
+        str, typer.Argument(metavar="DATA", help="Folder, CSV, npz or IDX file, or the name of a data set.")
+    ],
+    label: Annotated[str, typer.Option(help="Column or array that holds the class.")] = "label",
+    group: Annotated[str, typer.Option(help="Column or array of groups that stay together.")] = "group",
+    data_root: DataRoot = None,
+) -> None:
+    """Show the classes of a data set, how many images each has, and their sizes, without training."""
+    from opsin.data.reading import read_dataset
+    from opsin.planning import look_at
+
+    dataset = read_dataset(data, label=label, group=group, data_root=data_root, check=False)
+    look = look_at(dataset)
+    screen = console()
+    colors = "grey" if look.grey else "color"
+    screen.print(f"{dataset.name}: {len(dataset):,} images, {len(dataset.classes)} classes, {look.sizes}, {colors}")
+    if dataset.groups is not None:
+        screen.print(f"{len(set(dataset.groups.tolist())):,} groups, which stay on one side of every split")
+    for note in dataset.notes:
+        screen.print(note)
+    columns, rows = _counts(dataset)
+    screen.print(table(columns, rows, numbers=columns[1:]))
+
+
+def _counts(dataset: DataSet) -> tuple[list[str], list[list[str]]]:
+    """Return headings and a row for each class: how many images, in all and in each part of a given split."""
+    import numpy as np
+
+    from opsin.data.dataset import SPLITS
+
+    columns, counts = ["class", "images"], [dataset.counts()]
+    if dataset.split is not None:
+        for name in (name for name in SPLITS if (dataset.split == name).any()):
+            columns.append(name)
+            counts.append(dataset.subset(np.flatnonzero(dataset.split == name)).counts())
+    return columns, [[name, *(f"{n[row]:,}" for n in counts)] for row, name in enumerate(dataset.classes)]

@@ -1,0 +1,109 @@
+"""``opsin evaluate``, ``opsin runs`` and ``opsin report``: what is known of runs that are there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from opsin.cli.console import console, interval, table
+
+if TYPE_CHECKING:
+    from opsin.runfolder import RunFolder
+
+app = typer.Typer(add_completion=False)
+
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run; `opsin runs` lists them.")]
+
+
+@app.command()
+def evaluate(
+    run: Run,
+    data: Annotated[
+        str | None,
+        typer.Argument(metavar="DATA", help="Other data with the same classes, all of which are scored."),
+    ] = None,
+    split: Annotated[
+        str, typer.Option(metavar="train|validation|test", help="Which of the run's own images to score.")
+    ] = "test",
+    data_root: Annotated[
+        Path | None, typer.Option(help="Folder that holds data sets by name, in place of OPSIN_DATA.")
+    ] = None,
+) -> None:
+    """Score a run on its test split, on another split, or on other data, each score with its 95 % interval.
+
+    Every opening of the locked test split is logged in the run's looks.jsonl and shown in its report.
+    """
+    import opsin
+
+    scores = opsin.evaluate(run, data, split=split, data_root=data_root, quiet=True)
+    screen = console()
+    overall = {name: score for name, score in scores.items() if "/" not in name}
+    rows = [_score_row(name, score) for name, score in overall.items()]
+    screen.print(table(["score", "value (95 % interval)", "images", "method"], rows, numbers=["images"]))
+    by_class = _by_class(scores)
+    if by_class:
+        kinds = list(dict.fromkeys(kind for entries in by_class.values() for kind in entries))
+        by_row = [[name, *(interval(entries.get(kind)) for kind in kinds)] for name, entries in by_class.items()]
+        screen.print(table(["class", *kinds], by_row))
+
+
+def _score_row(name: str, score: Mapping[str, Any]) -> tuple[str, str, str, str]:
+    return name.replace("_", " "), interval(score), f"{score.get('n', 0):,}", str(score.get("method", ""))
+
+
+def _by_class(scores: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Mapping[str, Any]]]:
+    """Return class -> score -> entry for the scores named ``recall/cat``."""
+    result: dict[str, dict[str, Mapping[str, Any]]] = {}
+    for name, score in scores.items():
+        kind, slash, label = name.partition("/")
+        if slash:
+            result.setdefault(label, {})[kind] = score
+    return result
+
+
+@app.command()
+def runs(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to look.")] = Path("runs"),
+) -> None:
+    """List the runs in a folder, newest first."""
+    from opsin.runfolder import list_runs
+
+    found = list_runs(folder)
+    screen = console()
+    if not found:
+        screen.print(f"No runs in {folder} yet; `opsin train digits` makes the first.")
+        return
+    columns = ["run", "data", "network", "test accuracy", "epochs", "state", "when", "report"]
+    screen.print(table(columns, map(_run_row, found), numbers=["epochs"]))
+
+
+def _run_row(run: RunFolder) -> tuple[str, ...]:
+    info = run.info
+    when = datetime.fromisoformat(info["created"]).astimezone()
+    report = run.path / "report.html"
+    return (
+        run.name,
+        info.get("data", {}).get("name", run.recipe.data.source),
+        info.get("network", {}).get("name", run.recipe.network.name or ""),
+        interval(run.scorecard.get("test", {}).get("accuracy")),
+        f"{len(run.history)}/{run.recipe.training.epochs}",
+        info["state"],
+        f"{when:%Y-%m-%d %H:%M}",
+        str(report) if report.exists() else "",
+    )
+
+
+@app.command()
+def report(
+    run: Run,
+    anonymous: Annotated[bool, typer.Option("--anonymous", help="Keep file names out of it.")] = False,
+) -> None:
+    """Write the report of a run anew, from the files in its folder alone."""
+    import opsin
+
+    path = opsin.load_run(run).write_report(anonymous=anonymous)
+    console().print(f"report {path}", soft_wrap=True)

@@ -1,0 +1,135 @@
+"""``opsin train`` and ``opsin lr-find``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from opsin.cli.console import console
+from opsin.cli.flags import Wanted, takes_recipe
+from opsin.errors import RecipeError
+
+if TYPE_CHECKING:
+    from opsin.workflow import LearningRateCurve, Run
+
+app = typer.Typer(add_completion=False)
+
+TRAIN_EXAMPLES = """[bold]Examples[/bold]
+
+  opsin train digits
+
+  opsin train photos/ --network mobilenetv3_large_100 --epochs 20
+
+  opsin train scans.csv --group patient --minutes 30 --runs studies/
+
+  opsin train --resume runs/photos-3f9a1c"""
+
+
+@app.command(epilog=TRAIN_EXAMPLES)
+@takes_recipe
+def train(
+    wanted: Wanted,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder of this run; left out: a new one in --runs.", rich_help_panel="Run"),
+    ] = None,
+    runs: Annotated[Path, typer.Option(help="Folder in which runs are made.", rich_help_panel="Run")] = Path("runs"),
+    resume: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="Go on with an unfinished run, by its own recipe.", rich_help_panel="Run"),
+    ] = None,
+    anonymous: Annotated[
+        bool, typer.Option("--anonymous", help="Keep file names out of the report.", rich_help_panel="Run")
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print only the report's path.", rich_help_panel="Run")
+    ] = False,
+) -> None:
+    """Train a network on labelled images, test it once on images locked away from the start, and write the report.
+
+    With no flag at all the defaults train well: images up to 64 pixels train a small residual network from scratch,
+    larger ones fine-tune a pretrained network. Every flag is a key of the recipe, which the run folder keeps as
+    recipe.toml.
+    """
+    if resume is not None and not wanted.nothing:
+        raise RecipeError(
+            f"{resume} goes on by its own recipe; leave out the data and the settings, or start a new run."
+        )
+    if resume is not None and out is not None:
+        raise RecipeError(f"{resume} goes on in its own folder; leave out --out.")
+    run = _train(wanted, out, runs, anonymous, quiet) if resume is None else _resume(resume, anonymous, quiet)
+    if quiet:
+        typer.echo(run.report)
+
+
+def _train(wanted: Wanted, out: Path | None, runs: Path, anonymous: bool, quiet: bool) -> Run:
+    recipe = wanted.recipe()  # a wrong flag is answered before torch is imported
+
+    from opsin import workflow
+
+    return workflow.train(
+        recipe.data.source,
+        recipe=recipe,
+        out=out,
+        runs=runs,
+        data_root=wanted.data_root,
+        anonymous=anonymous,
+        quiet=quiet,
+    )
+
+
+def _resume(path: Path, anonymous: bool, quiet: bool) -> Run:
+    from opsin import workflow
+
+    run = workflow.resume_run(path, quiet=quiet)
+    if anonymous:
+        run.write_report(anonymous=True)
+    return run
+
+
+LR_FIND_EXAMPLES = """[bold]Examples[/bold]
+
+  opsin lr-find photos/ --network mobilenetv3_large_100
+
+  opsin lr-find digits --optimizer sgd --out rates.svg"""
+
+
+@app.command(name="lr-find", epilog=LR_FIND_EXAMPLES)
+@takes_recipe
+def lr_find(
+    wanted: Wanted,
+    out: Annotated[Path, typer.Option(help="Picture to write: .png, .svg or .pdf.", rich_help_panel="Run")] = Path(
+        "learning-rates.png"
+    ),
+) -> None:
+    """Raise the learning rate step by step, draw the loss against it, and suggest a rate.
+
+    Nothing is kept but the picture. The suggestion is a place to begin; the default rates already suit most data.
+    """
+    if out.suffix.lower() not in (".png", ".svg", ".pdf"):
+        raise RecipeError(f"{out}: the picture must end in .png, .svg or .pdf.")
+    recipe = wanted.recipe()
+
+    from opsin import workflow
+
+    curve = workflow.find_learning_rate(recipe, data_root=wanted.data_root)
+    _draw(curve, out)
+    screen = console()
+    rate = f"{curve.suggestion:.2g}"
+    screen.print(f"suggested learning rate {rate}: opsin train {recipe.data.source} --learning-rate {rate}")
+    screen.print(f"curve {out}", soft_wrap=True)
+
+
+def _draw(curve: LearningRateCurve, path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 4), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(curve.rates, curve.losses, color="#1f5a96")
+    axes.axvline(curve.suggestion, color="#b5541c", linestyle="--", label=f"suggestion {curve.suggestion:.2g}")
+    axes.set(xscale="log", xlabel="learning rate", ylabel="loss")
+    axes.legend(frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=150)
