@@ -1,7 +1,7 @@
 """What can go wrong through no fault of the program, each said in one sentence.
 
-Every exception here is meant for the user: its message says what is wrong, where, and what to do. The command line prints
-the message and ends with exit code 2; everything else that is raised is a bug and keeps its traceback.
+Every exception here is meant for the user: its message says what is wrong, where, and what to do. The command line
+prints the message and ends with exit code 2; everything else that is raised is a bug and keeps its traceback.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The recipe: everything that decides a run, as frozen dataclasses that are written and read as TOML.
 
-A key left out (``None`` here) is decided by a stated rule when the data are known (`opsin.planning.resolve`); a resolved
-recipe has no ``None`` left and reproduces its run. Each field carries its own help, bounds and choices, from which the
-command line makes its flags and the documentation its reference.
+A key left out (``None`` here) is decided by a stated rule when the data are known (`opsin.planning.resolve`); a
+resolved recipe has no ``None`` left and reproduces its run. Each field carries its own help, bounds and choices, from
+which the command line makes its flags and the documentation its reference.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class DataRecipe:
     )
     resize: str = setting(
         "squash",
-        "how an image of another shape is brought to size: squash (all of it, distorted), crop (the middle), pad (black bars)",
+        "how an image of another shape is brought to size: squash (all of it), crop (the middle), pad (black bars)",
         choices=("squash", "crop", "pad"),
     )
     bits: int = setting(
@@ -88,7 +88,7 @@ class SplitRecipe:
         0.15, "part of the training images held out for validation (at most 5,000)", low=0.01, high=0.5
     )
     test: float = setting(0.15, "part of all images locked away for test (at most 10,000)", low=0.01, high=0.5)
-    seed: int = setting(0, "seed of the split, apart from the seed of training", low=0, flag="split-seed")
+    seed: int = setting(0, "seed of the split, apart from the seed of training", low=0, flag="split_seed")
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class NetworkRecipe:
 
     name: str | None = setting(
         None,
-        "a network of ours or any of timm's; left out: small_resnet up to 64 pixels, else tf_efficientnet_lite0 fine-tuned",
+        "a network of ours or any of timm's; left out: small_resnet up to 64 pixels, else tf_efficientnet_lite0",
         flag="network",
     )
     pretrained: bool | None = setting(None, "begin from ImageNet weights; left out: yes for images above 64 pixels")
@@ -293,9 +293,9 @@ def settings(section: type | None = None, prefix: str = "") -> Iterator[tuple[st
 
 
 def flag_names() -> dict[str, str]:
-    """Return the short name of every key, as the command line and `opsin.train` use it: ``{"epochs": "training.epochs"}``.
+    """Return the short name of every key, ``{"epochs": "training.epochs"}``.
 
-    The data source has none: it is the argument that both begin with.
+    The command line and `opsin.train` use them. The data source has none: it is the argument that both begin with.
     """
     return {item.metadata["flag"] or key.rpartition(".")[2]: key for key, item, _ in settings() if key != "data.source"}
 

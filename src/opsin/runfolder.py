@@ -61,8 +61,8 @@ class RunFolder:
         if version != FORMAT:
             made_by = self.info.get("opsin", "an unknown version")
             raise RunError(
-                f"{self.path} has run format {version}, written by Opsin {made_by}; Opsin {opsin.__version__} reads format "
-                f"{FORMAT}. Train it anew from its recipe.toml, or install the version that made it."
+                f"{self.path} has run format {version}, written by Opsin {made_by}; Opsin {opsin.__version__} reads "
+                f"format {FORMAT}. Train it anew from its recipe.toml, or install the version that made it."
             )
 
     @classmethod
@@ -73,14 +73,7 @@ class RunFolder:
             RunError: The folder holds another run or other files.
         """
         path = Path(path)
-        if path.is_file():
-            raise RunError(f"{path} is a file; the run needs a folder of its own. Choose another with --out.")
-        if (path / "run.json").exists():
-            raise RunError(
-                f"{path} holds another run. Choose another folder with --out, or go on with it: opsin train --resume {path}"
-            )
-        if path.exists() and any(path.iterdir()):
-            raise RunError(f"{path} is not empty; the run needs a folder of its own. Choose another with --out.")
+        cls.check_free(path)
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -99,6 +92,23 @@ class RunFolder:
         write_json(path / "run.json", info)
         return cls(path)
 
+    @staticmethod
+    def check_free(path: Path) -> None:
+        """Raise unless a folder can become that of a new run.
+
+        Raises:
+            RunError: It holds another run or other files.
+        """
+        if path.is_file():
+            raise RunError(f"{path} is a file; the run needs a folder of its own. Choose another with --out.")
+        if (path / "run.json").exists():
+            raise RunError(
+                f"{path} holds another run. Choose another folder with --out, or go on with it: "
+                f"opsin train --resume {path}"
+            )
+        if path.exists() and any(path.iterdir()):
+            raise RunError(f"{path} is not empty; the run needs a folder of its own. Choose another with --out.")
+
     @property
     def name(self) -> str:
         """The folder's name."""
@@ -108,10 +118,11 @@ class RunFolder:
     def info(self) -> dict[str, Any]:
         """What ``run.json`` holds.
 
-        Always ``format``, ``opsin`` (version), ``recipe`` (hash), ``state`` (training, interrupted, failed or finished) and
-        ``created``; then ``machine``, ``data``, ``network``, ``throughput`` and ``best``, as far as the run has come.
+        Always ``format``, ``opsin`` (version), ``recipe`` (hash), ``state`` (training, interrupted, failed or finished)
+        and ``created``; then ``machine``, ``data``, ``network``, ``throughput`` and ``best``, as far as the run has
+        come.
         """
-        return self._read_json("run.json")
+        return self.read("run.json")
 
     def update(self, **values: Any) -> None:
         """Set entries of ``run.json``."""
@@ -125,7 +136,7 @@ class RunFolder:
     @property
     def classes(self) -> tuple[str, ...]:
         """Class names, in the order of the network's outputs."""
-        return tuple(self._read_json("preprocessing.json")["classes"])
+        return tuple(self.read("preprocessing.json")["classes"])
 
     @property
     def history(self) -> list[dict[str, Any]]:
@@ -134,18 +145,18 @@ class RunFolder:
 
     @property
     def timings(self) -> list[dict[str, Any]]:
-        """One entry per epoch: ``{"epoch": 1, "seconds": …, "images_per_second": …, "loader_images_per_second": …}``."""
+        """One entry per epoch: ``{"epoch": 1, "seconds": …}``."""
         return read_json_lines(self.path / "timings.jsonl")
 
     @property
     def scorecard(self) -> dict[str, dict[str, dict[str, Any]]]:
         """Split -> score -> ``{"value", "low", "high", "method", "n"}``; per-class scores are named ``recall/cat``."""
-        return self._read_json("scorecard.json") if (self.path / "scorecard.json").exists() else {}
+        return self.read("scorecard.json") if (self.path / "scorecard.json").exists() else {}
 
     @property
     def verdict(self) -> list[dict[str, str]]:
         """Findings: ``{"kind", "severity", "sentence", "evidence", "advice"}``."""
-        return self._read_json("verdict.json") if (self.path / "verdict.json").exists() else []
+        return self.read("verdict.json") if (self.path / "verdict.json").exists() else []
 
     @property
     def looks(self) -> list[dict[str, Any]]:
@@ -203,7 +214,12 @@ class RunFolder:
         with np.load(path, allow_pickle=False) as stored:
             return stored["rows"], stored["images"]
 
-    def _read_json(self, name: str) -> Any:
+    def read(self, name: str) -> Any:
+        """Read a ``.json`` file of the run.
+
+        Raises:
+            RunError: It is missing or damaged.
+        """
         try:
             return json.loads((self.path / name).read_text(encoding="utf-8"))
         except FileNotFoundError:

@@ -145,7 +145,9 @@ class DataSet:
         number = len(self.images)
         for what, values in (("labels", self.labels), ("split", self.split), ("groups", self.groups)):
             if values is not None and len(values) != number:
-                raise DataError(f"{self.name}: {number:,} images but {len(values):,} {what}; there must be one for each.")
+                raise DataError(
+                    f"{self.name}: {number:,} images but {len(values):,} {what}; there must be one for each."
+                )
         if number and not (0 <= int(self.labels.min()) and int(self.labels.max()) < len(self.classes)):
             raise DataError(f"{self.name}: labels must lie between 0 and {len(self.classes) - 1}.")
 

@@ -1,0 +1,133 @@
+"""Random variation of training images: a whole batch at once, each image its own way, on the device.
+
+All geometric changes of an image are composed into one affine map and sampled once, so that a batch pays for one
+interpolation however many transformations are on; all changes of color are one more pass.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import affine_grid, grid_sample
+
+from opsin.recipe import AugmentationRecipe
+
+GREY = (0.299, 0.587, 0.114)  # ITU-R BT.601 luma
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Vary images by the ranges of a recipe.
+
+    The randomness is torch's default CPU generator's: seed it and the same images come out.
+
+    Args:
+        recipe: A resolved recipe; every range is multiplied by its ``strength``.
+    """
+
+    recipe: AugmentationRecipe
+
+    @property
+    def active(self) -> bool:
+        """Whether any transformation is on."""
+        return self._geometric or self._photometric or self._range("erase") > 0
+
+    @property
+    def _geometric(self) -> bool:
+        names = ("horizontal_flip", "vertical_flip", "quarter_turns", "rotation", "shift", "scale", "shear")
+        return any(self._range(name) > 0 for name in names)
+
+    @property
+    def _photometric(self) -> bool:
+        return any(self._range(name) > 0 for name in ("brightness", "contrast", "saturation", "noise"))
+
+    def _range(self, name: str) -> float:
+        value = (getattr(self.recipe, name) or 0.0) * self.recipe.strength
+        probability = name in ("horizontal_flip", "vertical_flip", "quarter_turns")
+        # A probability is not made larger than the recipe says: a mirror image half of the time stays half.
+        return min(value, getattr(self.recipe, name) or 0.0) if probability else value
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Vary a batch.
+
+        Args:
+            images: float32 ``(N, C, H, W)`` in [0, 1].
+
+        Returns:
+            A batch of the same shape and range, laid out channels-last.
+        """
+        if self._geometric:
+            images = warp(images, self.sample_maps(len(images), images.shape[2], images.shape[3]).to(images.device))
+        if self._photometric:
+            images = self._change_colors(images)
+        if self._range("erase") > 0:
+            images = self._erase(images)
+        return images
+
+    def sample_maps(self, number: int, height: int, width: int) -> Tensor:
+        """Draw one affine map for each image.
+
+        Returns:
+            float32 ``(number, 2, 3)`` in the convention of `torch.nn.functional.affine_grid`: output to input position.
+        """
+        random = torch.rand(8, number) * 2 - 1  # one draw for all parameters; values in [-1, 1)
+        angle = random[0] * math.radians(min(self._range("rotation"), 180))
+        turns = torch.floor((random[1] + 1) * 1.5) + 1  # 1, 2 or 3 quarter turns
+        turns = torch.full_like(turns, 2) if height != width else turns
+        angle = angle + torch.where(self._chance(number, "quarter_turns"), turns * (math.pi / 2), 0)
+        zoom = (1 + self._range("scale")) ** -random[2]
+        shear = torch.tan(random[3] * math.radians(min(self._range("shear"), 60)))
+        mirror_x = torch.where(self._chance(number, "horizontal_flip"), -zoom, zoom)
+        mirror_y = torch.where(self._chance(number, "vertical_flip"), -zoom, zoom)
+        cosine, sine, aspect = torch.cos(angle), torch.sin(angle), height / width
+        # Rotation · shear · zoom in pixels, brought to coordinates in which each side spans [-1, 1].
+        maps = torch.empty(number, 2, 3)
+        maps[:, 0, 0] = cosine * mirror_x
+        maps[:, 0, 1] = (cosine * shear - sine) * mirror_y * aspect
+        maps[:, 1, 0] = sine * mirror_x / aspect
+        maps[:, 1, 1] = (sine * shear + cosine) * mirror_y
+        maps[:, :, 2] = (random[4:6] * 2 * self._range("shift")).T
+        return maps
+
+    def _chance(self, number: int, name: str) -> Tensor:
+        probability = self._range(name)
+        return torch.rand(number) < probability if probability > 0 else torch.zeros(number, dtype=torch.bool)
+
+    def _change_colors(self, images: Tensor) -> Tensor:
+        number = len(images)
+        random = (torch.rand(4, number) * 2 - 1).to(images.device).view(4, number, 1, 1, 1)
+        contrast = 1 + random[0] * min(self._range("contrast"), 1)
+        mean = images.mean(dim=(1, 2, 3), keepdim=True)
+        changed = (images - mean) * contrast + (mean + random[1] * self._range("brightness"))
+        if self._range("saturation") > 0 and images.shape[1] == 3:
+            weights = torch.tensor(GREY, device=images.device).view(1, 3, 1, 1)
+            grey = (changed * weights).sum(dim=1, keepdim=True)
+            changed = grey + (changed - grey) * (1 + random[2] * self._range("saturation"))
+        if self._range("noise") > 0:
+            changed = changed + torch.randn_like(changed) * ((random[3] + 1) / 2 * self._range("noise"))
+        return changed.clamp_(0, 1)
+
+    def _erase(self, images: Tensor) -> Tensor:
+        """Blank a square with the image's mean (cutout, DeVries and Taylor 2017)."""
+        number, _, height, width = images.shape
+        side = min(self._range("erase"), 0.9)
+        center = torch.rand(2, number, 1).to(images.device)
+        rows = (torch.arange(height, device=images.device) / height - center[0]).abs() < side / 2
+        columns = (torch.arange(width, device=images.device) / width - center[1]).abs() < side / 2
+        blank = (rows[:, :, None] & columns[:, None, :])[:, None]
+        return torch.where(blank, images.mean(dim=(2, 3), keepdim=True), images)
+
+
+def warp(images: Tensor, maps: Tensor, mode: str = "bilinear") -> Tensor:
+    """Apply an affine map to each image; what lies outside is the reflected image.
+
+    Args:
+        images: float ``(N, C, H, W)``.
+        maps: float32 ``(N, 2, 3)``, output to input position, each side spanning [-1, 1].
+        mode: "bilinear", or "nearest" for masks of class numbers.
+    """
+    grid = affine_grid(maps, list(images.shape), align_corners=False)
+    return grid_sample(images, grid, mode=mode, padding_mode="reflection", align_corners=False)

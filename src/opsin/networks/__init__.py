@@ -1,0 +1,1 @@
+"""Networks by family, and one table of their names."""

@@ -1,0 +1,39 @@
+"""The multi-layer perceptron: fully connected layers on the flattened image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+
+class MLP(nn.Module):
+    """Fully connected layers with ReLU between them.
+
+    Args:
+        num_classes: Number of outputs.
+        in_channels: Channels of the image.
+        image_size: (height, width) of the image; fixed by the first layer.
+        widths: Units of each hidden layer. ``(100,)`` on 28x28 grey images and ten classes has 79,510 parameters.
+        dropout: Chance of a hidden unit to be left out in training.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        in_channels: int,
+        image_size: tuple[int, int],
+        widths: Sequence[int] = (100,),
+        dropout: float = 0.0,
+    ):
+        super().__init__()
+        sizes = [in_channels * image_size[0] * image_size[1], *widths]
+        hidden: list[nn.Module] = []
+        for inputs, outputs in zip(sizes, sizes[1:], strict=False):
+            hidden += [nn.Linear(inputs, outputs), nn.ReLU(), nn.Dropout(dropout)]
+        self.hidden = nn.Sequential(*hidden)
+        self.head = nn.Linear(sizes[-1], num_classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits ``(N, num_classes)`` of images ``(N, C, H, W)``."""
+        return self.head(self.hidden(images.flatten(1)))

@@ -1,0 +1,171 @@
+"""The stated rules that fill in what a recipe leaves open, once the data are known.
+
+1. Images up to 64 pixels keep their size and train our small residual network from scratch. Larger images are brought
+   to a square of 128 to 224 pixels and fine-tune tf_efficientnet_lite0 with its ImageNet weights, where timm's cache or
+   the extra ``offline`` has them; where neither is there, the small residual network learns from scratch at 96 pixels.
+2. Training from scratch sees about 900,000 images (12 to 60 epochs); fine-tuning about 24,000 (6 to 30 epochs).
+3. Photographs are mirrored left to right; grey images up to 64 pixels, which may be characters, are not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from opsin.data.dataset import DataSet
+from opsin.errors import RecipeError, UnreadableImageError
+from opsin.networks.table import NETWORKS, OFFLINE, find_weights
+from opsin.recipe import AugmentationRecipe, DataRecipe, NetworkRecipe, Recipe, TrainingRecipe
+
+SMALL = 64  # pixels; the longer side up to which images are trained on as they are
+LOOK_AT = 300  # images whose size is read to learn what the data are like
+
+FLIPS = {"none": (0.0, 0.0, 0.0), "mirror": (0.5, 0.0, 0.0), "any": (0.5, 0.5, 0.75)}
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a look at some of the images shows.
+
+    Attributes:
+        height: Median height, pixels.
+        width: Median width, pixels.
+        grey: Whether all of them are grey.
+        sizes: For people: ``8×8``, or ``from 300×200 to 640×480``.
+    """
+
+    height: int
+    width: int
+    grey: bool
+    sizes: str
+
+
+def look_at(dataset: DataSet) -> Look:
+    """Read the sizes of up to 300 images, evenly spread over the data set; unreadable ones are passed over."""
+    shapes = []
+    for index in np.unique(np.linspace(0, len(dataset) - 1, min(LOOK_AT, len(dataset))).astype(int)):
+        try:
+            shapes.append(dataset.images.shape(int(index)))
+        except UnreadableImageError:
+            continue
+    if not shapes:
+        shapes = [(0, 0, 3)]
+    table = np.array(shapes)
+    areas = table[:, 0] * table[:, 1]
+    smallest, largest = table[areas.argmin()], table[areas.argmax()]
+    sizes = f"{largest[0]}×{largest[1]}"
+    if (table[:, :2] != table[0, :2]).any():
+        sizes = f"from {smallest[0]}×{smallest[1]} to {sizes}"
+    height, width = (int(value) for value in np.median(table[:, :2], axis=0))
+    return Look(height, width, bool((table[:, 2] == 1).all()), sizes)
+
+
+def resolve(recipe: Recipe, dataset: DataSet, look: Look, training_images: int | None = None) -> Recipe:
+    """Fill in every key that a recipe leaves open.
+
+    Args:
+        recipe: What the user asked for.
+        dataset: The data.
+        look: What its images are like.
+        training_images: How many are trained on; left out, the expected number.
+
+    Returns:
+        A recipe without None, apart from what can be decided only by measuring (``training.minutes``).
+
+    Raises:
+        RecipeError: Settings contradict each other.
+    """
+    if recipe.training.epochs is not None and recipe.training.minutes is not None:
+        raise RecipeError("Give either training.epochs or training.minutes: the time budget decides the epochs.")
+    network = _resolve_network(recipe.network, look)
+    data = _resolve_data(recipe.data, look, network)
+    augmentation = _resolve_augmentation(recipe.augmentation, dataset, look)
+    if training_images is None:
+        kept = len(dataset) if dataset.split is None else int((dataset.split == "train").sum())
+        share = 1 - recipe.split.validation - (recipe.split.test if dataset.split is None else 0)
+        training_images = max(1, round(kept * share))
+    training = _resolve_training(recipe.training, training_images, bool(network.pretrained))
+    return replace(recipe, data=data, network=network, augmentation=augmentation, training=training)
+
+
+def _resolve_network(recipe: NetworkRecipe, look: Look) -> NetworkRecipe:
+    small = max(look.height, look.width) <= SMALL
+    name, pretrained = recipe.name, recipe.pretrained
+    if name is None:
+        offline = not small and pretrained is not False and find_weights(OFFLINE) is not None
+        name = OFFLINE if offline or pretrained else "small_resnet"
+    if pretrained is None:
+        pretrained = not small and name not in NETWORKS
+    return replace(recipe, name=name, pretrained=pretrained)
+
+
+def _resolve_data(recipe: DataRecipe, look: Look, network: NetworkRecipe) -> DataRecipe:
+    size, channels = recipe.image_size, recipe.channels
+    if size is None and max(look.height, look.width) <= SMALL:
+        size = (max(look.height, 4), max(look.width, 4))
+    elif size is None and network.name in NETWORKS:
+        size = (96, 96)
+    elif size is None:
+        side = int(np.clip(round(min(look.height, look.width) / 32) * 32, 128, 224))
+        size = (side, side)
+    if channels is None:
+        channels = 1 if look.grey and not network.pretrained else 3
+    if channels == 2:
+        raise RecipeError("data.channels must be 1 (grey) or 3 (color).")
+    return replace(recipe, image_size=size, channels=channels)
+
+
+def _resolve_augmentation(recipe: AugmentationRecipe, dataset: DataSet, look: Look) -> AugmentationRecipe:
+    symmetry = dataset.symmetry
+    if symmetry is None:
+        symmetry = "none" if look.grey and max(look.height, look.width) <= SMALL else "mirror"
+    color = 0.0 if look.grey else 0.15
+    flips = FLIPS[symmetry]
+    rules = {
+        "horizontal_flip": flips[0],
+        "vertical_flip": flips[1],
+        "quarter_turns": flips[2],
+        "brightness": color,
+        "contrast": color,
+        "saturation": color,
+    }
+    open_keys = {key: value for key, value in rules.items() if getattr(recipe, key) is None}
+    return replace(recipe, **open_keys)
+
+
+def _resolve_training(recipe: TrainingRecipe, images: int, pretrained: bool) -> TrainingRecipe:
+    epochs, batch_size = recipe.epochs, recipe.batch_size
+    if epochs is None and recipe.minutes is None:
+        wanted, fewest, most = (24_000, 6, 30) if pretrained else (900_000, 12, 60)
+        epochs = int(np.clip(round(wanted / images), fewest, most))
+    if batch_size is None:
+        batch_size = 32 if pretrained or images < 2_000 else 64 if images < 10_000 else 128
+    rates = {"sgd": (0.02, 0.1), "adam": (5e-4, 3e-3), "adamw": (7e-4, 6e-3)}[recipe.optimizer]
+    learning_rate = recipe.learning_rate if recipe.learning_rate is not None else rates[0 if pretrained else 1]
+    freeze = recipe.freeze_epochs if recipe.freeze_epochs is not None else int(pretrained)
+    return replace(
+        recipe,
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        freeze_epochs=freeze,
+        precision=resolve_precision(recipe.precision, recipe.device),
+    )
+
+
+def resolve_precision(precision: str, device: str) -> str:
+    """Return the precision that "auto" stands for on this machine.
+
+    bf16-mixed on a GPU that computes in bfloat16, and on processors that do (AVX-512 BF16 or AMX), where small_resnet
+    trains 1.8 times faster; 32-true elsewhere.
+    """
+    if precision != "auto":
+        return precision
+    if device in ("auto", "cuda") and torch.cuda.is_available():
+        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
+    if device in ("auto", "mps") and torch.backends.mps.is_available():
+        return "32-true"
+    fast = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return "bf16-mixed" if any(getattr(torch.cpu, name, bool)() for name in fast) else "32-true"

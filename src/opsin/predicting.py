@@ -1,0 +1,113 @@
+"""Using a trained network on new images: the same preprocessing and the same path as validation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from opsin.data.dataset import FileImages
+from opsin.data.preprocessing import Preprocessing
+from opsin.errors import DataError, UnreadableImageError
+from opsin.preparing import unreadable_message
+from opsin.runfolder import RunFolder
+from opsin.tasks.classification import Classification
+from opsin.tasks.inference import predict_images
+from opsin.tasks.predictions import Classified
+from opsin.training.checkpoint import load_weights
+from opsin.training.session import create_fabric, create_initial_network
+
+AT_ONCE = 256  # images decoded before they are predicted, so that any number fits in memory
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the network says of one image.
+
+    Attributes:
+        image: What the image is called: its path, or ``image 3`` for an array.
+        label: The most probable class.
+        confidence: Its probability.
+        probabilities: Class -> probability; they sum to 1.
+    """
+
+    image: str
+    label: str
+    confidence: float
+    probabilities: dict[str, float]
+
+
+class Predictor:
+    """A run's network and preprocessing, loaded once.
+
+    Args:
+        folder: A run that has at least one finished epoch.
+
+    Raises:
+        RunError: The run has no weights yet, or they are damaged.
+    """
+
+    def __init__(self, folder: RunFolder):
+        self.classes = folder.classes
+        self.preprocessing = Preprocessing.from_dict(folder.read("preprocessing.json"))
+        self.task = Classification(len(self.classes))
+        recipe = folder.recipe.merge({"network": {"pretrained": False}})  # the weights come from the run
+        self.network = create_initial_network(recipe, len(self.classes))
+        load_weights(folder.path / "best.safetensors", self.network)
+        fabric = create_fabric(recipe.training)
+        self.device = fabric.device
+        self.network = fabric.to_device(self.network).to(memory_format=torch.channels_last).eval()
+
+    def predict_pixels(self, pixels: torch.Tensor, rows: torch.Tensor) -> Classified:
+        """Predict preprocessed pixels, uint8 ``(M, H, W, C)``, at ``rows`` (int64 ``(N,)``)."""
+        return predict_images(self.task, self.network, self.preprocessing, pixels, rows, device=self.device)
+
+    def predict(
+        self, images: Sequence[str | Path | NDArray[np.uint8]], *, skip_unreadable: bool = False
+    ) -> tuple[list[str], Classified, dict[str, str]]:
+        """Predict image files or arrays.
+
+        Args:
+            images: Paths, or uint8 arrays ``(H, W)``, ``(H, W, 1)`` or ``(H, W, 3)``.
+            skip_unreadable: Leave out images that cannot be read.
+
+        Returns:
+            What each image is called, the predictions, and the images left out with the reasons.
+
+        Raises:
+            DataError: Images cannot be read; they are named.
+        """
+        names: list[str] = []
+        parts: list[Classified] = []
+        left_out: dict[str, str] = {}
+        for start in range(0, len(images), AT_ONCE):
+            read = []
+            for number, image in enumerate(images[start : start + AT_ONCE], start):
+                name = str(image) if isinstance(image, str | Path) else f"image {number}"
+                try:
+                    read.append(self._read(image))
+                    names.append(name)
+                except UnreadableImageError as error:
+                    left_out[name] = error.reason
+            if read:
+                pixels = torch.from_numpy(np.stack(read))
+                parts.append(self.predict_pixels(pixels, torch.arange(len(pixels))))
+        if left_out and not skip_unreadable:
+            raise DataError(unreadable_message("predict", left_out))
+        return names, self.task.join(parts), left_out
+
+    def _read(self, image: str | Path | NDArray[np.uint8]) -> NDArray[np.uint8]:
+        if isinstance(image, str | Path):
+            return self.preprocessing.read(FileImages(Path(), [Path(image)]), 0)
+        array = np.asarray(image)
+        array = array[..., None] if array.ndim == 2 else array
+        if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] not in (1, 3):
+            raise DataError(
+                "An image given as an array must be uint8 (H, W), (H, W, 1) or (H, W, 3), "
+                f"not {array.dtype} {array.shape}."
+            )
+        return self.preprocessing.fit(array)

@@ -1,0 +1,76 @@
+"""Classification: one label per image."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from opsin.data.batches import Batch
+from opsin.metrics import classification as metrics
+from opsin.tasks.predictions import Classified
+
+
+class Classification:
+    """Cross-entropy, softmax, and the scores of one label per image.
+
+    Args:
+        num_classes: Number of classes.
+        label_smoothing: Part of the target shared among all classes.
+        class_weights: float32 ``(num_classes,)``, the weight of each class in the loss; None: all equal.
+    """
+
+    name = "classification"
+    main_score = "accuracy"
+
+    def __init__(self, num_classes: int, label_smoothing: float = 0.0, class_weights: Tensor | None = None):
+        self.num_classes = num_classes
+        self.label_smoothing = label_smoothing
+        self.class_weights = class_weights
+
+    def loss(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        """Return the mean cross-entropy and, unless images were mixed, the accuracy, both scalars."""
+        logits = network(batch.images).float()
+        weight = None if self.class_weights is None else self.class_weights.to(logits.device)
+        loss = cross_entropy(logits, batch.targets, weight=weight, label_smoothing=self.label_smoothing)
+        if batch.targets.ndim > 1:
+            return {"loss": loss}
+        return {"loss": loss, "accuracy": (logits.detach().argmax(1) == batch.targets).float().mean()}
+
+    def predict(self, network: nn.Module, images: Tensor) -> Classified:
+        """Return the probabilities of normalized images ``(N, C, H, W)``."""
+        probabilities = network(images).float().detach().softmax(dim=1)
+        return Classified(probabilities.cpu().numpy())
+
+    def join(self, parts: list[Classified]) -> Classified:
+        """Return the predictions of several batches as one."""
+        rows = [part.probabilities for part in parts]
+        return Classified(np.concatenate(rows) if rows else np.zeros((0, self.num_classes), np.float32))
+
+    def score(self, predictions: Classified, targets: Tensor) -> dict[str, float]:
+        """Return loss (natural log), accuracy, balanced accuracy and macro F1 over a whole split."""
+        labels = targets.numpy()
+        confusion = metrics.confusion_matrix(labels, predictions.labels, self.num_classes)
+        scores = {
+            "loss": metrics.log_loss(labels, predictions.probabilities),
+            "accuracy": metrics.accuracy(confusion),
+            "balanced_accuracy": metrics.balanced_accuracy(confusion),
+            "macro_f1": metrics.macro_f1(confusion),
+        }
+        return {name: float(value) for name, value in scores.items()}
+
+    def better(self, scores: dict[str, float], best: dict[str, float]) -> bool:
+        """Whether accuracy is higher, or the same at a lower loss."""
+        return (scores["accuracy"], -scores["loss"]) > (best["accuracy"], -best["loss"])
+
+
+def balanced_class_weights(counts: Tensor) -> Tensor:
+    """Return weights that make every class count the same: ``N / (classes * count)``, as in scikit-learn.
+
+    Args:
+        counts: int64 ``(classes,)``, training images of each class; an absent class gets weight 0.
+    """
+    present = counts > 0
+    weights = counts.sum() / (present.sum() * counts.clamp(min=1).double())
+    return torch.where(present, weights, 0).float()

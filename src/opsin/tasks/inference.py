@@ -1,0 +1,53 @@
+"""Predictions for many images: the one way that validation, test and `predict` share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from opsin.data.batches import gather
+from opsin.data.preprocessing import Preprocessing
+from opsin.tasks.base import Task
+
+
+@torch.inference_mode()
+def predict_images(
+    task: Task,
+    network: nn.Module,
+    preprocessing: Preprocessing,
+    pixels: Tensor,
+    rows: Tensor,
+    *,
+    device: torch.device | str = "cpu",
+    batch_size: int = 256,
+    progress: Callable[[int, int], None] | None = None,
+) -> Any:
+    """Predict images in evaluation mode and full precision; the network is left in the mode it was in.
+
+    Args:
+        task: What is predicted.
+        network: On ``device``.
+        preprocessing: Scales and normalizes.
+        pixels: uint8 ``(M, H, W, C)``, decoded images.
+        rows: int64 ``(N,)``, which of them.
+        device: Where the network is.
+        batch_size: Images at a time.
+        progress: Called with (images done, N) after each batch.
+
+    Returns:
+        The task's predictions, in the order of ``rows``.
+    """
+    was_training = network.training
+    network.eval()
+    parts, done = [], 0
+    for some in rows.split(batch_size):
+        images = preprocessing.scale(gather(pixels, some, torch.device(device)))
+        parts.append(task.predict(network, preprocessing.normalize(images)))
+        done += len(some)
+        if progress:
+            progress(done, len(rows))
+    network.train(was_training)
+    return task.join(parts)

@@ -1,0 +1,138 @@
+"""The optimizer, the learning rate at every step, and which layers learn when."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import nn
+
+from opsin.networks.table import head_of, layer_groups
+from opsin.recipe import TrainingRecipe
+
+
+def create_optimizer(network: nn.Module, recipe: TrainingRecipe) -> torch.optim.Optimizer:
+    """Make the optimizer of a resolved recipe.
+
+    Weight decay acts on matrices and kernels only, not on biases and normalization (as in He et al. 2019). For ``adam``
+    it is added to the gradient, for ``adamw`` it is decoupled from it (Loshchilov and Hutter 2019); ``sgd`` has
+    Nesterov momentum.
+    """
+    decayed = [parameter for parameter in network.parameters() if parameter.ndim > 1]
+    others = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
+    groups = [
+        {"params": decayed, "weight_decay": recipe.weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
+    groups = [group for group in groups if group["params"]]
+    rate = float(recipe.learning_rate or 0)
+    fused = all(parameter.device.type in ("cpu", "cuda") for parameter in network.parameters())
+    if recipe.optimizer == "sgd":
+        nesterov = recipe.momentum > 0
+        return torch.optim.SGD(groups, lr=rate, momentum=recipe.momentum, nesterov=nesterov, fused=fused)
+    kind = torch.optim.Adam if recipe.optimizer == "adam" else torch.optim.AdamW
+    return kind(groups, lr=rate, betas=(recipe.momentum, 0.999), fused=fused)
+
+
+class Schedule:
+    """Sets the learning rate of an optimizer, after each step and, for ``plateau``, after each epoch.
+
+    Args:
+        optimizer: Its learning rates are multiplied by a factor in [0, 1].
+        recipe: A resolved recipe.
+        steps_per_epoch: Optimizer steps in an epoch.
+    """
+
+    def __init__(self, optimizer: torch.optim.Optimizer, recipe: TrainingRecipe, steps_per_epoch: int):
+        self.optimizer = optimizer
+        self.recipe = recipe
+        self.steps_per_epoch = steps_per_epoch
+        self.peaks = [float(group["lr"]) for group in optimizer.param_groups]
+        self.taken = 0
+        self.reduction = 1.0
+        self.lowest = math.inf
+        self.stalled = 0
+        self._apply()
+
+    @property
+    def learning_rate(self) -> float:
+        """The rate of the first parameter group in the next step."""
+        return float(self.optimizer.param_groups[0]["lr"])
+
+    def factor(self, step: int) -> float:
+        """Return the factor of the learning rate at an optimizer step, counted from 0, reductions on plateaus apart.
+
+        ``one-cycle`` rises from 1/25 on a cosine over the first quarter, then falls on a cosine to 1/10,000 (Smith
+        2018); ``cosine`` falls to 0 (Loshchilov and Hutter 2017).
+        """
+        total = max(1, int(self.recipe.epochs or 1) * self.steps_per_epoch)
+        if self.recipe.schedule == "one-cycle":
+            rise = max(1, total // 4)
+            if step < rise:
+                return _cosine(1 / 25, 1, step / rise)
+            return _cosine(1, 1e-4, (step - rise) / max(1, total - rise))
+        warmup = round(self.recipe.warmup_epochs * self.steps_per_epoch)
+        if step < warmup:
+            return (step + 1) / warmup
+        if self.recipe.schedule == "cosine":
+            return _cosine(1, 0, (step - warmup) / max(1, total - warmup))
+        if self.recipe.schedule == "step":
+            return self.recipe.gamma ** (step // (self.recipe.step_epochs * self.steps_per_epoch))
+        return 1.0
+
+    def step(self) -> None:
+        """Go on to the next optimizer step."""
+        self.taken += 1
+        self._apply()
+
+    def after_epoch(self, loss: float) -> None:
+        """For ``plateau``: reduce the rate once the validation loss has not fallen for long enough."""
+        if loss < self.lowest:
+            self.lowest, self.stalled = loss, 0
+            return
+        self.stalled += 1
+        if self.recipe.schedule == "plateau" and self.stalled > self.recipe.plateau_epochs:
+            self.reduction *= self.recipe.gamma
+            self.stalled = 0
+            self._apply()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what is needed to go on, as plain values."""
+        lowest = self.lowest if math.isfinite(self.lowest) else None
+        return {"taken": self.taken, "reduction": self.reduction, "lowest": lowest, "stalled": self.stalled}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what `state_dict` gave."""
+        self.taken, self.reduction, self.stalled = state["taken"], state["reduction"], state["stalled"]
+        self.lowest = math.inf if state["lowest"] is None else state["lowest"]
+        self._apply()
+
+    def _apply(self) -> None:
+        factor = self.factor(self.taken) * self.reduction
+        for group, peak in zip(self.optimizer.param_groups, self.peaks, strict=True):
+            group["lr"] = peak * factor
+
+
+def _cosine(start: float, end: float, progress: float) -> float:
+    return end + (start - end) * (1 + math.cos(math.pi * min(progress, 1.0))) / 2
+
+
+def set_trainable(network: nn.Module, recipe: TrainingRecipe, epoch: int) -> None:
+    """Freeze or wake layers for an epoch, counted from 0.
+
+    In the first ``freeze_epochs`` only the head learns. After that all layers do at once or, with ``unfreeze_every``,
+    one more group from the head down every so many epochs.
+    """
+    freeze = recipe.freeze_epochs or 0
+    if not freeze:
+        return
+    if epoch < freeze:
+        network.requires_grad_(False)
+        head_of(network).requires_grad_(True)
+        return
+    groups = layer_groups(network)
+    awake = len(groups) if not recipe.unfreeze_every else 2 + (epoch - freeze) // recipe.unfreeze_every
+    for number, group in enumerate(reversed(groups)):
+        for parameter in group:
+            parameter.requires_grad_(number < awake)

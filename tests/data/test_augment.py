@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from opsin.data.augment import Augmentation, warp
+from opsin.recipe import AugmentationRecipe
+
+NOTHING = {"rotation": 0.0, "shift": 0.0, "scale": 0.0, "shear": 0.0}
+
+
+def augmentation(**ranges):
+    return Augmentation(AugmentationRecipe(**(NOTHING | ranges)))
+
+
+def images(number=4, channels=3, height=12, width=12):
+    return torch.rand(number, channels, height, width, generator=torch.Generator().manual_seed(0))
+
+
+def test_nothing_on_changes_nothing():
+    batch = images()
+    assert not augmentation().active
+    torch.testing.assert_close(augmentation()(batch.clone()), batch)
+    assert not Augmentation(AugmentationRecipe(strength=0.0, horizontal_flip=0.5, brightness=0.3)).active
+
+
+@pytest.mark.parametrize(
+    ("ranges", "expected"),
+    [
+        ({"horizontal_flip": 1.0}, lambda batch: batch.flip(3)),
+        ({"vertical_flip": 1.0}, lambda batch: batch.flip(2)),
+        ({"horizontal_flip": 1.0, "vertical_flip": 1.0}, lambda batch: batch.flip(2, 3)),
+    ],
+)
+@pytest.mark.parametrize("shape", [(12, 12), (8, 12)])
+def test_mirror_images_are_exact(ranges, expected, shape):
+    batch = images(height=shape[0], width=shape[1])
+    torch.testing.assert_close(augmentation(**ranges)(batch.clone()), expected(batch), atol=1e-5, rtol=0)
+
+
+def test_quarter_turns_are_exact_turns():
+    torch.manual_seed(0)
+    batch = images(number=60)
+    turned = augmentation(quarter_turns=1.0)(batch.clone())
+    seen = set()
+    for before, after in zip(batch, turned, strict=True):
+        matches = [k for k in range(4) if torch.allclose(torch.rot90(before, k, (1, 2)), after, atol=1e-4)]
+        assert len(matches) == 1
+        seen.add(matches[0])
+    assert seen == {1, 2, 3}
+
+
+def test_a_map_moves_a_point_to_where_it_says():
+    batch = torch.zeros(1, 1, 11, 11)
+    batch[0, 0, 5, 8] = 1  # three pixels right of the middle
+    angle = math.radians(90)
+    rotation = torch.tensor([[[math.cos(angle), -math.sin(angle), 0], [math.sin(angle), math.cos(angle), 0]]])
+    turned = warp(batch, rotation)
+    row, column = divmod(int(turned.argmax()), 11)
+    assert (row, column) == (2, 5)
+
+
+def test_rotation_keeps_shapes_in_images_that_are_not_square():
+    """A disc stays a disc: the map is composed in pixels, not in the coordinates of the sides."""
+    rows, columns = np.mgrid[:40, :80]
+    disc = ((rows - 19.5) ** 2 + (columns - 39.5) ** 2 < 12**2).astype(np.float32)
+    batch = torch.from_numpy(disc)[None, None].repeat(8, 1, 1, 1)
+    torch.manual_seed(1)
+    turned = augmentation(rotation=90.0)(batch.clone())
+    middle = slice(27, 53)  # further out the turned image shows its own reflection
+    assert float((turned - batch)[..., middle].abs().mean()) < 0.03
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.floats(0, 1), st.floats(0, 1), st.floats(0, 1), st.floats(0, 0.5), st.sampled_from([1, 3]), st.floats(0, 3)
+)
+def test_values_stay_in_range_and_shape_is_kept(brightness, contrast, noise, erase, channels, strength):
+    recipe = AugmentationRecipe(
+        strength=strength,
+        brightness=brightness,
+        contrast=contrast,
+        saturation=0.5,
+        noise=noise,
+        erase=erase,
+        horizontal_flip=0.5,
+    )
+    batch = images(channels=channels, height=9, width=14)
+    varied = Augmentation(recipe)(batch.clone())
+    assert varied.shape == batch.shape
+    assert float(varied.min()) >= -1e-6
+    assert float(varied.max()) <= 1 + 1e-6
+
+
+def test_each_image_is_varied_its_own_way_and_the_same_for_the_same_seed():
+    batch = images(number=1).repeat(6, 1, 1, 1)
+    vary = Augmentation(AugmentationRecipe(horizontal_flip=0.5, brightness=0.2))
+    torch.manual_seed(3)
+    first = vary(batch.clone())
+    torch.manual_seed(3)
+    again = vary(batch.clone())
+    assert torch.equal(first, again)
+    assert len({float(image.sum()) for image in first}) == 6
+
+
+def test_erase_blanks_a_square_of_the_asked_size():
+    torch.manual_seed(0)
+    batch = torch.ones(200, 1, 20, 20) * torch.linspace(0, 1, 20)
+    blanked = (augmentation(erase=0.5)(batch.clone()) != batch).float().mean(dim=(1, 2, 3))
+    assert float(blanked.max()) <= 0.26
+    assert float(blanked.max()) >= 0.2
+
+
+def test_strength_does_not_make_mirror_images_certain():
+    torch.manual_seed(0)
+    batch = images(number=400, channels=1)
+    recipe = AugmentationRecipe(strength=3.0, horizontal_flip=0.5, **NOTHING)
+    mirrored = torch.isclose(Augmentation(recipe)(batch.clone()), batch.flip(3), atol=1e-5).all(dim=3).all(dim=2)
+    assert 0.4 < float(mirrored.float().mean()) < 0.6

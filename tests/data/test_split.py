@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from opsin.data.dataset import ArrayImages, DataSet
+from opsin.data.split import join_groups, split_samples
+from opsin.errors import DataError
+from opsin.recipe import SplitRecipe
+
+
+def data(labels, groups=None, split=None):
+    labels = np.asarray(labels, np.int64)
+    classes = tuple(f"class {number}" for number in range(int(labels.max()) + 1))
+    images = ArrayImages(np.zeros((len(labels), 4, 4), np.uint8))
+    return DataSet("data", classes, images, labels, split=split, groups=groups)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(0, 2**32 - 1),
+    st.integers(2, 6),
+    st.integers(40, 300),
+    st.integers(0, 200),
+    st.booleans(),
+)
+def test_no_group_and_no_duplicate_straddles_a_split(seed, classes, number, patients, duplicated):
+    generator = np.random.default_rng(seed)
+    labels = np.concatenate([np.repeat(np.arange(classes), 5), generator.integers(0, classes, number)])
+    groups = generator.integers(0, 20 + patients, len(labels)).astype(str)
+    digests = generator.integers(0, len(labels), len(labels)) if duplicated else np.arange(len(labels))
+    dataset = data(labels, groups)
+    try:
+        split = split_samples(dataset, digests, SplitRecipe(seed=seed % 1000))
+    except DataError:
+        return  # groups and duplicates may chain everything together
+    for key in (groups, digests):
+        for value in np.unique(key):
+            assert len(set(split.names[key == value])) == 1
+    assert set(split.names) == {"train", "validation", "test"}
+    assert set(labels[split.names == "train"]) == set(range(classes))
+
+
+def test_without_groups_each_class_is_split_as_asked():
+    labels = np.repeat(np.arange(4), [100, 200, 40, 1000])
+    split = split_samples(data(labels), None, SplitRecipe())
+    for name, share in (("test", 0.15), ("validation", 0.15), ("train", 0.70)):
+        counts = np.bincount(labels[split.names == name])
+        np.testing.assert_allclose(counts, np.array([100, 200, 40, 1000]) * share, atol=1.01)
+
+
+def test_three_images_of_a_class_give_one_to_each_split():
+    split = split_samples(data([0, 0, 0, 1, 1, 1]), None, SplitRecipe())
+    for name in ("train", "validation", "test"):
+        assert sorted(data([0, 0, 0, 1, 1, 1]).labels[split.names == name]) == [0, 1]
+
+
+def test_same_seed_same_split_other_seed_another():
+    labels = np.arange(400) % 4
+    first, again, other = (split_samples(data(labels), None, SplitRecipe(seed=seed)).names for seed in (1, 1, 2))
+    assert (first == again).all()
+    assert (first != other).any()
+
+
+def test_a_given_split_is_kept_and_validation_held_out_of_training():
+    names = np.array(["train"] * 60_000 + ["test"] * 10_000)
+    labels = np.arange(70_000) % 10
+    split = split_samples(data(labels, split=names), None, SplitRecipe())
+    assert (split.names[60_000:] == "test").all()
+    assert (split.names == "validation").sum() == 5_000
+    assert (split.names == "train").sum() == 55_000
+    assert set(np.bincount(labels[split.names == "validation"])) == {500}
+
+
+def test_training_images_that_are_test_images_are_not_used():
+    names = np.array(["train"] * 20 + ["test"] * 10)
+    digests = np.arange(30)
+    digests[[3, 7]] = [25, 26]
+    split = split_samples(data(np.arange(30) % 2, split=names), digests, SplitRecipe())
+    assert (split.names[[3, 7]] == "unused").all()
+    assert split.duplicates == 2
+    assert "2 training images repeat the pixels" in split.notes[0]
+
+
+def test_groups_on_both_sides_of_a_given_split_are_reported():
+    names = np.array(["train"] * 20 + ["test"] * 10)
+    groups = np.array([str(number % 10) for number in range(20)] + ["1", "2"] + [f"new {n}" for n in range(8)])
+    split = split_samples(data(np.arange(30) % 2, groups, names), None, SplitRecipe())
+    assert "2 of the 10 groups in the given test split are also trained on" in split.notes[0]
+
+
+def test_a_test_split_holds_several_groups_where_it_can():
+    generator = np.random.default_rng(0)
+    groups = np.repeat(np.arange(30), 10)
+    labels = generator.integers(0, 2, 300)
+    split = split_samples(data(labels, groups.astype(str)), None, SplitRecipe())
+    assert len(set(groups[split.names == "test"])) >= 3
+
+
+def test_one_group_cannot_be_split():
+    with pytest.raises(DataError, match="needs more groups"):
+        split_samples(data([0, 1] * 20, np.array(["only"] * 40)), None, SplitRecipe())
+
+
+def test_groups_join_through_chains():
+    groups = join_groups(5, np.array(["a", "a", "b", "c", "d"]), np.array([1, 2, 2, 3, 4]))
+    assert groups[0] == groups[1] == groups[2]
+    assert len({groups[0], groups[3], groups[4]}) == 3

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from opsin.errors import NetworkError
+from opsin.networks.table import (
+    NETWORKS,
+    OFFLINE,
+    create_network,
+    find_weights,
+    has_offline_weights,
+    head_of,
+    layer_groups,
+    list_networks,
+)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+def test_every_network_of_ours_maps_images_to_logits_and_learns(name, channels):
+    network = create_network(name, 4, channels, (64, 64))
+    logits = network(torch.randn(2, channels, 64, 64))
+    assert logits.shape == (2, 4)
+    logits.sum().backward()
+    assert all(parameter.grad is not None for parameter in network.parameters())
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+@pytest.mark.parametrize("size", [(8, 8), (28, 28), (33, 47), (128, 96)])
+def test_every_network_of_ours_takes_any_size(name, size):
+    assert create_network(name, 3, 1, size).eval()(torch.randn(1, 1, *size)).shape == (1, 3)
+
+
+def test_parameter_counts_are_those_of_the_courses():
+    count = {
+        name: sum(p.numel() for p in create_network(name, 10, 1, (28, 28)).parameters()) for name in ("course_cnn", "mlp")
+    }
+    assert count == {"course_cnn": 21_578, "mlp": 79_510}
+
+
+def test_timm_networks_by_name():
+    network = create_network("resnet10t", 5, 1, (64, 64), dropout=0.2)
+    assert network(torch.randn(2, 1, 64, 64)).shape == (2, 5)
+    fixed = create_network("vit_tiny_patch16_224", 5, 3, (64, 64))
+    assert fixed(torch.randn(1, 3, 64, 64)).shape == (1, 5)
+    assert "resnet10t" in list_networks()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("smal_resnet", 5, 1, (32, 32)), "did you mean 'small_resnet'"),
+        (("efficientnetb0", 5, 3, (32, 32)), "efficientnet_b0"),
+        (("swin_tiny_patch4_window7_224", 5, 3, (4, 4)), "cannot be made for 4x4 images"),
+    ],
+)
+def test_networks_that_cannot_be_made_are_explained(arguments, said):
+    with pytest.raises(NetworkError) as caught:
+        create_network(*arguments)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_wrong_options_are_explained():
+    with pytest.raises(NetworkError, match="did you mean 'widths'"):
+        create_network("small_resnet", 5, 1, (32, 32), options={"width": [8]})
+    with pytest.raises(NetworkError, match="cannot be made with the options"):
+        create_network("small_resnet", 5, 1, (32, 32), options={"widths": [8], "blocks": [1, 2]})
+    with pytest.raises(NetworkError, match="no pretrained weights of mlp"):
+        create_network("mlp", 5, 1, (32, 32), pretrained=True)
+
+
+def test_weights_that_cannot_be_fetched_are_explained_at_once(monkeypatch):
+    monkeypatch.setattr("opsin.networks.table._hub_answers", lambda: False)
+    with pytest.raises(NetworkError, match="no network to fetch them"):
+        create_network("resnet18", 5, 3, (64, 64), pretrained=True)
+
+
+@pytest.mark.skipif(not has_offline_weights(), reason="needs the extra `offline`")
+def test_offline_weights_fill_all_but_the_head():
+    torch.manual_seed(0)
+    network = create_network(OFFLINE, 7, 3, (128, 128), pretrained=True)
+    assert find_weights(OFFLINE) == "offline package"
+    fresh = create_network(OFFLINE, 7, 3, (128, 128))
+    same = [
+        name
+        for (name, loaded), random in zip(network.named_parameters(), fresh.parameters(), strict=True)
+        if torch.equal(loaded, random) and loaded.ndim > 1
+    ]
+    assert same == []
+    full = create_network(OFFLINE, 1000, 3, (224, 224), pretrained=True).eval()
+    assert full(torch.randn(1, 3, 224, 224)).detach().std().item() > 0.2
+    assert torch.equal(full.conv_stem.weight, network.conv_stem.weight)
+
+
+@pytest.mark.parametrize("name", ["small_resnet", "course_cnn", "mlp", "resnet10t"])
+def test_layer_groups_hold_every_parameter_once_and_the_head_last(name):
+    network = create_network(name, 3, 1, (32, 32))
+    groups = layer_groups(network)
+    numbers = [id(parameter) for group in groups for parameter in group]
+    assert sorted(numbers) == sorted(id(parameter) for parameter in network.parameters())
+    assert {id(parameter) for parameter in groups[-1]} == {id(p) for p in head_of(network).parameters()}
+    assert len(groups) >= 2
+
+
+def test_a_network_without_a_known_head_says_so():
+    with pytest.raises(NetworkError, match="has no last layer"):
+        head_of(nn.Sequential(nn.Linear(2, 2)))
