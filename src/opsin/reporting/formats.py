@@ -1,0 +1,109 @@
+"""Numbers as people read them."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+
+
+def score(value: float | None) -> str:
+    """Write a score with three decimals, "–" where there is none.
+
+    >>> score(0.97444), score(None), score(12.3456)
+    ('0.974', '–', '12.35')
+    """
+    if value is None or not math.isfinite(value):
+        return "–"
+    return f"{value:.3f}" if abs(value) < 10 else f"{value:.4g}"
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """Write an interval with an en dash, "" where there is none.
+
+    >>> interval(0.966, 0.9814)
+    '0.966–0.981'
+    """
+    if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
+        return ""
+    return f"{score(low)}–{score(high)}"
+
+
+def percent(part: float | None, decimals: int = 1) -> str:
+    r"""Write a part of one in percent, with a no-break space, and never as a round 100 or 0 that it is not.
+
+    >>> percent(0.97444), percent(0.99999), percent(1.0), percent(0.0001, 0)
+    ('97.4\xa0%', '>99.9\xa0%', '100\xa0%', '<1\xa0%')
+    """
+    if part is None or not math.isfinite(part):
+        return "–"
+    step = 10.0**-decimals
+    if 0 < part < 1 and round(100 * part, decimals) == 100:
+        return f">{100 - step:.{decimals}f}\xa0%"
+    if 0 < part < 1 and round(100 * part, decimals) == 0:
+        return f"<{step:.{decimals}f}\xa0%"
+    return f"{100 * part:.0f}\xa0%" if part in (0, 1) else f"{100 * part:.{decimals}f}\xa0%"
+
+
+def count(number: float | None) -> str:
+    """Write a count with thousands set apart.
+
+    >>> count(21578), count(None)
+    ('21,578', '–')
+    """
+    return "–" if number is None or not math.isfinite(number) else f"{number:,.0f}"
+
+
+def magnitude(number: float | None) -> str:
+    """Write a large number with three digits and a word.
+
+    >>> magnitude(3_413_024), magnitude(12_345), magnitude(950)
+    ('3.41 million', '12.3 thousand', '950')
+    """
+    if number is None:
+        return "–"
+    for start, unit, word in (
+        (1e12, 1e12, "trillion"),
+        (1e9, 1e9, "billion"),
+        (1e6, 1e6, "million"),
+        (1e4, 1e3, "thousand"),
+    ):
+        if number >= start:
+            return f"{number / unit:.3g} {word}"
+    return f"{number:,.0f}"
+
+
+def duration(seconds: float | None) -> str:
+    """Write a length of time in the two units that matter.
+
+    >>> duration(4.26), duration(75), duration(7260)
+    ('4.3 seconds', '1 min 15 s', '2 h 1 min')
+    """
+    if seconds is None:
+        return "–"
+    if seconds < 60:
+        return f"{seconds:.1f} seconds"
+    if seconds < 3600:
+        return f"{int(seconds // 60)} min {int(seconds % 60)} s"
+    return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60)} min"
+
+
+def moment(text: str) -> str:
+    """Write an ISO 8601 time as a date and time of day.
+
+    >>> moment("2026-11-22T04:45:11+00:00")
+    '22 November 2026, 04:45 UTC'
+    """
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return f"{time.day} {time:%B %Y, %H:%M}{' UTC' if time.utcoffset() is not None and not time.utcoffset() else ''}"
+
+
+def number_of(number: int, one: str, many: str = "") -> str:
+    """Write a count with its noun.
+
+    >>> number_of(1, "image"), number_of(2, "class", "classes")
+    ('1 image', '2 classes')
+    """
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
