@@ -31,3 +31,9 @@ def few_digits(digits: DataSet) -> DataSet:
     some = np.arange(300)
     images = ArrayImages(digits.images.array[some])  # type: ignore[attr-defined]
     return DataSet("digits", digits.classes, images, digits.labels[some], symmetry="none")
+
+
+@pytest.fixture(autouse=True)
+def _measure_briefly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a second to time loader and model is too long for networks that train in less."""
+    monkeypatch.setattr("opsin.training.session.MEASURE_SECONDS", 0.01)

@@ -18,7 +18,7 @@ from opsin.training.checkpoint import save_weights
 from opsin.training.fit import Callback, TrainingState
 
 SAVE_EVERY = 30.0  # seconds between two checkpoints, at most; each finished epoch that is longer than 2 s has its own
-REFRESH_EVERY = 0.25  # seconds between two redrawings of the progress bar
+REFRESH_EVERY = 0.5  # seconds between two redrawings of the progress bar
 
 
 class Checkpoints(Callback):
