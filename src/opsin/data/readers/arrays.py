@@ -1,0 +1,294 @@
+"""Images and labels as NumPy arrays in one ``.npz`` file."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.lib.npyio import NpzFile
+from numpy.typing import NDArray
+
+from opsin.data.dataset import SPLITS, TRAIN, ArrayImages, DataSet
+from opsin.data.readers.common import listed, number_labels, split_of
+from opsin.errors import DataError, nearest
+
+_LABELS = ("label", "labels", "y", "target", "targets")  # what the array of labels is called where nobody says
+_LAYOUTS = "images and labels, x and y, x_train and y_train, or train_images and train_labels"
+_IMAGES = re.compile(r"images?|x", re.IGNORECASE)
+_SPLIT_FIRST = re.compile(r"(?P<part>(?:train|val|test)\w*?)_(?:images?|x)", re.IGNORECASE)
+_SPLIT_LAST = re.compile(r"(?:images?|x)_(?P<part>(?:train|val|test)\w*)", re.IGNORECASE)
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    OSError,
+    KeyError,
+    NotImplementedError,
+    OverflowError,
+    RuntimeError,
+    ValueError,
+)
+
+
+def read_arrays(path: Path, *, label: str = "label", group: str = "group") -> DataSet:
+    """Read an ``.npz`` file of images and labels.
+
+    Four layouts are known, upper and lower case alike:
+
+    * ``images`` and ``labels``, with ``groups``, ``split`` and ``classes`` where they are known;
+    * ``x`` and ``y``;
+    * ``x_train``, ``y_train``, ``x_test``, ``y_test`` (Keras), with ``x_val`` and ``y_val`` or without;
+    * ``train_images``, ``train_labels``, ``val_images``, ... (MedMNIST): the split is told by how a name begins, so
+      that ``testA_images`` and ``testB_images`` are both test images.
+
+    Images are uint8 ``(N, H, W)``, ``(N, H, W, 1 or 3)`` or ``(N, 1 or 3, H, W)``, or floating-point numbers between
+    0 and 1. Labels are integers, booleans or strings, ``(N,)`` or ``(N, 1)``. No pickled object is ever loaded.
+
+    Args:
+        path: The file.
+        label: The array of labels, or what stands in its place: with ``malignant``, ``train_malignant`` is read.
+        group: The array of groups, in the same way; a missing array ``group`` or ``groups`` means that there are none.
+
+    Returns:
+        The data set. Booleans become the classes ``not malignant`` and ``malignant``.
+
+    Raises:
+        DataError: The file is damaged, an array is missing, or its shape or type is wrong.
+    """
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}; check the file and its permissions.") from error
+    with file, _unpacked(path, file) as arrays:  # opened here, as NumPy leaves a damaged file open
+        return _read(_Arrays(path, arrays), label, group)
+
+
+def _read(arrays: _Arrays, label: str, group: str) -> DataSet:
+    images, labels, groups, split, notes = [], [], [], [], []
+    for part in _parts(arrays):
+        pixels, note = _pixels(arrays, part.images)
+        name = part.find(arrays, (label, f"{label}s", *(_LABELS if label == "label" else ())))
+        if name is None:
+            raise DataError(_no_labels(arrays, part, label))
+        images.append(pixels)
+        labels.append(_per_image(arrays, name, len(pixels), part.images))
+        name = part.find(arrays, (group, f"{group}s"))
+        if name is not None:
+            groups.append(_per_image(arrays, name, len(pixels), part.images).astype(str))
+        elif group != "group" or groups:
+            raise DataError(_no_groups(arrays, part, group))
+        split.append(np.full(len(pixels), part.split or TRAIN))
+        notes += [note] if note else []
+    numbers, classes = _classes(arrays, np.concatenate(labels), label)
+    given = split if len({part[0] for part in split if len(part)}) > 1 else None
+    return DataSet(
+        name=arrays.path.stem,
+        classes=classes,
+        images=ArrayImages(_joined(arrays, images)),
+        labels=numbers,
+        split=_split_column(arrays, len(numbers)) if given is None else np.concatenate(given),
+        groups=np.concatenate(groups) if groups else None,
+        notes=tuple(dict.fromkeys(notes)),
+    )
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The arrays of one split, or of everything.
+
+    Attributes:
+        split: train, validation or test; None where the file is in one piece.
+        images: The name of the array of images.
+        pattern: How the names of the other arrays are made: ``train_{}``, ``{}_train`` or ``{}``.
+    """
+
+    split: str | None
+    images: str
+    pattern: str
+
+    def find(self, arrays: _Arrays, words: tuple[str, ...]) -> str | None:
+        """Return the first array there is among those that ``words`` stand for."""
+        return next((name for word in words if (name := arrays.find(self.pattern.format(word)))), None)
+
+
+class _Arrays:
+    """The arrays of a file, each loaded when it is asked for."""
+
+    def __init__(self, path: Path, file: NpzFile):
+        self.path = path
+        self.file = file
+        self.names: list[str] = list(file.files)
+
+    def find(self, name: str) -> str | None:
+        """Return the name as the file spells it, upper and lower case alike, or None."""
+        if name in self.names:
+            return name
+        return next((known for known in self.names if known.lower() == name.lower()), None)
+
+    def load(self, name: str) -> NDArray:
+        """Load an array.
+
+        Raises:
+            DataError: It is damaged, larger than the memory, or holds pickled objects.
+        """
+        try:
+            array = self.file[name]
+        except MemoryError as error:
+            raise DataError(f"{self.path}: the array {name!r} is larger than the memory of this computer.") from error
+        except _DAMAGE as error:
+            if "allow_pickle" in str(error):
+                raise DataError(
+                    f"{self.path}: the array {name!r} holds Python objects, which are pickled and never loaded, as a "
+                    f"pickle can run code; save it as numbers or strings."
+                ) from error
+            raise DataError(f"{self.path}: the array {name!r} is damaged; copy or save the file again.") from error
+        if not isinstance(array, np.ndarray):
+            raise DataError(f"{self.path}: {name!r} is not an array; save the file with numpy.savez.")
+        return array
+
+
+def _unpacked(path: Path, file: BinaryIO) -> NpzFile:
+    try:
+        if not zipfile.is_zipfile(file):
+            raise DataError(f"{path} is not an npz file, or is cut off; save it again with numpy.savez.")
+        file.seek(0)
+        return np.load(file, allow_pickle=False)
+    except _DAMAGE as error:
+        raise DataError(f"{path} is damaged; copy or save it again.") from error
+
+
+def _parts(arrays: _Arrays) -> list[_Part]:
+    parts = []
+    for name in arrays.names:
+        if match := _SPLIT_FIRST.fullmatch(name):
+            parts.append(_Part(_split_by_prefix(match["part"]), name, f"{match['part']}_{{}}"))
+        elif match := _SPLIT_LAST.fullmatch(name):
+            parts.append(_Part(_split_by_prefix(match["part"]), name, f"{{}}_{match['part']}"))
+    if parts:
+        return sorted(parts, key=lambda part: SPLITS.index(part.split or TRAIN))
+    whole = [_Part(None, name, "{}") for name in arrays.names if _IMAGES.fullmatch(name)]
+    if not whole:
+        raise DataError(
+            f"{arrays.path} has no array of images: name the arrays {_LAYOUTS}; it holds "
+            f"{listed(arrays.names, 12) or 'nothing'}."
+        )
+    return whole[:1]
+
+
+def _split_by_prefix(part: str) -> str:
+    return next(
+        split for word in ("train", "val", "test") if part.lower().startswith(word) and (split := split_of(word))
+    )
+
+
+def _pixels(arrays: _Arrays, name: str) -> tuple[NDArray[np.uint8], str]:
+    """Return images, uint8 ``(N, H, W, C)``, and a sentence on how they were converted, if they were."""
+    array = arrays.load(name)
+    where = f"{arrays.path}: the array {name!r}"
+    if array.ndim == 4 and array.shape[3] not in (1, 3) and array.shape[1] in (1, 3):
+        array = array.transpose(0, 2, 3, 1)
+    if array.ndim == 3:
+        array = array[..., None]
+    if array.ndim != 4 or array.shape[3] not in (1, 3) or 0 in array.shape[1:]:
+        raise DataError(
+            f"{where} has the shape {array.shape}, but images are (number, height, width) or (number, height, width, "
+            f"1 or 3)."
+        )
+    if array.dtype == np.uint8:
+        return np.ascontiguousarray(array), ""
+    if array.dtype.kind != "f":
+        raise DataError(f"{where} has the type {array.dtype}; save images as uint8 with values from 0 to 255.")
+    low, high = (float(array.min()), float(array.max())) if array.size else (0.0, 1.0)
+    if not (low >= 0 and high <= 1):  # also where they are not numbers
+        raise DataError(
+            f"{where} has floating-point values from {low:g} to {high:g}, whose black and white are not known; save "
+            f"images as uint8 with values from 0 to 255, or between 0 and 1."
+        )
+    pixels = np.empty(array.shape, np.uint8)
+    for index in range(len(array)):  # one by one, as a copy of everything as float64 may not fit into memory
+        pixels[index] = np.rint(array[index] * 255.0)
+    return pixels, f"Images were stored as {array.dtype} between 0 and 1 and became 8-bit values from 0 to 255."
+
+
+def _per_image(arrays: _Arrays, name: str, number: int, images: str) -> NDArray:
+    """Return an array of one value for each image, ``(N,)``."""
+    values = arrays.load(name)
+    where = f"{arrays.path}: the array {name!r}"
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
+    if values.ndim == 2 and len(values) == number:
+        raise DataError(
+            f"{where} has the shape {values.shape}, {values.shape[1]} values for each image, but each image has one "
+            f"class; save labels.argmax(axis=1) if there is a single 1 in each row."
+        )
+    if values.shape != (number,):
+        raise DataError(
+            f"{where} has the shape {values.shape}, but {images!r} holds {number:,} images; there must be one value "
+            f"for each."
+        )
+    if values.dtype.kind == "f" and np.isfinite(values).all() and (values == np.rint(values)).all():
+        values = values.astype(np.int64)
+    if values.dtype.kind == "S":
+        values = np.char.decode(values, "utf-8", "replace")
+    if values.dtype.kind not in "biuU":
+        raise DataError(f"{where} has the type {values.dtype}; save integers, booleans or strings.")
+    return values
+
+
+def _classes(arrays: _Arrays, labels: NDArray, label: str) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Return the labels, int64 ``(N,)``, and the class names."""
+    name = arrays.find("classes") or arrays.find("class_names")
+    if name is not None and labels.dtype.kind in "iu":
+        classes = tuple(arrays.load(name).astype(str).reshape(-1).tolist())
+        if labels.size and not (labels.min() >= 0 and labels.max() < len(classes)):
+            raise DataError(
+                f"{arrays.path} has labels from {labels.min()} to {labels.max()} but {len(classes)} names in "
+                f"{name!r}; labels count from 0 to {len(classes) - 1}."
+            )
+        return labels.astype(np.int64), classes
+    if labels.dtype.kind == "b" and label not in _LABELS:
+        return labels.astype(np.int64), (f"not {label}", label)
+    return number_labels(labels)
+
+
+def _joined(arrays: _Arrays, images: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    shapes = sorted({part.shape[1:] for part in images})
+    if len(shapes) > 1:
+        raise DataError(f"{arrays.path} holds images of {shapes[0]} and of {shapes[1]}; save them all in one size.")
+    return images[0] if len(images) == 1 else np.concatenate(images)
+
+
+def _split_column(arrays: _Arrays, number: int) -> NDArray[np.str_] | None:
+    """Return the array ``split`` of a file in one piece."""
+    name = arrays.find("split") or arrays.find("splits")
+    if name is None:
+        return None
+    words = _per_image(arrays, name, number, "the file").astype(str)
+    parts = {word: split_of(word) for word in np.unique(words).tolist()}
+    wrong = [word for word, split in parts.items() if split is None]
+    if wrong:
+        raise DataError(
+            f"{arrays.path}: the array {name!r} has the value {wrong[0]!r}; write train, validation or test."
+        )
+    return np.array([parts[word] for word in words.tolist()])
+
+
+def _no_labels(arrays: _Arrays, part: _Part, label: str) -> str:
+    wanted = part.pattern.format("labels" if label == "label" else label)
+    return (
+        f"{arrays.path} has no array {wanted!r} for {part.images!r}{nearest(wanted, arrays.names)}; it holds "
+        f"{listed(arrays.names, 12)}."
+    )
+
+
+def _no_groups(arrays: _Arrays, part: _Part, group: str) -> str:
+    wanted = part.pattern.format(group)
+    return (
+        f"{arrays.path} has no array {wanted!r} for the groups of {part.images!r}{nearest(wanted, arrays.names)}; it "
+        f"holds {listed(arrays.names, 12)}."
+    )
