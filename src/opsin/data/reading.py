@@ -1,0 +1,205 @@
+"""From a path or a name to a data set: which format it is, which reader reads it, and whether it can be trained on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from opsin.data import catalogue
+from opsin.data.dataset import SPLITS, TEST, TRAIN, VALIDATION, DataSet
+from opsin.data.decode import SUFFIXES
+from opsin.data.readers.arrays import read_arrays
+from opsin.data.readers.cifar import holds_cifar, holds_pickled_cifar, read_cifar
+from opsin.data.readers.common import listed, spoken
+from opsin.data.readers.folders import has_loose_images, image_folders, read_folders
+from opsin.data.readers.idx import holds_idx, is_idx, read_idx
+from opsin.data.readers.table import is_table_of_images, read_table
+from opsin.errors import DataError, nearest
+
+READERS: dict[str, Callable[..., DataSet]] = {
+    "class folders": read_folders,
+    "CSV": read_table,
+    "npz": read_arrays,
+    "IDX": read_idx,
+    "CIFAR": read_cifar,
+}
+
+_TABLES = frozenset({".csv", ".tsv"})
+_ARCHIVES = frozenset({".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar"})
+_KNOWN = "a folder of class folders, a CSV file, an npz file or IDX files"
+
+
+def read_dataset(
+    source: str | Path,
+    *,
+    label: str = "label",
+    group: str = "group",
+    data_root: str | Path | None = None,
+    check: bool = True,
+) -> DataSet:
+    """Read a data set from a path or by its name.
+
+    A path that exists wins over a name. No image file is opened, so that unreadable ones come to light when the images
+    are decoded.
+
+    Args:
+        source: A folder of class folders, a CSV, npz or IDX file, a folder of IDX or CIFAR files, or the name of a data
+            set of the catalogue.
+        label: The column or array that holds the class.
+        group: The column or array whose equal values (patient, slide, video) stay on one side of a split.
+        data_root: The folder that holds named data sets; see `opsin.data.catalogue.find`.
+        check: Whether to require two classes with enough images each (`check_classes`), which data that are only
+            scored need not have.
+
+    Returns:
+        The data set.
+
+    Raises:
+        DataError: There is no such data set, it cannot be read, or it cannot be trained on.
+    """
+    if not str(source).strip():
+        raise DataError(f"No data were given; give {_KNOWN}, or the name of a data set such as 'digits'.")
+    path = Path(source).expanduser()
+    if os.path.lexists(path):
+        found = detect(path, label=label, group=group)
+        dataset = READERS[found.format](found.path, label=label, group=group)
+        dataset = replace(dataset, notes=(*found.notes, *dataset.notes))
+    elif str(source) in catalogue.CATALOGUE:
+        dataset = catalogue.read_named(str(source), data_root, label=label, group=group)
+    else:
+        raise DataError(_unknown(str(source), path))
+    if check:
+        check_classes(dataset)
+    return dataset
+
+
+class Found(NamedTuple):
+    """What is at a path.
+
+    Attributes:
+        format: A key of `READERS`.
+        path: What its reader is to read: the path itself, or the one file that matters in a folder.
+        notes: Sentences for the report on how this was decided.
+    """
+
+    format: str
+    path: Path
+    notes: tuple[str, ...] = ()
+
+
+def detect(path: Path, *, label: str = "label", group: str = "group") -> Found:
+    """Find out which format a file or folder has.
+
+    Args:
+        path: It exists.
+        label: The name of the label column; a CSV file in a folder of images is taken only if it has that column.
+        group: The name of the group column; a name of the caller's decides for the CSV file.
+
+    Raises:
+        DataError: It is none of the formats, or could be two of them.
+    """
+    try:
+        return _detect_folder(path, label, group) if path.is_dir() else _detect_file(path)
+    except PermissionError as error:
+        raise DataError(f"{path} may not be read: its permissions do not allow it.") from error
+
+
+def _detect_file(path: Path) -> Found:
+    if not path.exists():
+        raise DataError(f"{path} is a broken link: its target does not exist; mend the link or give the target.")
+    suffix = path.suffix.lower()
+    if suffix in _TABLES:
+        return Found("CSV", path)
+    if suffix == ".npz":
+        return Found("npz", path)
+    if is_idx(path):
+        return Found("IDX", path)
+    if suffix in SUFFIXES:
+        raise DataError(f"{path} is a single image; give {_KNOWN}.")
+    if suffix in _ARCHIVES:
+        raise DataError(f"{path} is an archive; unpack it and give the folder.")
+    if suffix in (".xls", ".xlsx", ".ods"):
+        raise DataError(f"{path} is a spreadsheet; save it as 'CSV UTF-8' and give that file.")
+    raise DataError(f"{path} is of no format that is read here; give {_KNOWN}.")
+
+
+def _detect_folder(path: Path, label: str, group: str) -> Found:
+    if holds_idx(path):
+        return Found("IDX", path)
+    if holds_cifar(path) or holds_pickled_cifar(path):
+        return Found("CIFAR", path)
+    classes = image_folders(path)
+    tables = sorted(file for file in path.iterdir() if file.suffix.lower() in _TABLES and file.name[0] != ".")
+    arrays = sorted(path.glob("*.npz"))
+    if len(arrays) == 1 and not tables and not classes and not has_loose_images(path):
+        return Found("npz", arrays[0], (f"The data are those of {arrays[0].name} in the folder.",))
+    readable = [table for table in tables if is_table_of_images(table, label)]
+    named = (label, group) != ("label", "group")
+    only_images = not classes or (len(classes) == 1 and has_loose_images(path / classes[0]))
+    if tables and (named or only_images):
+        if len(tables) > 1 and len(readable) != 1:
+            raise DataError(f"{path} holds several CSV files; give one of them: {listed(tables)}.")
+        table = (readable or tables)[0]
+        return Found("CSV", table, (f"The images and labels are those of {table.name} in the folder.",))
+    if readable:
+        raise DataError(
+            f"{path} holds class folders ({listed(classes)}) and also {readable[0].name} with the column {label!r}; "
+            f"give {readable[0]} for its labels, or move it elsewhere for the folders."
+        )
+    return Found("class folders", path)
+
+
+def _unknown(source: str, path: Path) -> str:
+    hint = nearest(source, catalogue.CATALOGUE)
+    try:
+        siblings = [entry.name for entry in os.scandir(path.parent)]
+    except OSError:
+        siblings = []
+    hint = nearest(path.name, siblings) or hint
+    if not path.parent.exists():
+        hint = f" (there is no folder {path.parent} either)"
+    return f"{source} does not exist{hint}, and is no data set of the catalogue; `opsin data list` shows those."
+
+
+def check_classes(dataset: DataSet) -> None:
+    """Make sure that a data set can be trained on.
+
+    Training, validation and test need an image of each class. What is not given as a split is taken out of the training
+    images, so that these must be one, two or three of each class.
+
+    Raises:
+        DataError: There is one class only, or a class has too few training images.
+    """
+    if not len(dataset):
+        raise DataError(f"{dataset.name} holds no images; check the path and the labels.")
+    if len(dataset.classes) < 2:
+        raise DataError(
+            f"{dataset.name} has only one class, {dataset.classes[0]!r}; a classifier needs at least two, each in a "
+            f"folder of its own or named in the label column."
+        )
+    given = set(SPLITS) if dataset.split is None else set(np.unique(dataset.split).tolist())
+    if TRAIN not in given:
+        raise DataError(f"{dataset.name} has no training images; its split has only {spoken(sorted(given))}.")
+    training = dataset if dataset.split is None else dataset.subset(np.flatnonzero(dataset.split == TRAIN))
+    others = [split for split in (VALIDATION, TEST) if dataset.split is None or split not in given]
+    needed = 1 + len(others)
+    counts = training.counts()
+    few = [(dataset.classes[index], int(counts[index])) for index in np.flatnonzero(counts < needed)]
+    if not few:
+        return
+    name, number = min(few, key=lambda item: item[1])
+    where = "images" if dataset.split is None else "training images"
+    more = f", and {len(few) - 1:,} further {'class has' if len(few) == 2 else 'classes have'} too few" * (len(few) > 1)
+    why = f", one each for {spoken(['training', *others])}" if others else ""
+    advice = "add images or leave the class out"
+    if len(few) > len(dataset.classes) / 2 and len(dataset.classes) > 10:
+        advice = "check that the labels are classes rather than numbers or names of images"
+    raise DataError(
+        f"{dataset.name}: the class {name!r} has {number if number else 'no'} {where[:-1] if number == 1 else where}"
+        f"{more}, but at least {needed} of each class {'is' if needed == 1 else 'are'} needed{why}; {advice}."
+    )
