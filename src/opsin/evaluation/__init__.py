@@ -1,0 +1,1 @@
+"""How good a trained network is, how sure that is, and what it means: scorecard, intervals, gallery, diagnosis."""
