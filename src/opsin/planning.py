@@ -141,7 +141,7 @@ def _resolve_training(recipe: TrainingRecipe, images: int, pretrained: bool) -> 
         wanted, fewest, most = (24_000, 6, 30) if pretrained else (900_000, 12, 60)
         epochs = int(np.clip(round(wanted / images), fewest, most))
     if batch_size is None:
-        batch_size = 32 if pretrained or images < 2_000 else 64 if images < 10_000 else 128
+        batch_size = 32 if pretrained or images < 500 else 64 if images < 10_000 else 128
     rates = {"sgd": (0.02, 0.1), "adam": (5e-4, 3e-3), "adamw": (7e-4, 6e-3)}[recipe.optimizer]
     learning_rate = recipe.learning_rate if recipe.learning_rate is not None else rates[0 if pretrained else 1]
     freeze = recipe.freeze_epochs if recipe.freeze_epochs is not None else int(pretrained)

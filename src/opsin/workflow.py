@@ -19,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from opsin.assessing import assess, judge
 from opsin.data.dataset import SPLITS, TEST, VALIDATION, DataSet
 from opsin.data.pixels import load_pixels, memory_budget
-from opsin.data.reading import read_dataset
+from opsin.data.reading import detect, read_dataset
 from opsin.errors import DataError, OpsinError, RunError, TrainingInterrupted
 from opsin.files import replacing
 from opsin.machine import describe_machine
@@ -375,7 +375,9 @@ def _assess_other(
     recipe = run.recipe.data
     dataset = data
     if not isinstance(dataset, DataSet):
-        dataset = read_dataset(dataset, label=recipe.label, group=recipe.group, data_root=data_root, check=False)
+        # Columns are the run's where the other data have any; class folders and the like have none.
+        columns = {"label": recipe.label, "group": recipe.group} if _has_columns(dataset) else {}
+        dataset = read_dataset(dataset, data_root=data_root, check=False, **columns)
     known = {name: number for number, name in enumerate(run.folder.classes)}
     used = [dataset.classes[label] for label in np.unique(dataset.labels)]
     unknown = [name for name in used if name not in known]
@@ -404,6 +406,11 @@ def _assess_other(
         dataset.groups,
         lambda row: pixels.images[row].numpy(),
     )
+
+
+def _has_columns(data: str | Path) -> bool:
+    """Whether data are a table or an npz file, whose columns or arrays have names."""
+    return Path(data).exists() and detect(Path(data)).format in ("CSV", "npz")
 
 
 def _prepare_again(folder: RunFolder, dataset: DataSet | None, console: Console) -> Prepared:

@@ -77,9 +77,7 @@ def test_rotation_keeps_shapes_in_images_that_are_not_square():
 
 
 @settings(max_examples=25, deadline=None)
-@given(
-    st.floats(0, 1), st.floats(0, 1), st.floats(0, 1), st.floats(0, 0.5), st.sampled_from([1, 3]), st.floats(0, 3)
-)
+@given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1), st.floats(0, 0.5), st.sampled_from([1, 3]), st.floats(0, 3))
 def test_values_stay_in_range_and_shape_is_kept(brightness, contrast, noise, erase, channels, strength):
     recipe = AugmentationRecipe(
         strength=strength,

@@ -64,7 +64,11 @@ def test_weights_draw_rare_classes_as_often_as_others():
     labels = torch.tensor([0] * 45 + [1] * 5)
     weights = (1 / torch.bincount(labels).double())[labels]
     made = Batches(
-        PIXELS, labels, torch.arange(50), batch_size=10, preprocessing=Preprocessing(6, 6, 1, mean=(0.5,), std=(1,)),
+        PIXELS,
+        labels,
+        torch.arange(50),
+        batch_size=10,
+        preprocessing=Preprocessing(6, 6, 1, mean=(0.5,), std=(1,)),
         weights=weights,
     )
     drawn = torch.cat([labels[made.order(epoch)] for epoch in range(40)])

@@ -11,8 +11,6 @@ from opsin.data.dataset import ArrayImages
 from opsin.data.preprocessing import Preprocessing, channel_statistics
 
 
-
-
 def test_squash_keeps_all_of_the_image():
     image = np.zeros((60, 100, 3), np.uint8)
     image[:, :10] = image[:, -10:] = 255

@@ -74,7 +74,7 @@ class ArrayImages:
 
     def shape(self, index: int) -> tuple[int, int, int]:
         """Return (height, width, channels)."""
-        return self.array.shape[1:]  # type: ignore[return-value]
+        return self.array.shape[1:]
 
     def signature(self, index: int) -> tuple[int, int]:
         """Return zeros: arrays do not change."""

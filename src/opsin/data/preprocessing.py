@@ -40,8 +40,8 @@ class Preprocessing:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Preprocessing:
         """Take back what `to_dict` gave; other entries are ignored."""
-        names = [item.name for item in dataclasses.fields(cls)]
-        return cls(**{name: tuple(values[name]) if name in ("mean", "std") else values[name] for name in names})
+        known: dict[str, Any] = {item.name: values[item.name] for item in dataclasses.fields(cls)}
+        return cls(**(known | {"mean": tuple(known["mean"]), "std": tuple(known["std"])}))
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""

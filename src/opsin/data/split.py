@@ -164,17 +164,17 @@ def _move(
     for number in order[sizes[order] > 1]:
         useful = np.minimum(table[number], np.maximum(missing, 0)).sum()
         if useful * 2 > sizes[number] and spare(table[number]):
-            choose(number)
+            choose(int(number))
     singles = order[sizes[order] == 1]
     label_of = table[singles].argmax(axis=1)
     for label in np.unique(label_of):
         take = max(0, min(missing[label], left[label] - 1))
         for number in singles[label_of == label][:take]:
-            choose(number)
+            choose(int(number))
     for label in np.flatnonzero((missing == wanted) & (wanted > 0)):  # every group of the class is larger than wanted
         for number in sorted(np.flatnonzero((table[:, label] > 0) & ~chosen), key=lambda group: sizes[group]):
             if spare(table[number]):
-                choose(number)
+                choose(int(number))
                 break
     names[pool[chosen[group]]] = target
 

@@ -162,7 +162,7 @@ def find_weights(name: str) -> str | None:
     from huggingface_hub import try_to_load_from_cache
 
     card = timm.get_pretrained_cfg(name) if timm.is_model(name) else None
-    repository = getattr(card, "hf_hub_id", None)
+    repository = str(getattr(card, "hf_hub_id", None) or "")
     files = ("model.safetensors", "pytorch_model.bin") if repository else ()
     found = any(isinstance(try_to_load_from_cache(repository, file), str) for file in files)
     return "timm's cache" if found else None
@@ -211,10 +211,11 @@ def layer_groups(network: nn.Module) -> list[list[nn.Parameter]]:
     head = {id(parameter) for parameter in head_of(network).parameters()}
     groups: dict[Any, list[nn.Parameter]] = {}
     number_of: dict[str, Any]
-    if hasattr(network, "group_matcher"):
+    matcher: Any = getattr(network, "group_matcher", None)
+    if matcher is not None:
         from timm.models import group_parameters
 
-        by_number = group_parameters(network, network.group_matcher(coarse=False))
+        by_number = group_parameters(network, matcher(coarse=False))
         number_of = {name: number for number, names in by_number.items() for name in names}
     else:
         number_of = {name: ".".join(name.split(".")[:2]) for name, _ in network.named_parameters()}

@@ -52,13 +52,12 @@ class Classification:
         """Return loss (natural log), accuracy, balanced accuracy and macro F1 over a whole split."""
         labels = targets.numpy()
         confusion = metrics.confusion_matrix(labels, predictions.labels, self.num_classes)
-        scores = {
-            "loss": metrics.log_loss(labels, predictions.probabilities),
-            "accuracy": metrics.accuracy(confusion),
-            "balanced_accuracy": metrics.balanced_accuracy(confusion),
-            "macro_f1": metrics.macro_f1(confusion),
+        return {
+            "loss": float(metrics.log_loss(labels, predictions.probabilities)),
+            "accuracy": float(metrics.accuracy(confusion)),
+            "balanced_accuracy": float(metrics.balanced_accuracy(confusion)),
+            "macro_f1": float(metrics.macro_f1(confusion)),
         }
-        return {name: float(value) for name, value in scores.items()}
 
     def better(self, scores: dict[str, float], best: dict[str, float]) -> bool:
         """Whether accuracy is higher, or the same at a lower loss."""

@@ -53,8 +53,9 @@ class TrainingState:
         self.step += 1
 
     def means(self) -> dict[str, float]:
-        """Return the mean over the images of this epoch so far of what the task logs."""
-        return {name: float(value) / max(self.images, 1) for name, value in self.sums.items()}
+        """Return the mean over the images of this epoch so far of what the task logs, the loss first."""
+        names = sorted(self.sums, key=lambda name: (name != "loss", name))
+        return {name: float(self.sums[name]) / max(self.images, 1) for name in names}
 
     def check(self) -> None:
         """Raise unless the loss is a number.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 import math
 import time
 import warnings
@@ -127,6 +128,7 @@ class Session:
 
 def create_fabric(recipe: TrainingRecipe) -> Fabric:
     """Make the Fabric that places tensors and sets the precision: one device, chosen by ``recipe.device``."""
+    logging.getLogger("lightning_fabric").setLevel(logging.ERROR)  # it announces what we say ourselves
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # advice about faster settings that the recipe has already decided
         return Fabric(accelerator=recipe.device, devices=1, precision=recipe.precision)  # type: ignore[arg-type]
@@ -202,12 +204,11 @@ def measure_throughput(session: Session) -> dict[str, float]:
         batches.batch(order[: batches.batch_size])
 
     network = copy.deepcopy(session.network).train()
-    precision = session.fabric._precision
 
     def train() -> None:
-        with precision.forward_context():
+        with session.fabric.autocast():
             loss = session.task.loss(network, batch)["loss"]
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
 
     return {name: batches.batch_size / _time(step, device) for name, step in (("loader", load), ("model", train))}
 

@@ -129,7 +129,7 @@ class ProgressBar(Callback):
     def on_start(self, state: TrainingState) -> None:
         """Draw the bar."""
         total = self.epochs * self.steps
-        fields = {"epoch": state.epoch + 1, "epochs": self.epochs, "scores": "", "speed": ""}
+        fields: dict[str, Any] = {"epoch": state.epoch + 1, "epochs": self.epochs, "scores": "", "speed": ""}
         self.row = self.bar.add_task("training", total=total, completed=self._done(state), **fields)
         self.images_before, self.steps_before, self.since = state.images, state.step, time.perf_counter()
         if self.live:
