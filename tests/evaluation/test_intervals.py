@@ -5,7 +5,15 @@ import pytest
 from scipy import sparse, stats
 
 from opsin.evaluation import intervals
-from opsin.evaluation.intervals import bca, bootstrap, number_of_resamples, reflected, wilson, without_spread
+from opsin.evaluation.intervals import (
+    bca,
+    bootstrap,
+    mean_bounds,
+    number_of_resamples,
+    reflected,
+    wilson,
+    without_spread,
+)
 
 
 def mean(sums):
@@ -30,6 +38,15 @@ def test_wilson_of_nothing_says_so():
     assert math.isnan(interval.value)
     assert (interval.low, interval.high) == (0, 1)
     assert interval.to_dict() == {"value": None, "low": 0.0, "high": 1.0, "method": "Wilson", "n": 0}
+
+
+def test_mean_bounds_add_up_like_standard_errors():
+    single = wilson(30, 40)
+    assert mean_bounds([single]) == pytest.approx((single.low, single.high))
+    low, high = mean_bounds([wilson(3000, 4000)] * 4)
+    error = 1.96 * math.sqrt(0.75 * 0.25 / 16000)
+    assert (low, high) == pytest.approx((0.75 - error, 0.75 + error), abs=2e-4)
+    assert mean_bounds([wilson(10, 10), wilson(20, 20)])[1] == 1
 
 
 def test_bca_equals_scipy_on_a_skewed_mean():

@@ -148,7 +148,7 @@ def _healthy(history: list[dict[str, Any]], scores: dict[str, dict[str, Any]], s
     return Finding(
         "healthy",
         "good",
-        f"Nothing is wrong with this run: its {split} accuracy is {with_interval(scores['accuracy'])}, and what it "
+        f"Nothing looks wrong: its {split} accuracy is {with_interval(scores['accuracy'])}, and what it "
         "learned holds for images it has not seen.",
         agreement,
         "Look through the gallery and the classes that are confused before you rely on it.",

@@ -10,7 +10,7 @@ Nothing is random from call to call: the generator is seeded with 0.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,6 +83,19 @@ def wilson(successes: float, n: float, level: float = 0.95) -> Interval:
     # At 0 and n the bound is exactly 0 or 1; rounding must not push it past the value.
     low, high = max(0.0, min(center - half, share)), min(1.0, max(center + half, share))
     return Interval(float(share), float(low), float(high), "Wilson", int(n))
+
+
+def mean_bounds(intervals: Sequence[Interval]) -> tuple[float, float]:
+    """Return the bounds of the mean of independent scores, from those of each.
+
+    The distances from value to bound add up like standard errors (Zou and Donner 2008, Statistics in Medicine 27:1693).
+
+    Args:
+        intervals: At least one, each with a value.
+    """
+    values, lows, highs = np.array([(each.value, each.low, each.high) for each in intervals]).T
+    mean, number = float(values.mean()), len(values)
+    return mean - float(np.linalg.norm(values - lows)) / number, mean + float(np.linalg.norm(highs - values)) / number
 
 
 def number_of_resamples(n: int) -> int:

@@ -15,6 +15,7 @@ from opsin.evaluation.intervals import (
     Interval,
     bca,
     bootstrap,
+    mean_bounds,
     reflected,
     wilson,
     without_spread,
@@ -55,8 +56,8 @@ def score(
         classes: Names of the C classes.
         groups: ``(N,)`` names of what images were taken from (patient, slide, video). With groups every interval
             comes from drawing whole groups, as images of one group resemble each other. Left out, or where each image
-            is a group of its own: Wilson for accuracy, recall and precision, BCa for the mean scores, F1 and the log
-            loss, and the reflected bootstrap for the calibration error.
+            is a group of its own: Wilson for accuracy, recall and precision, BCa for F1 and the log loss, the wider of
+            both for the balanced accuracy, and the reflected bootstrap for the calibration error.
 
     Returns:
         ``accuracy``, ``balanced_accuracy``, ``macro_f1``, ``log_loss``, ``calibration_error``, then ``recall/NAME``,
@@ -119,17 +120,21 @@ def _by_image(confusion: NDArray[np.int64], classes: Sequence[str]) -> dict[str,
         return _interval(float(result.values[index]), lows[index], highs[index], "BCa", n, alike)
 
     images = int(confusion.sum())
+    recalls = [wilson(hits, support) for hits, support in zip(counts.hits, counts.support, strict=True)]
+    # Where all images of a rare class happen to be right, resamples know of no others; the class's own interval does.
+    low, high = mean_bounds([each for each in recalls if each.n])
+    low, high = float(np.fmin(low, lows[1])), float(np.fmax(high, highs[1]))
     with_images = counts.support[counts.support > 0]
     # A mean over classes is as sure as its rarest ones: images that would give a plain proportion the same variance.
     alike = len(with_images) ** 2 / (1 / with_images).sum()
     scores = {
         "accuracy": wilson(counts.hits.sum(), images),
-        "balanced_accuracy": interval(1, images, alike),
+        "balanced_accuracy": Interval(float(result.values[1]), low, high, "BCa and Wilson", images),
         "macro_f1": interval(2, images, alike),
     }
     for index, name in enumerate(classes):
         support, taken = int(counts.support[index]), int(counts.predicted[index])
-        scores[f"recall/{name}"] = wilson(counts.hits[index], support)
+        scores[f"recall/{name}"] = recalls[index]
         found = wilson(counts.hits[index], taken)
         scores[f"precision/{name}"] = found if taken else Interval(0.0, found.low, found.high, "never predicted", 0)
         scores[f"f1/{name}"] = interval(3 + 2 * len(classes) + index, support, max(support, taken))
