@@ -8,6 +8,7 @@ from typing import Any
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 LOG_WIDTH = 120  # a log file or a pipe has no width of its own
 
@@ -20,22 +21,19 @@ def console(*, stderr: bool = False) -> Console:
     return screen
 
 
-def table(
-    columns: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Sequence[str] = (), title: str = ""
-) -> Table:
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Sequence[str] = ()) -> Table:
     """Return a table without frames.
 
     Args:
         columns: Headings.
         rows: Cells; printed as they are, even where they look like markup.
         numbers: The headings whose columns are aligned to the right.
-        title: A line above the table.
     """
-    from rich.text import Text
-
-    result = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
-    for column in columns:
-        result.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
+    result = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for place, column in enumerate(columns):
+        # Long names stand in the first column, sentences and paths in the last; what lies between stays in one piece.
+        whole = 0 < place < len(columns) - 1
+        result.add_column(column, justify="right" if column in numbers else "left", overflow="fold", no_wrap=whole)
     for row in rows:
         result.add_row(*(Text(cell) for cell in row))
     return result

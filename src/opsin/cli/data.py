@@ -40,8 +40,8 @@ def list_data(data_root: DataRoot = None) -> None:
             f"{found.entry.classes}",
             found.entry.size,
             found.entry.license,
-            str(found.path or "with scikit-learn") if found.here else "no",
-            found.entry.description,
+            "yes" if found.here else "no",
+            found.entry.description + (f", in {found.path}" if found.path else ""),
         )
         for found in list_datasets(data_root)
     ]
