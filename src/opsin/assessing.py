@@ -12,7 +12,7 @@ from opsin.data.dataset import TEST, VALIDATION
 from opsin.evaluation.diagnosis import diagnose
 from opsin.evaluation.gallery import select
 from opsin.evaluation.scorecard import score, to_json
-from opsin.metrics.classification import confusion_matrix
+from opsin.metrics.classification import confusion_matrix, overconfidence
 from opsin.runfolder import RunFolder
 from opsin.tasks.predictions import Classified
 
@@ -61,7 +61,8 @@ def judge(folder: RunFolder) -> None:
     split = TEST if TEST in scorecard else VALIDATION
     _, labels, predictions = folder.predictions(split)
     confusion = confusion_matrix(labels, predictions.labels, len(folder.classes))
-    findings = diagnose(folder.history, scorecard, folder.info, confusion)
+    over = overconfidence(labels, predictions.probabilities)
+    findings = diagnose(folder.history, scorecard, folder.info, confusion, over)
     folder.write("verdict.json", [finding.to_dict() for finding in findings])
 
 

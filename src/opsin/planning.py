@@ -16,7 +16,7 @@ import torch
 
 from opsin.data.dataset import DataSet
 from opsin.errors import RecipeError, UnreadableImageError
-from opsin.networks.table import NETWORKS, OFFLINE, find_weights
+from opsin.networks.table import NETWORKS, OFFLINE, check_network, find_weights
 from opsin.recipe import AugmentationRecipe, DataRecipe, NetworkRecipe, Recipe, TrainingRecipe
 
 SMALL = 64  # pixels; the longer side up to which images are trained on as they are
@@ -62,32 +62,37 @@ def look_at(dataset: DataSet) -> Look:
     return Look(height, width, bool((table[:, 2] == 1).all()), sizes)
 
 
-def resolve(recipe: Recipe, dataset: DataSet, look: Look, training_images: int | None = None) -> Recipe:
-    """Fill in every key that a recipe leaves open.
+def resolve_input(recipe: Recipe, dataset: DataSet, look: Look) -> Recipe:
+    """Fill in what a recipe leaves open of network, image size and augmentation.
 
     Args:
         recipe: What the user asked for.
         dataset: The data.
         look: What its images are like.
-        training_images: How many are trained on; left out, the expected number.
-
-    Returns:
-        A recipe without None, apart from what can be decided only by measuring (``training.minutes``).
 
     Raises:
         RecipeError: Settings contradict each other.
+        NetworkError: There is no such network, or no pretrained weights of it.
     """
-    if recipe.training.epochs is not None and recipe.training.minutes is not None:
-        raise RecipeError("Give either training.epochs or training.minutes: the time budget decides the epochs.")
     network = _resolve_network(recipe.network, look)
     data = _resolve_data(recipe.data, look, network)
     augmentation = _resolve_augmentation(recipe.augmentation, dataset, look)
-    if training_images is None:
-        kept = len(dataset) if dataset.split is None else int((dataset.split == "train").sum())
-        share = 1 - recipe.split.validation - (recipe.split.test if dataset.split is None else 0)
-        training_images = max(1, round(kept * share))
-    training = _resolve_training(recipe.training, training_images, bool(network.pretrained))
-    return replace(recipe, data=data, network=network, augmentation=augmentation, training=training)
+    return replace(recipe, data=data, network=network, augmentation=augmentation)
+
+
+def resolve_training(recipe: Recipe, training_images: int) -> Recipe:
+    """Fill in what a recipe leaves open of training, once it is known how many images there are to train on.
+
+    Returns:
+        A recipe without None, apart from the epochs where a time budget stands in their place: they need measuring.
+
+    Raises:
+        RecipeError: Both epochs and a time budget are given.
+    """
+    if recipe.training.epochs is not None and recipe.training.minutes is not None:
+        raise RecipeError("Give either training.epochs or training.minutes: the time budget decides the epochs.")
+    training = _resolve_training(recipe.training, training_images, bool(recipe.network.pretrained))
+    return replace(recipe, training=training)
 
 
 def _resolve_network(recipe: NetworkRecipe, look: Look) -> NetworkRecipe:
@@ -98,6 +103,7 @@ def _resolve_network(recipe: NetworkRecipe, look: Look) -> NetworkRecipe:
         name = OFFLINE if offline or pretrained else "small_resnet"
     if pretrained is None:
         pretrained = not small and name not in NETWORKS
+    check_network(name, pretrained)
     return replace(recipe, name=name, pretrained=pretrained)
 
 

@@ -19,7 +19,7 @@ from opsin.data.reading import check_classes, read_dataset
 from opsin.data.split import Split, split_samples
 from opsin.errors import DataError
 from opsin.networks.table import input_statistics
-from opsin.planning import look_at, resolve
+from opsin.planning import look_at, resolve_input, resolve_training
 from opsin.recipe import Recipe
 
 SHOWN = 5  # unreadable images that an error names
@@ -110,7 +110,7 @@ def prepare(
             recipe.data.source, label=recipe.data.label, group=recipe.data.group, data_root=data_root
         )
     look = look_at(dataset)
-    recipe = resolve(recipe, dataset, look)
+    recipe = resolve_input(recipe, dataset, look)
     preprocessing = _preprocessing(recipe)
     budget = memory_budget(recipe.data.memory_gb)
     pixels = load_pixels(dataset.images, preprocessing, budget=budget, progress=progress)
@@ -123,7 +123,7 @@ def prepare(
     if not recipe.network.pretrained:
         mean, std = channel_statistics(pixels.images, torch.from_numpy(training))
         preprocessing = replace(preprocessing, mean=mean, std=std)
-    recipe = resolve(recipe, dataset, look, len(training))
+    recipe = resolve_training(recipe, len(training))
     names = [dataset.images.name(index) for index in range(len(dataset))]
     fingerprint = _fingerprint(names, dataset, digests, split)
     labels = torch.from_numpy(dataset.labels.astype(np.int64))

@@ -1,6 +1,6 @@
 """The recipe: everything that decides a run, as frozen dataclasses that are written and read as TOML.
 
-A key left out (``None`` here) is decided by a stated rule when the data are known (`opsin.planning.resolve`); a
+A key left out (``None`` here) is decided by a stated rule when the data are known (`opsin.planning`); a
 resolved recipe has no ``None`` left and reproduces its run. Each field carries its own help, bounds and choices, from
 which the command line makes its flags and the documentation its reference.
 """

@@ -64,13 +64,30 @@ def create_network(
             this image size, or its weights cannot be had.
     """
     options = dict(options or {})
+    check_network(name, pretrained)
+    if name in NETWORKS:
+        return _create_ours(name, num_classes, in_channels, image_size, dropout, options)
+    return _create_timm(name, num_classes, in_channels, image_size, pretrained, dropout, options)
+
+
+def check_network(name: str, pretrained: bool = False) -> None:
+    """Raise unless there is a network of this name, and pretrained weights of it where they are asked for.
+
+    Raises:
+        NetworkError: There is not; the nearest names are shown.
+    """
     if name in NETWORKS:
         if pretrained:
             raise NetworkError(
                 f"There are no pretrained weights of {name}: leave out --pretrained, or take another one."
             )
-        return _create_ours(name, num_classes, in_channels, image_size, dropout, options)
-    return _create_timm(name, num_classes, in_channels, image_size, pretrained, dropout, options)
+        return
+    import timm
+
+    if not timm.is_model(name):
+        raise NetworkError(f"There is no network '{name}'{nearest(name, list_networks())}. `opsin networks` lists all.")
+    if pretrained and not timm.is_model_pretrained(name):
+        raise NetworkError(f"timm has no pretrained weights of {name}: leave out --pretrained, or take another one.")
 
 
 def _create_ours(
@@ -98,8 +115,6 @@ def _create_timm(
 ) -> nn.Module:
     import timm
 
-    if not timm.is_model(name):
-        raise NetworkError(f"There is no network '{name}'{nearest(name, list_networks())}. `opsin networks` lists all.")
     if getattr(timm.get_pretrained_cfg(name), "fixed_input_size", False):
         options.setdefault("img_size", image_size)
     arguments = {"num_classes": num_classes, "in_chans": in_channels, "drop_rate": dropout, **options}
