@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import opsin
+from opsin import workflow
+from opsin.data.dataset import ArrayImages, DataSet
+from opsin.errors import DataError, RunError, TrainingError
+from opsin.runfolder import RunFolder, list_runs
+from opsin.training.fit import Callback
+from opsin.workflow import resolve_recipe
+
+QUICK = {"network": "mlp", "batch_size": 32, "device": "cpu", "quiet": True}
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory, digits):
+    """Class folders of 40 digits each of 0, 1 and 7, as PNG files."""
+    folder = tmp_path_factory.mktemp("data") / "photos"
+    for label in (0, 1, 7):
+        (folder / f"digit {label}").mkdir(parents=True)
+        for number in np.flatnonzero(digits.labels == label)[:40]:
+            Image.fromarray(digits.images.read(number)[..., 0]).save(folder / f"digit {label}" / f"{number}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(photos, tmp_path_factory):
+    return opsin.train(photos, out=tmp_path_factory.mktemp("runs") / "run", epochs=25, **QUICK)
+
+
+def test_a_run_holds_everything_that_its_folder_promises(run):
+    files = {path.name for path in run.path.iterdir()}
+    assert files >= {
+        "recipe.toml", "run.json", "split.csv", "history.jsonl", "timings.jsonl", "checkpoint.safetensors",
+        "best.safetensors", "preprocessing.json", "predictions-test.csv", "predictions-validation.csv",
+        "thumbnails-test.npz", "scorecard.json", "verdict.json", "looks.jsonl", "report.html",
+    }  # fmt: skip
+    assert any(name.startswith("events.out.tfevents") for name in files)
+    assert run.folder.info["state"] == "finished"
+    assert run.folder.info["network"]["parameters"] == 64 * 100 + 100 + 100 * 3 + 3
+    assert set(run.folder.info["throughput"]) == {"loader", "model", "training"}
+
+
+def test_the_network_learns_and_its_scores_have_intervals(run):
+    accuracy = run.scorecard["test"]["accuracy"]
+    assert accuracy["value"] > 0.9
+    assert accuracy["low"] < accuracy["value"] <= accuracy["high"]
+    assert accuracy["n"] == 18
+    assert f"{accuracy['value'] * 100:.1f}" in run.report.read_text(encoding="utf-8")
+
+
+def test_no_test_image_was_trained_on_and_test_was_opened_once(run):
+    with (run.path / "split.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == len({row["image"] for row in rows}) == 120
+    tested = {row["image"] for row in rows if row["split"] == "test"}
+    assert set(run.folder.predictions("test")[0]) == tested
+    assert [look["why"] for look in run.folder.looks] == ["end of training"]
+
+
+def test_the_recipe_reproduces_the_run_bit_for_bit(run, tmp_path):
+    again = opsin.train(recipe=run.path / "recipe.toml", out=tmp_path / "again", quiet=True)
+    for name in ("history.jsonl", "predictions-test.csv", "scorecard.json", "best.safetensors"):
+        assert (again.path / name).read_bytes() == (run.path / name).read_bytes()
+
+
+def test_predict_equals_the_predictions_of_the_run(run, photos):
+    names, _, predictions = run.folder.predictions("test")
+    loaded = opsin.load_run(run.path)
+    made = loaded.predict([photos / name for name in names])
+    assert [prediction.label for prediction in made] == [run.folder.classes[label] for label in predictions.labels]
+    np.testing.assert_allclose(
+        [list(prediction.probabilities.values()) for prediction in made], predictions.probabilities, atol=1e-6
+    )
+    assert made[0].confidence == max(made[0].probabilities.values())
+    array = np.array(Image.open(photos / names[0]))
+    assert opsin.predict(run, [array])[0].probabilities == pytest.approx(made[0].probabilities, abs=1e-6)
+
+
+def test_predict_names_the_images_that_cannot_be_read(run, photos, tmp_path):
+    (tmp_path / "text.jpg").write_text("no image")
+    (tmp_path / "empty.png").write_bytes(b"")
+    with pytest.raises(DataError, match=r"2 images cannot be read: .*text\.jpg is not a JPEG.*empty\.png is empty"):
+        run.predict([next(photos.rglob("*.png")), tmp_path / "text.jpg", tmp_path / "empty.png"])
+    with pytest.raises(DataError, match="must be uint8"):
+        run.predict([np.zeros((8, 8))])
+
+
+def test_evaluate_scores_any_split_and_logs_each_look_at_test(photos, tmp_path):
+    made = opsin.train(photos, out=tmp_path / "run", epochs=2, **QUICK)
+    first = made.scorecard["test"]
+    assert opsin.evaluate(made, quiet=True) == first
+    assert [look["why"] for look in made.folder.looks] == ["end of training", "opsin evaluate"]
+    opsin.evaluate(made, split="validation", quiet=True)
+    assert len(made.folder.looks) == 2
+    with pytest.raises(DataError, match="no split 'tset'"):
+        opsin.evaluate(made, split="tset", quiet=True)
+
+
+def test_evaluate_on_other_data_matches_classes_by_name(run, photos, tmp_path):
+    other = tmp_path / "elsewhere"
+    for name in ("digit 7", "digit 0"):
+        shutil.copytree(photos / name, other / name)
+    scores = opsin.evaluate(run, other, quiet=True)
+    assert scores["accuracy"]["value"] > 0.9
+    assert scores["accuracy"]["n"] == 80
+    assert "elsewhere" in run.scorecard
+    shutil.copytree(photos / "digit 1", other / "digit 9")
+    with pytest.raises(DataError, match="holds the class 'digit 9'"):
+        opsin.evaluate(run, other, quiet=True)
+
+
+def test_changed_data_are_not_scored_as_if_they_were_the_same(photos, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(photos, copy)
+    made = opsin.train(copy, out=tmp_path / "run", epochs=1, **QUICK)
+    next(copy.rglob("*.png")).unlink()
+    with pytest.raises(RunError, match="have changed since"):
+        opsin.evaluate(made, quiet=True)
+
+
+def test_unreadable_images_stop_training_unless_they_are_left_out(photos, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(photos, copy)
+    (copy / "digit 0" / "broken.png").write_bytes((copy / "digit 0").glob("*.png").__next__().read_bytes()[:40])
+    (copy / "digit 1" / "empty.jpg").write_bytes(b"")
+    with pytest.raises(DataError, match=r"2 images cannot be read: .*broken\.png.*--skip-unreadable"):
+        opsin.train(copy, out=tmp_path / "run", epochs=1, **QUICK)
+    assert not (tmp_path / "run").exists()
+    made = opsin.train(copy, out=tmp_path / "run", epochs=1, skip_unreadable=True, **QUICK)
+    assert set(made.folder.info["data"]["left_out"]) == {"digit 0/broken.png", "digit 1/empty.jpg"}
+    assert made.folder.info["data"]["images"] == 120
+    report = made.report.read_text(encoding="utf-8")
+    assert "broken.png" in report
+    assert "broken.png" not in made.write_report(anonymous=True).read_text(encoding="utf-8")
+
+
+def test_groups_never_straddle_the_split_of_a_run(digits, tmp_path):
+    groups = np.array([f"patient {number // 20}" for number in range(300)])
+    images = ArrayImages(digits.images.array[:300])
+    dataset = DataSet("patients", digits.classes, images, digits.labels[:300], groups=groups)
+    made = opsin.train(dataset, runs=tmp_path, epochs=1, **QUICK)
+    with (made.path / "split.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    splits = {}
+    for row in rows:
+        splits.setdefault(row["group"], set()).add(row["split"])
+    assert all(len(found) == 1 for found in splits.values())
+    assert "cluster bootstrap" in made.scorecard["test"]["accuracy"]["method"]
+
+
+def test_diverged_training_keeps_the_last_good_weights(photos, tmp_path):
+    class Explode(Callback):
+        def on_epoch(self, state, seconds):
+            if state.epoch == 2:
+                weights = [group for group in made_by["session"].network.parameters()]
+                with torch.no_grad():
+                    weights[0].fill_(float("nan"))
+
+    made_by = {}
+    create = workflow.Session
+
+    def remember(prepared):
+        made_by["session"] = create(prepared)
+        return made_by["session"]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("opsin.workflow.Session", remember)
+        with pytest.raises(TrainingError, match="not a number any more .epoch 3"):
+            opsin.train(photos, out=tmp_path / "run", epochs=5, callbacks=[Explode()], **QUICK)
+    folder = RunFolder(tmp_path / "run")
+    assert folder.info["state"] == "failed"
+    assert opsin.load_run(tmp_path / "run").predict([next(photos.rglob("*.png"))])[0].confidence > 0.3
+
+
+def test_a_folder_that_is_taken_is_refused_before_any_image_is_read(run, photos, tmp_path):
+    with pytest.raises(RunError, match="holds another run"):
+        opsin.train(photos, out=run.path, epochs=1, **QUICK)
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(RunError, match="is not empty"):
+        opsin.train(photos, out=tmp_path, epochs=1, **QUICK)
+
+
+def test_a_run_that_is_none_is_refused(tmp_path):
+    with pytest.raises(RunError, match="There is no run"):
+        opsin.load_run(tmp_path / "none")
+    with pytest.raises(RunError, match=r"has no run\.json"):
+        opsin.load_run(tmp_path)
+    (tmp_path / "run.json").write_text("{")
+    with pytest.raises(RunError, match=r"run\.json is damaged"):
+        opsin.load_run(tmp_path)
+
+
+def test_runs_are_listed_newest_first_and_damaged_ones_passed_over(run, tmp_path):
+    for number, name in enumerate("abc"):
+        shutil.copytree(run.path, tmp_path / name)
+        info = json.loads((tmp_path / name / "run.json").read_text())
+        (tmp_path / name / "run.json").write_text(json.dumps(info | {"created": f"2026-01-0{number + 1}"}))
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "run.json").write_text("{")
+    assert [folder.name for folder in list_runs(tmp_path)] == ["c", "b", "a"]
+
+
+def test_a_run_shows_itself_in_a_notebook(run):
+    html = run._repr_html_()
+    assert "accuracy" in html.lower()
+    assert "<svg" in html or "data:image" in html
+    assert repr(run) == f"Run({str(run.path)!r})"
+
+
+def test_a_recipe_is_resolved_without_training(photos):
+    recipe = resolve_recipe(opsin.Recipe.from_dict({"data": {"source": str(photos)}, "network": {"name": "mlp"}}))
+    assert recipe.data.image_size == (8, 8)
+    assert recipe.training.epochs is not None
+
+
+def test_no_data_given_is_one_sentence():
+    with pytest.raises(DataError, match="No data given"):
+        opsin.train(quiet=True)
