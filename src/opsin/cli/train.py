@@ -12,7 +12,8 @@ from opsin.cli.flags import Wanted, takes_recipe
 from opsin.errors import RecipeError
 
 if TYPE_CHECKING:
-    from opsin.workflow import LearningRateCurve, Run
+    from opsin.run import Run
+    from opsin.training.learning_rate import LearningRateCurve
 
 app = typer.Typer(add_completion=False)
 

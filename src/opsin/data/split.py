@@ -145,8 +145,7 @@ def _move(
     table = np.zeros((int(group.max(initial=-1)) + 1, classes), np.int64)  # images of each class in each group
     np.add.at(table, (group, labels[pool]), 1)
     available = table.sum(axis=0)
-    # Every class that can spare an image gives at least one.
-    wanted = np.where(available > 1, np.maximum(1, np.round(available * share)), 0).astype(np.int64)
+    wanted = _shares(available, share)
     order = generator.permutation(len(table))
     sizes = table.sum(axis=1)
     chosen = np.zeros(len(table), bool)
@@ -177,6 +176,15 @@ def _move(
                 choose(int(number))
                 break
     names[pool[chosen[group]]] = target
+
+
+def _shares(available: NDArray[np.int64], share: float) -> NDArray[np.int64]:
+    """Share out a total of ``share`` over the classes by largest remainders; every class that can spare one gives one."""
+    exact = available * share
+    wanted = np.floor(exact).astype(np.int64)
+    rest = int(round(exact.sum())) - int(wanted.sum())
+    wanted[np.argsort(wanted - exact, kind="stable")[:rest]] += 1
+    return np.where(available > 1, np.maximum(wanted, 1), 0)
 
 
 def _check(names: NDArray[np.str_], dataset: DataSet) -> None:
