@@ -179,7 +179,7 @@ def _move(
 
 
 def _shares(available: NDArray[np.int64], share: float) -> NDArray[np.int64]:
-    """Share out a total of ``share`` over the classes by largest remainders; every class that can spare one gives one."""
+    """Share out a total of ``share`` over the classes by largest remainders; whichever can spare one gives one."""
     exact = available * share
     wanted = np.floor(exact).astype(np.int64)
     rest = int(round(exact.sum())) - int(wanted.sum())
