@@ -123,8 +123,10 @@ def command(arguments: list[str], failure: str) -> None:
         assert process.stdout is not None
         for line in process.stdout:
             kept.append(line)
-            if line.lstrip().startswith(("Downloading", "Installing", "Building")):
+            if line.lstrip().startswith("Downloading"):
                 print("  " + line.strip()[:110], flush=True)
+            elif line.startswith("Installing collected packages"):
+                print(f"  Installing {line.count(',') + 1} packages", flush=True)
     if process.returncode == 0:
         return
     output = "".join(kept)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import signal
 import threading
 import time
@@ -111,7 +112,8 @@ class ProgressBar(Callback):
     def __init__(self, console: Console, epochs: int, steps: int, main_score: str):
         self.console = console
         self.epochs, self.steps, self.main_score = epochs, steps, main_score
-        self.live = console.is_terminal or console.is_jupyter
+        widgets = importlib.util.find_spec("ipywidgets") is not None  # what draws the bar inside Jupyter
+        self.live = console.is_terminal or (console.is_jupyter and widgets)
         self.bar = Progress(
             TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
             BarColumn(bar_width=None),
