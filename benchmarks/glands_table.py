@@ -1,0 +1,77 @@
+"""Write the table by which Opsin learns benign from malignant glands, patient by patient (GlaS, Warwick 2015).
+
+    python benchmarks/glands_table.py GlaS/ glands.csv
+    opsin train glands.csv
+
+The folder holds `Grade.csv` and the images (`train_1.bmp`, or `.jpg` or `.png`) beside it or in a folder below it. The
+contest's own split shares patients between training and test, so that a network can score by knowing the patient; here
+the patient is the group, which Opsin never divides. --official writes the contest's split instead, without groups.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import sys
+from pathlib import Path
+
+SUFFIXES = (".bmp", ".jpg", ".jpeg", ".png")
+NAME, PATIENT, GRADE = "name", "patient ID", "grade (GlaS)"
+
+
+def main() -> None:
+    """Write the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="the folder with Grade.csv")
+    parser.add_argument("out", type=Path, nargs="?", default=Path("glands.csv"), help="the table (glands.csv)")
+    parser.add_argument("--official", action="store_true", help="the contest's split by image, without patients")
+    options = parser.parse_args()
+    grades = read_grades(options.folder / "Grade.csv")
+    images = find_images(options.folder, {row[NAME] for row in grades})
+    missing = sorted(row[NAME] for row in grades if row[NAME] not in images)
+    if missing:
+        sys.exit(f"{options.folder} has no image of {len(missing)} names in Grade.csv, the first is {missing[0]}.")
+    last = "split" if options.official else "group"
+    with options.out.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["path", "label", last])
+        for row in grades:
+            path = relative(images[row[NAME]], options.out.parent)
+            split = "train" if row[NAME].startswith("train") else "test"
+            writer.writerow([path, row[GRADE], split if options.official else f"patient {row[PATIENT]}"])
+    patients = len({row[PATIENT] for row in grades})
+    malignant = sum(row[GRADE] == "malignant" for row in grades)
+    print(f"{options.out}: {len(grades)} images, {malignant} malignant, {patients} patients")
+
+
+def read_grades(path: Path) -> list[dict[str, str]]:
+    """Return the rows of `Grade.csv`, whose lines end in a carriage return alone."""
+    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    rows = [{key.strip(): (value or "").strip() for key, value in row.items() if key} for row in csv.DictReader(lines)]
+    rows = [row for row in rows if any(row.values())]
+    for column in (NAME, PATIENT, GRADE):
+        if not rows or column not in rows[0]:
+            sys.exit(f"{path} has no column '{column}'.")
+    return rows
+
+
+def find_images(folder: Path, names: set[str]) -> dict[str, Path]:
+    """Return the image of each name; of several, the one that is least deep, and in the folder with the most images."""
+    found = [file for file in sorted(folder.rglob("*")) if file.suffix.lower() in SUFFIXES and file.stem in names]
+    per_folder = {parent: sum(file.parent == parent for file in found) for parent in {file.parent for file in found}}
+    # Worst first, so that the best of several overwrites the others.
+    found.sort(key=lambda file: (-len(file.parts), per_folder[file.parent]))
+    return {file.stem: file for file in found}
+
+
+def relative(path: Path, folder: Path) -> str:
+    """Return a path as seen from a folder, with forward slashes; absolute where there is no way between them."""
+    try:
+        return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
+    except ValueError:  # another drive of Windows
+        return path.resolve().as_posix()
+
+
+if __name__ == "__main__":
+    main()
