@@ -43,6 +43,50 @@ def test_no_group_and_no_duplicate_straddles_a_split(seed, classes, number, pati
     assert set(labels[split.names == "train"]) == set(range(classes))
 
 
+PARTS = ("train", "validation", "test")
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    st.integers(0, 2**32 - 1),
+    st.sampled_from([("train",), ("train", "validation"), ("train", "test"), PARTS]),
+    st.integers(60, 250),
+    st.sampled_from([None, 15, 60, 200]),
+    st.sampled_from([0, 3, 40]),
+)
+def test_nothing_straddles_but_what_a_given_split_takes_apart(seed, given_parts, number, patients, repeats):
+    generator = np.random.default_rng(seed)
+    labels = generator.permutation(np.arange(number) % 3)
+    digests = np.arange(number)
+    digests[generator.integers(0, number, repeats)] = generator.integers(0, number, repeats)
+    groups = None if patients is None else generator.integers(0, patients, number).astype(str)
+    odds = np.array([0.8, 0.2, 0.2])[: len(given_parts)]
+    asked = generator.choice(given_parts, number, p=odds / odds.sum())
+    if generator.random() < 0.5 and groups is not None:  # a split that leaves most patients whole
+        part_of = generator.choice(given_parts, patients, p=odds / odds.sum())
+        asked = np.where(generator.random(number) < 0.97, part_of[groups.astype(int)], asked)
+    try:
+        split = split_samples(data(labels, groups, asked), digests, SplitRecipe(seed=seed % 1000))
+    except DataError:
+        return  # groups and duplicates may chain everything together
+    used = split.names != "unused"
+    for digest in np.unique(digests):
+        assert len(set(split.names[used & (digests == digest)])) == 1
+    taken_apart = set()
+    for group in np.unique(groups) if groups is not None else ():
+        before, after = (set(names[used & (groups == group)]) for names in (asked, split.names))
+        assert len(after) <= 1 or after <= before
+        taken_apart |= {(one, other) for one in after for other in after if one < other}
+    assert len([note for note in split.notes if "groups in the given" in note]) == len(taken_apart)
+    for part in set(PARTS) - set(asked[used]):  # what was drawn shares no group with anything
+        drawn = split.groups[split.names == part]
+        assert len(drawn)
+        assert not np.isin(split.groups[split.names != part], drawn).any()
+    kept = np.isin(asked, ("validation", "test")) & used
+    assert (split.names[kept] == asked[kept]).all()
+    assert (split.names[asked == "test"] == "test").all()
+
+
 def test_without_groups_each_class_is_split_as_asked():
     labels = np.repeat(np.arange(4), [100, 200, 40, 1000])
     split = split_samples(data(labels), None, SplitRecipe())
@@ -83,6 +127,50 @@ def test_training_images_that_are_test_images_are_not_used():
     assert (split.names[[3, 7]] == "unused").all()
     assert split.duplicates == 2
     assert "2 training images repeat the pixels" in split.notes[0]
+
+
+def test_duplicates_of_a_given_validation_split_are_not_used_without_a_given_test_split_either():
+    names = np.array(["train"] * 40 + ["validation"] * 10)
+    digests = np.arange(50)
+    digests[[3, 7]] = [45, 46]
+    split = split_samples(data(np.arange(50) % 2, split=names), digests, SplitRecipe())
+    assert (split.names[[3, 7]] == "unused").all()
+    assert (split.names[40:] == "validation").all()
+    assert split.notes == ("2 training images repeat the pixels of a held-out image and are not used.",)
+    assert split.method.startswith("validation images as given with the data; test held out of the training images")
+
+
+def test_validation_images_that_are_test_images_are_not_used():
+    names = np.array(["train"] * 20 + ["validation"] * 6 + ["test"] * 6)
+    digests = np.arange(32)
+    digests[[20, 4]] = 30
+    split = split_samples(data(np.arange(32) % 2, split=names), digests, SplitRecipe())
+    assert (split.names[[20, 4]] == "unused").all()
+    assert (split.names[26:] == "test").all()
+    assert split.notes == (
+        "1 validation image repeats the pixels of a test image and is not used.",
+        "1 training image repeats the pixels of a held-out image and is not used.",
+    )
+
+
+def test_patients_of_a_given_validation_split_are_not_drawn_for_test():
+    names = np.array(["train"] * 60 + ["validation"] * 10)
+    groups = np.array([f"patient {number % 20}" for number in range(60)] + ["patient 1", "patient 2"] * 5)
+    split = split_samples(data(np.arange(70) % 2, groups, names), None, SplitRecipe())
+    assert not set(groups[split.names == "test"]) & {"patient 1", "patient 2"}
+    assert split.notes == (
+        "2 of the 2 groups in the given validation split are also trained on: its scores will be better than for new "
+        "groups.",
+    )
+
+
+def test_a_split_column_that_says_only_train_is_shared_out_like_none():
+    labels = np.arange(400) % 4
+    bare, named = (
+        split_samples(data(labels, split=split), None, SplitRecipe()) for split in (None, np.array(["train"] * 400))
+    )
+    assert (bare.names == named.names).all()
+    assert bare.method == named.method
 
 
 def test_groups_on_both_sides_of_a_given_split_are_reported():

@@ -13,7 +13,7 @@ from opsin.data.dataset import TEST, TRAIN, VALIDATION, DataSet
 from opsin.errors import DataError
 from opsin.recipe import SplitRecipe
 
-UNUSED = "unused"  # a training image that is also in the test split
+UNUSED = "unused"  # its pixels are those of an image in a given validation or test split
 
 MOST_VALIDATION = 5_000
 MOST_TEST = 10_000
@@ -68,8 +68,9 @@ def split_samples(dataset: DataSet, digests: NDArray | None, recipe: SplitRecipe
     """Decide for each sample whether it is trained on, validated on, or locked away for test.
 
     A split that comes with the data is kept. What it lacks is made: test and validation are drawn at random, stratified
-    by class, whole groups at a time. Images with equal pixels always share a group; a training image whose pixels are
-    in a given test split is not used.
+    by class, whole groups at a time, and share no group with any other part. Images with equal pixels always share a
+    group; a training image whose pixels are in a given validation or test split is not used, nor is a validation image
+    whose pixels are in a given test split. Groups that the given split itself takes apart stay so, with a note.
 
     Args:
         dataset: N samples.
@@ -83,99 +84,135 @@ def split_samples(dataset: DataSet, digests: NDArray | None, recipe: SplitRecipe
     groups = join_groups(number, dataset.groups, digests)
     duplicates = 0 if digests is None else number - len(np.unique(digests))
     names = np.full(number, TRAIN, dtype="<U10") if dataset.split is None else dataset.split.astype("<U10")
-    notes: list[str] = []
-    method = "by image" if dataset.groups is None else "by group"
-    if not (names == TEST).any():
-        size = min(recipe.test, MOST_TEST / number)
-        _move(names, groups, dataset.labels, TRAIN, TEST, size, generator)
-        method += ", at random, stratified by class"
-    else:
-        method = "test images as given with the data"
-        notes += _mend_leaks(names, dataset, digests)
-    if not (names == VALIDATION).any():
-        training = max(1, int((names == TRAIN).sum()))
-        # The fraction is of all images where test was drawn here too, so that 70/15/15 is what it says.
-        share = recipe.validation if dataset.split is not None else recipe.validation / (1 - recipe.test)
-        _move(names, groups, dataset.labels, TRAIN, VALIDATION, min(share, MOST_VALIDATION / training), generator)
-        if dataset.split is not None:
-            by = "image" if dataset.groups is None else "group"
-            method += f"; validation held out of the training images at random, stratified, by {by}"
-    else:
-        method += "; validation images as given"
+    notes = [*_set_duplicates_aside(names, digests), *_note_shared_groups(names, dataset.groups)]
+    given_test, given_validation = bool((names == TEST).any()), bool((names == VALIDATION).any())
+    share = recipe.validation
+    if not given_test:
+        _draw(names, groups, dataset.labels, TEST, recipe.test, MOST_TEST, generator)
+        share /= 1 - recipe.test  # the fraction is of all images, so that 70/15/15 is what it says
+    if not given_validation:
+        _draw(names, groups, dataset.labels, VALIDATION, share, MOST_VALIDATION, generator)
     _check(names, dataset)
+    method = _describe(given_validation, given_test, "image" if dataset.groups is None else "group")
     return Split(names, groups, method, duplicates, tuple(notes))
 
 
-def _mend_leaks(names: NDArray[np.str_], dataset: DataSet, digests: NDArray | None) -> list[str]:
-    """Take training images that are also test images out of training; report groups on both sides."""
-    notes = []
-    if digests is not None:
-        leaked = (names != TEST) & np.isin(digests, digests[names == TEST])
-        validation = (names == TRAIN) & np.isin(digests, digests[names == VALIDATION])
-        names[leaked | validation] = UNUSED
-        if (leaked | validation).any():
-            notes.append(
-                f"{int((leaked | validation).sum()):,} training images repeat the pixels of a held-out image "
-                "and are not used."
-            )
-    if dataset.groups is not None:
-        shared = np.intersect1d(dataset.groups[names == TEST], dataset.groups[(names != TEST) & (names != UNUSED)])
+def _describe(given_validation: bool, given_test: bool, unit: str) -> str:
+    """Return in words how a split was made."""
+    drawn = f"held out of the training images at random, stratified, by {unit}"
+    if given_test and given_validation:
+        return "test images as given with the data; validation images as given"
+    if given_test:
+        return f"test images as given with the data; validation {drawn}"
+    if given_validation:
+        return f"validation images as given with the data; test {drawn}"
+    return f"by {unit}, at random, stratified by class"
+
+
+def _set_duplicates_aside(names: NDArray[np.str_], digests: NDArray | None) -> list[str]:
+    """Mark as unused, in place, what repeats an image of a given part that is more precious; say so in sentences."""
+    notes: list[str] = []
+    if digests is None:
+        return notes
+    tested = np.isin(digests, digests[names == TEST])
+    held_out = tested | np.isin(digests, digests[names == VALIDATION])
+    for name, repeated, of in ((VALIDATION, tested, "a test"), (TRAIN, held_out, "a held-out")):
+        aside = (names == name) & repeated
+        names[aside] = UNUSED
+        count, what = int(aside.sum()), "training" if name == TRAIN else name
+        if count == 1:
+            notes.append(f"1 {what} image repeats the pixels of {of} image and is not used.")
+        elif count:
+            notes.append(f"{count:,} {what} images repeat the pixels of {of} image and are not used.")
+    return notes
+
+
+def _note_shared_groups(names: NDArray[np.str_], groups: NDArray | None) -> list[str]:
+    """Return a sentence for each two parts of a given split that share groups."""
+    notes: list[str] = []
+    if groups is None:
+        return notes
+    for held_out, other, use in (
+        (TEST, TRAIN, "trained on"),
+        (VALIDATION, TRAIN, "trained on"),
+        (TEST, VALIDATION, "validated on"),
+    ):
+        there = np.unique(groups[names == held_out])
+        shared = np.intersect1d(there, groups[names == other])
         if len(shared):
-            total = len(np.unique(dataset.groups[names == TEST]))
             notes.append(
-                f"{len(shared):,} of the {total:,} groups in the given test split are also trained on: "
+                f"{len(shared):,} of the {len(there):,} groups in the given {held_out} split are also {use}: "
                 "its scores will be better than for new groups."
             )
     return notes
 
 
-def _move(
+class _Draw:
+    """Groups chosen one at a time to be held out.
+
+    Args:
+        table: int64 ``(groups, classes)``; images of each class in each group that may be chosen.
+        available: int64 ``(classes,)``; training images of each class, in those groups or any other.
+        wanted: int64 ``(classes,)``; how many images to choose of each class.
+    """
+
+    def __init__(self, table: NDArray[np.int64], available: NDArray[np.int64], wanted: NDArray[np.int64]):
+        self.table, self.left, self.missing = table, available.copy(), wanted.copy()
+        self.chosen = np.zeros(len(table), bool)
+
+    def can_spare(self, group: int) -> bool:
+        """Whether every class of a group keeps other training images."""
+        row = self.table[group]
+        return bool((self.left[row > 0] > row[row > 0]).all())
+
+    def take(self, group: int) -> None:
+        """Choose a group."""
+        self.chosen[group] = True
+        self.missing -= self.table[group]
+        self.left -= self.table[group]
+
+
+def _draw(
     names: NDArray[np.str_],
     groups: NDArray[np.int64],
     labels: NDArray[np.int64],
-    source: str,
     target: str,
     share: float,
+    most: int,
     generator: np.random.Generator,
 ) -> None:
-    """Move about ``share`` of each class from one split to another, whole groups at a time, in place."""
-    pool = np.flatnonzero(names == source)
+    """Move about ``share`` of the training images of each class to another part, in place.
+
+    Whole groups move, and only those that lie in training with all their images. Groups of several images go first,
+    as long as at least half of a group is still wanted; single images then fill up each class exactly.
+    """
+    training = names == TRAIN
+    pool = np.flatnonzero(~np.isin(groups, groups[~training]))
     classes = int(labels.max(initial=0)) + 1
     _, group = np.unique(groups[pool], return_inverse=True)
-    table = np.zeros((int(group.max(initial=-1)) + 1, classes), np.int64)  # images of each class in each group
+    table = np.zeros((int(group.max(initial=-1)) + 1, classes), np.int64)
     np.add.at(table, (group, labels[pool]), 1)
-    available = table.sum(axis=0)
-    wanted = _shares(available, share)
-    order = generator.permutation(len(table))
-    sizes = table.sum(axis=1)
-    chosen = np.zeros(len(table), bool)
-    missing, left = wanted.copy(), available.copy()
-
-    def spare(row: NDArray[np.int64]) -> bool:
-        """Whether every class of a group keeps other images."""
-        return bool((left[row > 0] > row[row > 0]).all())
-
-    def choose(number: int) -> None:
-        nonlocal missing, left
-        chosen[number] = True
-        missing, left = missing - table[number], left - table[number]
-
+    available = np.bincount(labels[training], minlength=classes)
+    wanted = _shares(available, min(share, most / max(1, int(training.sum()))))
+    draw = _Draw(table, available, wanted)
+    order, sizes = generator.permutation(len(table)), table.sum(axis=1)
     for number in order[sizes[order] > 1]:
-        useful = np.minimum(table[number], np.maximum(missing, 0)).sum()
-        if useful * 2 > sizes[number] and spare(table[number]):
-            choose(int(number))
+        useful = np.minimum(table[number], np.maximum(draw.missing, 0)).sum()
+        if useful * 2 > sizes[number] and draw.can_spare(number):
+            draw.take(number)
     singles = order[sizes[order] == 1]
     label_of = table[singles].argmax(axis=1)
     for label in np.unique(label_of):
-        take = max(0, min(missing[label], left[label] - 1))
-        for number in singles[label_of == label][:take]:
-            choose(int(number))
-    for label in np.flatnonzero((missing == wanted) & (wanted > 0)):  # every group of the class is larger than wanted
-        for number in sorted(np.flatnonzero((table[:, label] > 0) & ~chosen), key=lambda group: sizes[group]):
-            if spare(table[number]):
-                choose(int(number))
-                break
-    names[pool[chosen[group]]] = target
+        number_wanted = max(0, min(draw.missing[label], draw.left[label] - 1))
+        for number in singles[label_of == label][:number_wanted]:
+            draw.take(number)
+    for label in np.flatnonzero((draw.missing == wanted) & (wanted > 0)):  # all its groups are larger than wanted
+        holding = np.flatnonzero((table[:, label] > 0) & ~draw.chosen)
+        smallest_first = holding[np.argsort(sizes[holding], kind="stable")]
+        for number in filter(draw.can_spare, smallest_first):
+            draw.take(number)
+            break
+    names[pool[draw.chosen[group]]] = target
 
 
 def _shares(available: NDArray[np.int64], share: float) -> NDArray[np.int64]:
