@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
+import timm
 from PIL import Image
 
 from opsin.data.dataset import ArrayImages, DataSet, FileImages
@@ -95,6 +98,44 @@ def test_few_images_train_longer_than_many():
     epochs = [plan(data(28, 28, 1), images).training.epochs for images in (100, 10_000, 55_000, 10**6)]
     assert epochs == sorted(epochs, reverse=True)
     assert epochs[0] > epochs[-1] >= 5
+
+
+def test_a_resolved_recipe_leaves_open_only_what_the_machine_decides():
+    def open_keys(**settings):
+        recipe = plan(data(28, 28, 1), **settings)
+        return {key for table, values in dataclasses.asdict(recipe).items() if isinstance(values, dict)
+                for key, value in values.items() if value is None}  # fmt: skip
+
+    assert open_keys() == {"memory_gb", "minutes"}
+    assert open_keys(minutes=2.0) == {"memory_gb", "epochs"}
+
+
+def test_networks_without_pretrained_weights_train_from_scratch_unless_asked():
+    without = next(name for name in timm.list_models() if not timm.is_model_pretrained(name))
+    assert plan(data(300, 300), network=without).network.pretrained is False
+    assert plan(data(300, 300), network="resnet18").network.pretrained is True
+    assert plan(data(28, 28), network="resnet18").network.pretrained is False
+    with pytest.raises(NetworkError, match="no pretrained weights"):
+        plan(data(300, 300), network=without, pretrained=True)
+
+
+@pytest.mark.parametrize(("settings", "freeze"), [({"epochs": 1}, 0), ({"epochs": 2}, 1), ({"minutes": 1.0}, 1)])
+def test_a_pretrained_network_thaws_before_it_is_done(settings, freeze):
+    recipe = plan(data(300, 300), network="resnet18", **settings)
+    assert recipe.network.pretrained
+    assert recipe.training.freeze_epochs == freeze
+
+
+def test_contradictions_are_refused_before_images_are_decoded():
+    look = look_at(data(28, 28))
+    for settings, said in [
+        ({"epochs": 3, "minutes": 1.0}, "Give either"),
+        ({"epochs": 3, "freeze_epochs": 3}, r"freeze_epochs \(3\) must be less than training.epochs \(3\)"),
+    ]:
+        with pytest.raises(RecipeError, match=said):
+            resolve_input(from_settings(settings), data(28, 28), look)
+    with pytest.raises(RecipeError, match="must be less than training.epochs"):
+        plan(data(28, 28), freeze_epochs=90)
 
 
 def test_contradictions_and_unknown_networks_are_refused():

@@ -5,6 +5,8 @@
    the extra ``offline`` has them; where neither is there, the small residual network learns from scratch at 96 pixels.
 2. Training from scratch sees about 900,000 images (12 to 60 epochs); fine-tuning about 24,000 (6 to 30 epochs).
 3. Photographs are mirrored left to right; grey images up to 64 pixels, which may be characters, are not.
+
+``data.memory_gb`` stays open: how much memory is free is the machine's affair and changes no result.
 """
 
 from __future__ import annotations
@@ -74,6 +76,7 @@ def resolve_input(recipe: Recipe, dataset: DataSet, look: Look) -> Recipe:
         RecipeError: Settings contradict each other.
         NetworkError: There is no such network, or no pretrained weights of it.
     """
+    _refuse_contradictions(recipe.training)
     network = _resolve_network(recipe.network, look)
     data = _resolve_data(recipe.data, look, network)
     augmentation = _resolve_augmentation(recipe.augmentation, dataset, look)
@@ -84,15 +87,27 @@ def resolve_training(recipe: Recipe, training_images: int) -> Recipe:
     """Fill in what a recipe leaves open of training, once it is known how many images there are to train on.
 
     Returns:
-        A recipe without None, apart from the epochs where a time budget stands in their place: they need measuring.
+        A recipe without None, apart from ``data.memory_gb``, which is the machine's affair, and one of epochs and
+        minutes: the epochs stay open where there is a time budget, because they need measuring.
 
     Raises:
-        RecipeError: Both epochs and a time budget are given.
+        RecipeError: The network would be frozen for all epochs.
     """
-    if recipe.training.epochs is not None and recipe.training.minutes is not None:
-        raise RecipeError("Give either training.epochs or training.minutes: the time budget decides the epochs.")
     training = _resolve_training(recipe.training, training_images, bool(recipe.network.pretrained))
+    _refuse_contradictions(training)
     return replace(recipe, training=training)
+
+
+def _refuse_contradictions(recipe: TrainingRecipe) -> None:
+    """Raise where two settings cannot both be had."""
+    epochs, freeze = recipe.epochs, recipe.freeze_epochs
+    if epochs is not None and recipe.minutes is not None:
+        raise RecipeError("Give either training.epochs or training.minutes: the time budget decides the epochs.")
+    if epochs is not None and freeze is not None and freeze >= epochs:
+        raise RecipeError(
+            f"training.freeze_epochs ({freeze}) must be less than training.epochs ({epochs}): all but the last layer "
+            "would never learn."
+        )
 
 
 def _resolve_network(recipe: NetworkRecipe, look: Look) -> NetworkRecipe:
@@ -102,9 +117,18 @@ def _resolve_network(recipe: NetworkRecipe, look: Look) -> NetworkRecipe:
         offline = not small and pretrained is not False and find_weights(OFFLINE) is not None
         name = OFFLINE if offline or pretrained else "small_resnet"
     if pretrained is None:
-        pretrained = not small and name not in NETWORKS
+        pretrained = not small and _has_weights(name)
     check_network(name, pretrained)
     return replace(recipe, name=name, pretrained=pretrained)
+
+
+def _has_weights(name: str) -> bool:
+    """Whether there are ImageNet weights of a network, here or on the hub."""
+    if name in NETWORKS:
+        return False
+    import timm
+
+    return bool(timm.is_model_pretrained(name))
 
 
 def _resolve_data(recipe: DataRecipe, look: Look, network: NetworkRecipe) -> DataRecipe:
@@ -150,7 +174,9 @@ def _resolve_training(recipe: TrainingRecipe, images: int, pretrained: bool) -> 
         batch_size = 32 if pretrained or images < 500 else 64 if images < 10_000 else 128
     rates = {"sgd": (0.02, 0.1), "adam": (5e-4, 3e-3), "adamw": (7e-4, 6e-3)}[recipe.optimizer]
     learning_rate = recipe.learning_rate if recipe.learning_rate is not None else rates[0 if pretrained else 1]
-    freeze = recipe.freeze_epochs if recipe.freeze_epochs is not None else int(pretrained)
+    freeze = recipe.freeze_epochs
+    if freeze is None:
+        freeze = int(pretrained and epochs != 1)
     return replace(
         recipe,
         epochs=epochs,
