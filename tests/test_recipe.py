@@ -73,7 +73,12 @@ def test_short_names_are_unique():
         ({"training": {"epochs": 0}}, "must be at least 1, not 0"),
         ({"training": {"epochs": True}}, "must be a whole number, not True"),
         ({"training": {"optimizer": "adamW"}}, "one of sgd, adam, adamw, not 'adamW'"),
-        ({"training": {"average": float("nan")}}, "must be at least 0"),
+        ({"training": {"average": float("nan")}}, "must be a finite number, not nan"),
+        ({"training": {"weight_decay": float("inf")}}, "must be a finite number, not inf"),
+        ({"training": {"learning_rate": 10**400}}, "must be a finite number, not inf"),
+        ({"training": {"minutes": True}}, "must be a number, not True"),
+        ({"seed": 2**63}, "must be at most 2^62"),
+        ({"split": {"seed": 2**63}}, "must be at most 2^62"),
         ({"training": 5}, "'training' is a table of keys"),
         ({"data": {"image_size": [1, 2, 3]}}, "height x width"),
         ({"data": {"skip_unreadable": "yes"}}, "must be true or false"),
@@ -107,6 +112,23 @@ def test_set_reads_text_as_toml_or_as_a_word():
     assert recipe.set("data.image_size", "64x128").data.image_size == (64, 128)
     with pytest.raises(RecipeError, match=r"--set training\.epoch: unknown key"):
         recipe.set("training.epoch", "7")
+
+
+@pytest.mark.parametrize("word", ["1", "true", "2024-01-01", "[a]", '"quoted"', "1e5"])
+def test_text_stays_text_for_keys_that_hold_text(word):
+    assert Recipe().set("data.label", word).data.label == word
+    assert from_settings({"label": word, "group": word}).data == dataclasses.replace(
+        Recipe().data, label=word, group=word
+    )
+    assert Recipe().set("network.name", word).network.name == word
+    assert Recipe().set("training.epochs", "5").training.epochs == 5
+
+
+def test_the_largest_seed_survives_toml(tmp_path):
+    recipe = Recipe().set("seed", 2**62).set("split.seed", str(2**62))
+    (tmp_path / "recipe.toml").write_text(recipe.to_toml(), encoding="utf-8")
+    assert Recipe.read(tmp_path / "recipe.toml") == recipe
+    assert recipe.split.seed == 2**62
 
 
 def test_settings_override_only_what_is_given():

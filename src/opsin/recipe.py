@@ -1,13 +1,15 @@
 """The recipe: everything that decides a run, as frozen dataclasses that are written and read as TOML.
 
-A key left out (``None`` here) is decided by a stated rule when the data are known (`opsin.planning`); a
-resolved recipe has no ``None`` left and reproduces its run. Each field carries its own help, bounds and choices, from
-which the command line makes its flags and the documentation its reference.
+A key left out (``None`` here) is decided by a stated rule when the data are known (`opsin.planning`); a resolved
+recipe reproduces its run and leaves open only ``data.memory_gb``, which is the machine's affair, and ``minutes``, whose
+place the epochs take. Each field carries its own help, bounds and choices, from which the command line makes its flags
+and the documentation its reference.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import math
@@ -22,6 +24,8 @@ from typing import Any, TypeVar
 from opsin.errors import RecipeError, nearest
 
 T = TypeVar("T")
+
+LARGEST = 2**62  # a whole number in TOML, and a seed of torch, has 64 bits
 
 
 def setting(
@@ -100,7 +104,9 @@ class NetworkRecipe:
         "a network of ours or any of timm's; left out: small_resnet up to 64 pixels, else tf_efficientnet_lite0",
         flag="network",
     )
-    pretrained: bool | None = setting(None, "begin from ImageNet weights; left out: yes for images above 64 pixels")
+    pretrained: bool | None = setting(
+        None, "begin from ImageNet weights; left out: yes for images above 64 pixels, where the network has any"
+    )
     dropout: float = setting(0.0, "dropout before the last layer", low=0, high=0.95)
     options: dict[str, Any] = setting({}, "further arguments of the network's constructor")
 
@@ -250,7 +256,8 @@ class Recipe:
 
         Args:
             key: For example ``"training.epochs"``.
-            value: The value; text is read as TOML where it can be (``"5"`` becomes 5), as a word otherwise.
+            value: The value. Text stays text for keys that hold text (a column may be called "1"); for others it is
+                read as TOML where it can be (``"5"`` becomes 5), as a word otherwise.
 
         Raises:
             RecipeError: The key is unknown or the value does not suit it.
@@ -260,7 +267,7 @@ class Recipe:
         *path, last = key.split(".")
         for part in path:
             inner = inner.setdefault(part, {})
-        inner[last] = _parse(value) if isinstance(value, str) else value
+        inner[last] = _parse(value) if isinstance(value, str) and key not in _text_keys() else value
         return self.merge(table, f"--set {key}")
 
     def merge(self, values: Mapping[str, Any], where: str = "the recipe") -> Recipe:
@@ -359,18 +366,22 @@ def _checked(value: Any, hint: Any, metadata: Mapping[str, Any], what: str) -> A
         if isinstance(value, Mapping):
             return dict(value)
         raise RecipeError(f"{what} is a table of keys, not {value!r}.")
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
+    if kind is float and type(value) is int:
+        value = float(value) if abs(value) < 1e308 else math.inf
     if type(value) is not kind:
         names = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
         raise RecipeError(f"{what} must be {names[kind]}, not {value!r}.")
     if metadata["choices"] and value not in metadata["choices"]:
         choices = metadata["choices"]
         raise RecipeError(f"{what} must be one of {', '.join(choices)}, not {value!r}{nearest(value, choices)}.")
+    if kind is float and not math.isfinite(value):
+        raise RecipeError(f"{what} must be a finite number, not {value!r}.")
+    if kind is int and value > LARGEST:
+        raise RecipeError(f"{what} must be at most 2^62, not {value!r}.")
     if isinstance(value, int | float) and not metadata["low"] <= value <= metadata["high"]:
         bounds = [f"at least {metadata['low']:g}"] * math.isfinite(metadata["low"])
         bounds += [f"at most {metadata['high']:g}"] * math.isfinite(metadata["high"])
-        raise RecipeError(f"{what} must be {' and '.join(bounds) or 'a finite number'}, not {value!r}.")
+        raise RecipeError(f"{what} must be {' and '.join(bounds)}, not {value!r}.")
     return value
 
 
@@ -388,6 +399,11 @@ def _checked_size(value: Any, what: str) -> tuple[int, int]:
             f"{what} must be a side like 224, or height x width like 64x128 (4 to 4096 pixels), not {value!r}."
         )
     return (value[0], value[1])
+
+
+@functools.cache
+def _text_keys() -> frozenset[str]:
+    return frozenset(key for key, _, hint in settings() if hint in (str, str | None))
 
 
 def _parse(text: str) -> Any:
