@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from opsin.data.decode import LARGEST, image_size, read_image
+from opsin.data.decode import LARGEST, from_array, image_size, open_image, read_image, to_array
 from opsin.errors import UnreadableImageError
 
 HEIGHT, WIDTH = 6, 9
@@ -224,6 +224,24 @@ def test_size_is_read_without_decoding(tmp_path):
     assert "is damaged" in reason(path)
 
 
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
+def test_an_opened_image_is_grey_or_color_of_8_bits(tmp_path, mode):
+    path = saved(tmp_path, Image.new(mode, (WIDTH, HEIGHT)), "a.png")
+    image = open_image(path)
+    assert image.mode == ("RGB" if mode in ("P", "RGB", "RGBA") else "L")
+    assert image.size == (WIDTH, HEIGHT)
+    np.testing.assert_array_equal(to_array(image), read_image(path))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_arrays_and_images_are_one_and_the_same(channels):
+    pixels = random_pixels(HEIGHT, WIDTH, channels)
+    image = from_array(pixels)
+    assert image.size == (WIDTH, HEIGHT)
+    np.testing.assert_array_equal(to_array(image), pixels)
+    assert to_array(image).flags.writeable
+
+
 # Decoding at reduced scale
 
 
@@ -234,14 +252,14 @@ def test_size_is_read_without_decoding(tmp_path):
     size=st.tuples(st.integers(1, 200), st.integers(1, 200)),
     orientation=st.sampled_from([1, 3, 6, 8]),
 )
-def test_reduced_decoding_never_goes_below_twice_the_size(tmp_path_factory, height, width, size, orientation):
+def test_reduced_decoding_stays_well_above_the_size(tmp_path_factory, height, width, size, orientation):
     path = tmp_path_factory.mktemp("draft") / "a.jpg"
     exif = Image.Exif()
     exif[0x0112] = orientation
     Image.fromarray(smooth_color(height, width)).save(path, exif=exif)
     full, reduced = read_image(path).shape, read_image(path, size=size).shape
     for axis in range(2):
-        assert reduced[axis] >= min(full[axis], 2 * size[axis])
+        assert reduced[axis] >= min(full[axis], 1.75 * size[axis])
     assert reduced[0] / full[0] == pytest.approx(reduced[1] / full[1], rel=0.3)  # the same scale on both sides
 
 
@@ -251,6 +269,8 @@ def test_reduced_decoding_is_used_where_it_helps(tmp_path):
     assert read_image(path, size=(100, 100)).shape == (200, 400, 3)
     assert read_image(path, size=(150, 100)).shape == (400, 800, 3)
     assert read_image(path, size=(500, 500)).shape == (800, 1600, 3)
+    Image.fromarray(smooth_color(864, 1152)).save(path)
+    assert read_image(path, size=(224, 224)).shape == (432, 576, 3)
 
 
 def test_size_of_a_turned_photograph_is_meant_upright(tmp_path):
