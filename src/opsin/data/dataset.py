@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,9 +12,10 @@ from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-from opsin.data.decode import image_size, read_image
-from opsin.errors import DataError
+from opsin.data.decode import from_array, image_size, open_image, read_image
+from opsin.errors import DataError, nearest
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 SPLITS = (TRAIN, VALIDATION, TEST)
@@ -29,8 +33,11 @@ class Images(Protocol):
     def name(self, index: int) -> str:
         """Return what a person calls this image: a path relative to the data set, or ``image 17``."""
 
-    def read(self, index: int, size: tuple[int, int] | None = None, bits: int = 16) -> NDArray[np.uint8]:
-        """Return the image, uint8 ``(H, W, C)`` with C = 1 or 3.
+    def identity(self) -> str:
+        """Return text that differs between sequences whose images are not the same, even if their names are."""
+
+    def open(self, index: int, size: tuple[int, int] | None = None, bits: int = 16) -> Image.Image:
+        """Return the decoded image, of mode "L" or "RGB".
 
         Args:
             index: Which image.
@@ -42,11 +49,14 @@ class Images(Protocol):
             UnreadableImageError: The image cannot be read.
         """
 
+    def read(self, index: int, size: tuple[int, int] | None = None, bits: int = 16) -> NDArray[np.uint8]:
+        """Return the image as an array, uint8 ``(H, W, C)`` with C = 1 or 3; see `open`."""
+
     def shape(self, index: int) -> tuple[int, int, int]:
         """Return (height, width, channels) without decoding the pixels, where the format allows it."""
 
     def signature(self, index: int) -> tuple[int, int]:
-        """Return two numbers that change when the image changes (size and modification time of a file)."""
+        """Return two numbers, 0 or more, that change when the image changes (a file's size and modification time)."""
 
 
 class ArrayImages:
@@ -68,6 +78,17 @@ class ArrayImages:
         """Return ``image 17``."""
         return f"image {index}"
 
+    def identity(self) -> str:
+        """Return a digest of all pixels."""
+        digest = hashlib.blake2b(str(self.array.shape).encode(), digest_size=16)
+        for row in self.array:
+            digest.update(np.ascontiguousarray(row).data)
+        return digest.hexdigest()
+
+    def open(self, index: int, size: tuple[int, int] | None = None, bits: int = 16) -> Image.Image:
+        """Return the image, of mode "L" or "RGB"; ``size`` and ``bits`` have no effect."""
+        return from_array(self.array[index])
+
     def read(self, index: int, size: tuple[int, int] | None = None, bits: int = 16) -> NDArray[np.uint8]:
         """Return the image, uint8 ``(H, W, C)``; ``size`` and ``bits`` have no effect."""
         return self.array[index]
@@ -77,8 +98,9 @@ class ArrayImages:
         return self.array.shape[1:]
 
     def signature(self, index: int) -> tuple[int, int]:
-        """Return zeros: arrays do not change."""
-        return (0, 0)
+        """Return two numbers of 63 bits from a digest of the pixels (BLAKE2b)."""
+        digest = hashlib.blake2b(np.ascontiguousarray(self.array[index]).data, digest_size=16).digest()
+        return (int.from_bytes(digest[:8], "little") >> 1, int.from_bytes(digest[8:], "little") >> 1)
 
 
 class FileImages:
@@ -101,8 +123,16 @@ class FileImages:
         path = self.paths[index]
         return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else path.as_posix()
 
+    def identity(self) -> str:
+        """Return the folder that names are relative to, in full."""
+        return os.path.abspath(self.root)
+
+    def open(self, index: int, size: tuple[int, int] | None = None, bits: int = 16) -> Image.Image:
+        """Decode the file; see `opsin.data.decode.open_image`."""
+        return open_image(self.paths[index], size=size, bits=bits)
+
     def read(self, index: int, size: tuple[int, int] | None = None, bits: int = 16) -> NDArray[np.uint8]:
-        """Decode the file; see `opsin.data.decode.read_image`."""
+        """Decode the file into an array, uint8 ``(H, W, C)``."""
         return read_image(self.paths[index], size=size, bits=bits)
 
     def shape(self, index: int) -> tuple[int, int, int]:
@@ -123,12 +153,16 @@ class DataSet:
         name: A short name for run folders and reports.
         classes: Class names; a label is an index into them.
         images: N images.
-        labels: int64 ``(N,)``, values in ``[0, len(classes))``.
+        labels: Integers ``(N,)``, values in ``[0, len(classes))``; kept as int64.
         split: ``(N,)`` of "train", "validation" or "test" where the data come with a split, else None.
         groups: ``(N,)`` of names that stay on one side of every split (patient, slide, video); None: each on its own.
         symmetry: Which mirror images are still the same thing; None: not known.
         notes: Sentences for the report on what was found or decided while reading.
         left_out: Names of images left out because they cannot be read, each with the reason.
+
+    Raises:
+        DataError: There are no images, not one label, split word and group for each, or labels, split words or class
+            names that are not as above.
     """
 
     name: str
@@ -143,13 +177,39 @@ class DataSet:
 
     def __post_init__(self) -> None:
         number = len(self.images)
+        if not number:
+            raise DataError(f"{self.name} holds no images; check the path and the labels.")
         for what, values in (("labels", self.labels), ("split", self.split), ("groups", self.groups)):
             if values is not None and len(values) != number:
                 raise DataError(
                     f"{self.name}: {number:,} images but {len(values):,} {what}; there must be one for each."
                 )
-        if number and not (0 <= int(self.labels.min()) and int(self.labels.max()) < len(self.classes)):
+        self._check_labels()
+        if self.split is not None:
+            self._check_split(self.split)
+
+    def _check_labels(self) -> None:
+        """Make sure that each class has a name of its own and each label is the number of a class; store int64."""
+        twice = [name for name, count in Counter(self.classes).items() if count > 1]
+        if twice:
+            raise DataError(f"{self.name}: the class {twice[0]!r} is named twice; each class needs a name of its own.")
+        labels = np.asarray(self.labels)
+        if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
+            raise DataError(
+                f"{self.name}: labels must be integers (N,), numbers of classes, not {labels.dtype} {labels.shape}."
+            )
+        if not (0 <= int(labels.min()) and int(labels.max()) < len(self.classes)):
             raise DataError(f"{self.name}: labels must lie between 0 and {len(self.classes) - 1}.")
+        object.__setattr__(self, "labels", labels.astype(np.int64, copy=False))
+
+    def _check_split(self, split: NDArray[np.str_]) -> None:
+        """Make sure that every image is for training, validation or test."""
+        unknown = sorted(set(map(str, np.asarray(split).tolist())) - set(SPLITS))
+        if unknown:
+            raise DataError(
+                f"{self.name}: the split must say train, validation or test for each image, "
+                f"not {unknown[0]!r}{nearest(unknown[0], SPLITS)}."
+            )
 
     def __len__(self) -> int:
         return len(self.images)
@@ -188,6 +248,14 @@ class SomeImages:
     def name(self, index: int) -> str:
         """Return the name in the full sequence."""
         return self.images.name(int(self.indices[index]))
+
+    def identity(self) -> str:
+        """Return the full sequence's identity; which of its images these are, their names say."""
+        return self.images.identity()
+
+    def open(self, index: int, size: tuple[int, int] | None = None, bits: int = 16) -> Image.Image:
+        """Return the decoded image, of mode "L" or "RGB"."""
+        return self.images.open(int(self.indices[index]), size, bits)
 
     def read(self, index: int, size: tuple[int, int] | None = None, bits: int = 16) -> NDArray[np.uint8]:
         """Return the image, uint8 ``(H, W, C)``."""
