@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn.functional import affine_grid, grid_sample
 
 from opsin.data.augment import Augmentation, warp
 from opsin.recipe import AugmentationRecipe
@@ -104,6 +105,71 @@ def test_each_image_is_varied_its_own_way_and_the_same_for_the_same_seed():
     again = vary(batch.clone())
     assert torch.equal(first, again)
     assert len({float(image.sum()) for image in first}) == 6
+
+
+def colors_one_by_one(batch, contrast, brightness, saturation):
+    """Each change after the other, as they are defined."""
+    mean = batch.mean(dim=(1, 2, 3), keepdim=True)
+    changed = (batch - mean) * contrast + mean + brightness
+    if batch.shape[1] == 3:
+        grey = (changed * torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
+        changed = grey + (changed - grey) * saturation
+    return changed.clamp(0, 1)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("ranges", [(0.2, 0.3, 0.4), (0.2, 0.0, 0.0), (0.0, 0.3, 0.0), (0.0, 0.0, 0.4)])
+@pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
+def test_one_matrix_changes_colors_as_one_change_after_the_other(channels, ranges, layout):
+    brightness, contrast, saturation = ranges
+    batch = images(number=8, channels=channels, height=9, width=14).contiguous(memory_format=layout)
+    torch.manual_seed(5)
+    changed = augmentation(brightness=brightness, contrast=contrast, saturation=saturation)(batch.clone())
+    torch.manual_seed(5)
+    drawn = (torch.rand(4, 8) * 2 - 1).view(4, 8, 1, 1, 1)
+    expected = colors_one_by_one(
+        batch, 1 + drawn[0] * contrast, drawn[1] * brightness, 1 + drawn[2] * saturation if saturation else 1.0
+    )
+    torch.testing.assert_close(changed, expected, atol=1e-5, rtol=0)
+
+
+def test_noise_comes_on_top_of_the_other_changes():
+    batch = images(number=8)
+    torch.manual_seed(5)
+    changed = augmentation(brightness=0.1, noise=0.2)(batch.clone())
+    torch.manual_seed(5)
+    drawn = (torch.rand(4, 8) * 2 - 1).view(4, 8, 1, 1, 1)
+    noise = torch.randn(8, 3, 12 * 12).view(8, 3, 12, 12) * (drawn[3] + 1) / 2 * 0.2
+    torch.testing.assert_close(changed, (batch + drawn[1] * 0.1 + noise).clamp(0, 1), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("mode", ["bilinear", "nearest"])
+@pytest.mark.parametrize("shape", [(12, 12), (9, 14), (1, 7)])
+def test_warp_equals_the_grid_of_torch(mode, shape):
+    torch.manual_seed(0)
+    maps = torch.eye(2, 3).repeat(6, 1, 1) + torch.randn(6, 2, 3) * 0.2
+    batch = images(number=6, height=shape[0], width=shape[1])
+    grid = affine_grid(maps, list(batch.shape), align_corners=False)
+    expected = grid_sample(batch, grid, mode=mode, padding_mode="reflection", align_corners=False)
+    torch.testing.assert_close(warp(batch, maps, mode), expected, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(
+    "ranges", [{}, {"rotation": 10.0}, {"brightness": 0.2}, {"noise": 0.1}, {"erase": 0.3}, {"saturation": 0.2}]
+)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_batches_come_out_channels_last(ranges, channels):
+    batch = images(channels=channels)
+    assert augmentation(**ranges)(batch).is_contiguous(memory_format=torch.channels_last)
+    batch = batch.contiguous(memory_format=torch.channels_last)
+    assert augmentation(**ranges)(batch).is_contiguous(memory_format=torch.channels_last)
+
+
+def test_the_images_given_stay_as_they_are():
+    batch = images()
+    before = batch.clone()
+    Augmentation(AugmentationRecipe(brightness=0.3, contrast=0.3, noise=0.1, erase=0.3))(batch)
+    assert torch.equal(batch, before)
 
 
 def test_erase_blanks_a_square_of_the_asked_size():
