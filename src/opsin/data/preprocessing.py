@@ -107,7 +107,7 @@ class Preprocessing:
             torch.addcmul(shift, rows, factor, out=rows)
             return images
         shift, factor = _shift_and_factor(self.mean, self.std, 1, 1, images.device)
-        return torch.addcmul(shift.view(-1, 1, 1), images, factor.view(-1, 1, 1), out=images)
+        return images.mul_(factor.view(-1, 1, 1)).add_(shift.view(-1, 1, 1))
 
     def standardize(self, pixels: Tensor) -> Tensor:
         """Return what `scale` and then `normalize` give, in one pass.
