@@ -7,11 +7,26 @@ import errno
 import json
 import os
 import tempfile
+import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from opsin.errors import RunError
+
+# Windows refuses to replace a file that any program has open; virus scanners and indexers hold new ones for a moment.
+WINDOWS = os.name == "nt"
+WAITS = (0.05, 0.1, 0.2, 0.3, 0.4)  # seconds between two attempts
+
+
+def _read_umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current
+
+
+_UMASK = _read_umask()  # once: reading it changes it for a moment, for all threads
 
 
 @contextlib.contextmanager
@@ -22,7 +37,8 @@ def replacing(path: Path) -> Iterator[Path]:
     ``path`` holds either all of the old or all of the new content.
 
     Raises:
-        RunError: The disk is full or the folder may not be written to; ``path`` is as it was.
+        RunError: The disk is full, the folder may not be written to, or ``path`` is open in another program where the
+            system minds that; ``path`` is as it was.
     """
     handle, name = -1, ""
     try:
@@ -31,8 +47,8 @@ def replacing(path: Path) -> Iterator[Path]:
         yield Path(name)
         with open(name, "rb+") as written:
             os.fsync(written.fileno())
-        os.chmod(name, 0o666 & ~_umask())
-        os.replace(name, path)
+        os.chmod(name, 0o666 & ~_UMASK)
+        _replace(name, path)
     except BaseException as error:
         with contextlib.suppress(OSError):
             os.unlink(name)
@@ -55,10 +71,21 @@ def _system_reason(error: BaseException) -> str | None:
     return None
 
 
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current
+def _replace(name: str, path: Path) -> None:
+    """Put a file in the place of another, on Windows with about a second's patience for who has it open."""
+    for wait in WAITS if WINDOWS else ():
+        with contextlib.suppress(PermissionError):
+            return os.replace(name, path)
+        time.sleep(wait)
+    try:
+        os.replace(name, path)
+    except PermissionError as error:
+        if not WINDOWS:
+            raise
+        raise RunError(
+            f"{path} could not be written: it is open in another program; close it there and try again. What was there "
+            "before is untouched."
+        ) from error
 
 
 def write_text(path: Path, text: str) -> None:
@@ -78,7 +105,32 @@ def write_json_lines(path: Path, rows: list[dict[str, Any]]) -> None:
 
 
 def read_json_lines(path: Path) -> list[dict[str, Any]]:
-    """Read one JSON object per line; a missing file is an empty list."""
+    """Read one JSON object per line; a missing file is an empty list.
+
+    Raises:
+        RunError: The file is damaged.
+    """
     if not path.exists():
         return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    with damage_explained(path):
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
+        for number, row in enumerate(rows):
+            if not isinstance(row, dict):
+                raise ValueError(f"entry {number + 1} is no table")
+    return rows
+
+
+@contextlib.contextmanager
+def damage_explained(path: Path) -> Iterator[None]:
+    """Turn what reading a damaged file raises into a sentence.
+
+    Raises:
+        RunError: The file is not what it should be, or the system refuses to read it.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error.strerror or error}.") from None
+    except (ValueError, LookupError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
+        what = f"{error} is missing" if isinstance(error, KeyError) else str(error) or type(error).__name__
+        raise RunError(f"{path} is damaged ({what}); restore it from a copy or train anew.") from None
