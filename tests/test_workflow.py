@@ -5,6 +5,7 @@ import json
 import shutil
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from PIL import Image
@@ -15,7 +16,7 @@ from opsin.data.dataset import ArrayImages, DataSet
 from opsin.errors import DataError, RunError, TrainingError
 from opsin.runfolder import RunFolder, list_runs
 from opsin.training.fit import Callback
-from opsin.workflow import resolve_recipe
+from opsin.workflow import resolve_recipe, resume_run
 
 QUICK = {"network": "mlp", "batch_size": 32, "device": "cpu", "quiet": True}
 
@@ -174,7 +175,7 @@ def test_diverged_training_keeps_the_last_good_weights(photos, tmp_path):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("opsin.workflow.Session", remember)
-        with pytest.raises(TrainingError, match="not a number any more .epoch 3"):
+        with pytest.raises(TrainingError, match="numbers? any more .epoch 3"):
             opsin.train(photos, out=tmp_path / "run", epochs=5, callbacks=[Explode()], **QUICK)
     folder = RunFolder(tmp_path / "run")
     assert folder.info["state"] == "failed"
@@ -220,6 +221,80 @@ def test_a_recipe_is_resolved_without_training(photos):
     recipe = resolve_recipe(opsin.Recipe.from_dict({"data": {"source": str(photos)}, "network": {"name": "mlp"}}))
     assert recipe.data.image_size == (8, 8)
     assert recipe.training.epochs is not None
+
+
+def some_digits(digits, start, name="digits"):
+    rows = np.arange(start, start + 120)
+    return DataSet(name, digits.classes, ArrayImages(digits.images.array[rows]), digits.labels[rows])
+
+
+def test_resuming_takes_no_run_of_other_data(digits, tmp_path):
+    first = opsin.train(some_digits(digits, 0), runs=tmp_path, epochs=1, **QUICK)
+    same = opsin.train(some_digits(digits, 0), runs=tmp_path, epochs=1, resume=True, **QUICK)
+    other = opsin.train(some_digits(digits, 500), runs=tmp_path, epochs=1, resume=True, **QUICK)
+    assert same.path == first.path != other.path
+
+
+def test_a_data_set_object_is_scored_again_when_it_is_given_again(digits, tmp_path):
+    dataset = some_digits(digits, 0)
+    made = opsin.train(dataset, out=tmp_path / "run", epochs=1, **QUICK)
+    assert opsin.evaluate(made, dataset, split="test", quiet=True) == made.scorecard["test"]
+    with pytest.raises(DataError, match="needs that object again"):
+        opsin.evaluate(made, quiet=True)
+    with pytest.raises(RunError, match="have changed since"):
+        opsin.evaluate(made, some_digits(digits, 500), split="test", quiet=True)
+
+
+def test_images_seen_in_training_are_counted_when_other_data_hold_them(digits, tmp_path, capsys):
+    made = opsin.train(some_digits(digits, 0), out=tmp_path / "run", epochs=1, **QUICK)
+    opsin.evaluate(made, some_digits(digits, 60, "half known"))
+    assert "of these 120 images were used in training" in " ".join(capsys.readouterr().out.split())
+    assert "images seen in training" in made.folder.looks[-1]["why"]
+
+
+def test_a_run_killed_before_its_first_step_can_be_resumed(tmp_path):
+    class Die(Callback):
+        def on_start(self, state):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        opsin.train("digits", out=tmp_path / "run", epochs=1, callbacks=[Die()], **QUICK)
+    (tmp_path / "run" / "split.csv").unlink()
+    run = opsin.train("digits", out=tmp_path / "run", epochs=1, resume=True, callbacks=[], **QUICK)
+    assert run.folder.info["state"] == "finished"
+    assert (run.path / "split.csv").exists()
+
+
+def test_a_run_that_another_process_trains_is_left_alone(tmp_path):
+    made = opsin.train("digits", out=tmp_path / "run", epochs=1, **QUICK)
+    parent = psutil.Process().parent()
+    made.folder.update(state="training", process={"pid": parent.pid, "started": parent.create_time()})
+    with pytest.raises(RunError, match=f"by process {parent.pid}"):
+        resume_run(made.path, quiet=True)
+    made.folder.update(process={"pid": parent.pid, "started": 0.0})  # that number belongs to another program by now
+    assert resume_run(made.path, quiet=True).folder.info["state"] == "finished"
+
+
+def test_one_image_given_alone_is_one_image(run):
+    single = run.predict(np.zeros((8, 8, 3), np.uint8))
+    assert len(single) == 1
+    assert len(run.predict(np.zeros((5, 8, 8, 1), np.uint8))) == 5
+    with pytest.raises(DataError, match="must be uint8"):
+        run.predict(np.zeros((0, 8), np.uint8))
+
+
+def test_predicting_leaves_the_random_numbers_alone(run):
+    torch.manual_seed(0)
+    expected = torch.rand(3)
+    torch.manual_seed(0)
+    opsin.load_run(run.path).predict(np.zeros((8, 8), np.uint8))
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_one_class_is_refused_in_a_data_set_object_too(tmp_path):
+    dataset = DataSet("one", ("a",), ArrayImages(np.zeros((20, 8, 8), np.uint8)), np.zeros(20, np.int64))
+    with pytest.raises(DataError, match="only one class"):
+        opsin.train(dataset, runs=tmp_path, **QUICK)
 
 
 def test_no_data_given_is_one_sentence():

@@ -10,6 +10,8 @@ import difflib
 from collections.abc import Iterable
 from pathlib import Path
 
+SHOWN = 5  # unreadable images that a message names
+
 
 class OpsinError(Exception):
     """Base of all errors that a user can mend: what is wrong, where, what to do."""
@@ -67,3 +69,12 @@ def nearest(word: str, known: Iterable[str]) -> str:
     if not close:
         return ""
     return f" (did you mean {' or '.join(repr(name) for name in close)}?)"
+
+
+def unreadable_message(where: str, reasons: dict[str, str], skippable: bool = True) -> str:
+    """Return the sentence that names images that cannot be read, each with its reason, and says what to do."""
+    named = "; ".join(f"{name} {reason}" for name, reason in list(reasons.items())[:SHOWN])
+    more = f"; and {len(reasons) - SHOWN:,} more" if len(reasons) > SHOWN else ""
+    count = "1 image cannot" if len(reasons) == 1 else f"{len(reasons):,} images cannot"
+    skip = ", or leave them out with --skip-unreadable" if skippable else ""
+    return f"{where}: {count} be read: {named}{more}. Mend or remove them{skip}."

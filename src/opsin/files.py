@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import errno
 import json
 import os
 import tempfile
 import time
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -120,6 +122,9 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
+DAMAGE = (ValueError, LookupError, TypeError, AttributeError, EOFError, csv.Error, zipfile.BadZipFile, zlib.error)
+
+
 @contextlib.contextmanager
 def damage_explained(path: Path) -> Iterator[None]:
     """Turn what reading a damaged file raises into a sentence.
@@ -131,6 +136,6 @@ def damage_explained(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise RunError(f"{path} cannot be read: {error.strerror or error}.") from None
-    except (ValueError, LookupError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
+    except DAMAGE as error:
         what = f"{error} is missing" if isinstance(error, KeyError) else str(error) or type(error).__name__
         raise RunError(f"{path} is damaged ({what}); restore it from a copy or train anew.") from None

@@ -6,6 +6,7 @@ import os
 import platform
 from typing import Any
 
+import psutil
 import torch
 
 
@@ -36,3 +37,19 @@ def _processor() -> str:
     except OSError:
         pass
     return platform.processor() or platform.machine()
+
+
+def this_process() -> dict[str, Any]:
+    """Return what tells this process from all others, so that two never train one run at once."""
+    process = psutil.Process()
+    return {"pid": process.pid, "started": process.create_time()}
+
+
+def is_another_alive(process: dict[str, Any] | None) -> bool:
+    """Whether a process that `this_process` described is still running, and is not this one."""
+    if not process or process["pid"] == os.getpid():
+        return False
+    try:
+        return abs(psutil.Process(process["pid"]).create_time() - process["started"]) < 1
+    except psutil.Error:
+        return False

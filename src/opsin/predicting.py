@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 from opsin.data.dataset import FileImages
 from opsin.data.preprocessing import Preprocessing
-from opsin.errors import DataError, UnreadableImageError
-from opsin.preparing import unreadable_message
+from opsin.devices import create_fabric
+from opsin.errors import DataError, UnreadableImageError, unreadable_message
+from opsin.networks.building import build_network
 from opsin.runfolder import RunFolder
 from opsin.tasks.classification import Classification
 from opsin.tasks.inference import predict_images
 from opsin.tasks.predictions import Classified
-from opsin.training.checkpoint import load_weights
-from opsin.training.session import create_fabric, create_initial_network
+from opsin.weights import load_weights
 
 AT_ONCE = 256  # images decoded before they are predicted, so that any number fits in memory
 
@@ -55,10 +55,9 @@ class Predictor:
         self.classes = folder.classes
         self.preprocessing = Preprocessing.from_dict(folder.read("preprocessing.json"))
         self.task = Classification(len(self.classes))
-        recipe = folder.recipe.merge({"network": {"pretrained": False}})  # the weights come from the run
-        self.network = create_initial_network(recipe, len(self.classes))
+        self.network = build_network(folder.recipe, len(self.classes), pretrained=False)
         load_weights(folder.path / "best.safetensors", self.network)
-        fabric = create_fabric(recipe.training)
+        fabric = create_fabric()  # whatever is here, as the run may come from another machine
         self.device = fabric.device
         self.network = fabric.to_device(self.network).to(memory_format=torch.channels_last).eval()
 
@@ -105,7 +104,7 @@ class Predictor:
             return self.preprocessing.read(FileImages(Path(), [Path(image)]), 0)
         array = np.asarray(image)
         array = array[..., None] if array.ndim == 2 else array
-        if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] not in (1, 3):
+        if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] not in (1, 3) or not array.size:
             raise DataError(
                 "An image given as an array must be uint8 (H, W), (H, W, 1) or (H, W, 3), "
                 f"not {array.dtype} {array.shape}."

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from opsin.data.dataset import SPLITS, TRAIN, DataSet
@@ -17,12 +18,10 @@ from opsin.data.pixels import Pixels, load_pixels, memory_budget
 from opsin.data.preprocessing import Preprocessing, channel_statistics
 from opsin.data.reading import check_classes, read_dataset
 from opsin.data.split import Split, split_samples
-from opsin.errors import DataError
+from opsin.errors import DataError, unreadable_message
 from opsin.networks.table import input_statistics
 from opsin.planning import look_at, resolve_input, resolve_training
 from opsin.recipe import Recipe
-
-SHOWN = 5  # unreadable images that an error names
 
 
 @dataclass(frozen=True)
@@ -34,6 +33,7 @@ class Prepared:
         dataset: Its samples; those that could not be read are left out.
         pixels: All images, decoded.
         labels: int64 ``(N,)``.
+        digests: uint64 ``(N,)``, equal for images with equal pixels.
         split: Where each sample goes.
         preprocessing: How an image becomes input.
         sizes: The sizes of the images as they came, for people.
@@ -44,6 +44,7 @@ class Prepared:
     dataset: DataSet
     pixels: Pixels
     labels: Tensor
+    digests: NDArray[np.uint64]
     split: Split
     preprocessing: Preprocessing
     sizes: str
@@ -73,42 +74,67 @@ class Prepared:
         }
 
     def rows(self) -> list[list[str]]:
-        """Return the rows of ``split.csv``: image, class, split, group."""
-        dataset = self.dataset
+        """Return the rows of ``split.csv``: image, class, split, group, digest of the pixels."""
+        dataset, names = self.dataset, self.split.names
         groups = self.split.groups if dataset.groups is None else dataset.groups
         return [
-            [dataset.images.name(index), dataset.classes[label], str(self.split.names[index]), str(groups[index])]
+            [
+                dataset.images.name(index),
+                dataset.classes[label],
+                str(names[index]),
+                str(groups[index]),
+                f"{self.digests[index]:016x}",
+            ]
             for index, label in enumerate(dataset.labels)
         ]
 
 
-def prepare(
-    recipe: Recipe,
-    dataset: DataSet | None = None,
-    *,
-    data_root: str | Path | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> Prepared:
-    """Read the data that a recipe names, decode every image once, and fill in what the recipe leaves open.
+def read_source(recipe: Recipe, data_root: str | Path | None = None) -> DataSet:
+    """Read the data that a recipe names; no image is decoded.
+
+    Args:
+        recipe: Names the source, and the columns of label and group.
+        data_root: A folder that holds named data sets.
+
+    Raises:
+        DataError: The data cannot be read.
+    """
+    if not recipe.data.source:
+        raise DataError(
+            "No data given: name a folder, a CSV, npz or IDX file, or a known data set (`opsin data list`); a run that "
+            "was trained on a DataSet object needs that object again."
+        )
+    return read_dataset(recipe.data.source, label=recipe.data.label, group=recipe.data.group, data_root=data_root)
+
+
+def stamp(dataset: DataSet) -> str:
+    """Return sixteen hexadecimal digits that change when a name, a label, the split or a file of the data changes."""
+    total = hashlib.sha256()
+    for part in (dataset.classes, dataset.labels, dataset.split, dataset.groups):
+        total.update(repr(None if part is None else list(part)).encode())
+    for index in range(len(dataset)):
+        try:
+            signature = dataset.images.signature(index)
+        except OSError:
+            signature = (-1, -1)
+        total.update(f"{dataset.images.name(index)} {signature}".encode())
+    return total.hexdigest()[:16]
+
+
+def prepare(recipe: Recipe, dataset: DataSet, *, progress: Callable[[int, int], None] | None = None) -> Prepared:
+    """Decode every image of a data set once, split it, and fill in what the recipe leaves open.
 
     Args:
         recipe: What the user asked for.
-        dataset: The data, where they do not come from ``recipe.data.source``.
-        data_root: A folder that holds named data sets.
+        dataset: The data.
         progress: Called with (images decoded, all images).
 
     Raises:
-        DataError: The data cannot be read or used. Images that cannot be read are named, unless the recipe leaves
-            them out.
+        DataError: The data cannot be used. Images that cannot be read are named, unless the recipe leaves them out.
+        RecipeError: Settings contradict each other.
+        NetworkError: There is no such network.
     """
-    if dataset is None:
-        if not recipe.data.source:
-            raise DataError(
-                "No data given: name a folder, a CSV, npz or IDX file, or a known data set (`opsin data list`)."
-            )
-        dataset = read_dataset(
-            recipe.data.source, label=recipe.data.label, group=recipe.data.group, data_root=data_root
-        )
+    check_classes(dataset)
     look = look_at(dataset)
     recipe = resolve_input(recipe, dataset, look)
     preprocessing = _preprocessing(recipe)
@@ -127,7 +153,7 @@ def prepare(
     names = [dataset.images.name(index) for index in range(len(dataset))]
     fingerprint = _fingerprint(names, dataset, digests, split)
     labels = torch.from_numpy(dataset.labels.astype(np.int64))
-    return Prepared(recipe, dataset, pixels, labels, split, preprocessing, look.sizes, fingerprint)
+    return Prepared(recipe, dataset, pixels, labels, digests, split, preprocessing, look.sizes, fingerprint)
 
 
 def _preprocessing(recipe: Recipe) -> Preprocessing:
@@ -153,15 +179,7 @@ def _leave_out(dataset: DataSet, pixels: Pixels, skip: bool) -> DataSet:
     return dataset
 
 
-def unreadable_message(where: str, reasons: dict[str, str]) -> str:
-    """Return the sentence that names images that cannot be read, each with its reason, and says what to do."""
-    named = "; ".join(f"{name} {reason}" for name, reason in list(reasons.items())[:SHOWN])
-    more = f"; and {len(reasons) - SHOWN:,} more" if len(reasons) > SHOWN else ""
-    count = "1 image cannot" if len(reasons) == 1 else f"{len(reasons):,} images cannot"
-    return f"{where}: {count} be read: {named}{more}. Mend or remove them, or leave them out with --skip-unreadable."
-
-
-def _fingerprint(names: Sequence[str], dataset: DataSet, digests: np.ndarray, split: Split) -> str:
+def _fingerprint(names: Sequence[str], dataset: DataSet, digests: NDArray[np.uint64], split: Split) -> str:
     total = hashlib.sha256()
     for part in (names, dataset.classes, split.names.tolist()):
         total.update("\n".join(part).encode())

@@ -121,10 +121,10 @@ class AugmentationRecipe:
     horizontal_flip: float | None = setting(None, "probability of a left-right mirror image", low=0, high=1)
     vertical_flip: float | None = setting(None, "probability of an upside-down mirror image", low=0, high=1)
     quarter_turns: float | None = setting(None, "probability of a turn by 90, 180 or 270 degrees", low=0, high=1)
-    rotation: float = setting(10.0, "largest rotation to either side, degrees", low=0, high=180)
-    shift: float = setting(0.08, "largest shift in each direction, as part of the side", low=0, high=0.5)
-    scale: float = setting(0.1, "largest zoom in or out (0.1: between 1/1.1 and 1.1 times)", low=0, high=1)
-    shear: float = setting(5.0, "largest shear, degrees", low=0, high=45)
+    rotation: float | None = setting(None, "largest rotation to either side, degrees", low=0, high=180)
+    shift: float | None = setting(None, "largest shift in each direction, as part of the side", low=0, high=0.5)
+    scale: float | None = setting(None, "largest zoom in or out (0.1: between 1/1.1 and 1.1 times)", low=0, high=1)
+    shear: float | None = setting(None, "largest shear, degrees", low=0, high=45)
     brightness: float | None = setting(None, "largest change of brightness, as part of the full range", low=0, high=1)
     contrast: float | None = setting(
         None, "largest change of contrast, as a factor (0.2: 0.8-1.2 times)", low=0, high=1

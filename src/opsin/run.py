@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -63,11 +63,12 @@ class Run:
         """The network and its preprocessing, loaded on first use."""
         return Predictor(self.folder)
 
-    def predict(self, images: Sequence[str | Path | NDArray[np.uint8]]) -> list[Prediction]:
+    def predict(self, images: Iterable[str | Path | NDArray[np.uint8]] | str | Path) -> list[Prediction]:
         """Predict image files or arrays.
 
         Args:
-            images: Paths, or uint8 arrays ``(H, W)``, ``(H, W, 1)`` or ``(H, W, 3)``.
+            images: Paths, or uint8 arrays ``(H, W)``, ``(H, W, 1)`` or ``(H, W, 3)``; also one array
+                ``(N, H, W, 1 or 3)``, or a single path or image.
 
         Returns:
             One prediction for each image, in order.
@@ -75,9 +76,9 @@ class Run:
         Raises:
             DataError: Images cannot be read; they are named.
         """
-        if isinstance(images, str | Path):
-            images = [images]
-        names, predictions, _ = self.predictor.predict(images)
+        single = isinstance(images, str | Path) or (isinstance(images, np.ndarray) and images.ndim < 4)
+        several: list[Any] = [images] if single else [*images]
+        names, predictions, _ = self.predictor.predict(several)
         classes = self.folder.classes
         return [
             Prediction(name, classes[label], float(row[label]), dict(zip(classes, row.tolist(), strict=True)))

@@ -4,7 +4,7 @@
 
     recipe.toml            the resolved recipe, which reproduces the run
     run.json               format version, state, machine, data set, network, throughput (`RunFolder.info`)
-    split.csv              image, class, split, group: where every sample went
+    split.csv              image, class, split, group, digest: where every sample went
     history.jsonl          a line per epoch: learning rate, training and validation scores (equal for equal recipes)
     timings.jsonl          a line per epoch: seconds, images per second
     checkpoint.safetensors everything that resuming needs
@@ -33,12 +33,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 import opsin
-from opsin.errors import RunError
-from opsin.files import read_json_lines, replacing, write_json, write_json_lines, write_text
+from opsin.errors import OpsinError, RunError
+from opsin.files import damage_explained, read_json_lines, replacing, write_json, write_json_lines, write_text
 from opsin.recipe import Recipe
 from opsin.tasks.predictions import Classified
 
 FORMAT = 1
+STATES = ("training", "interrupted", "failed", "finished")
 
 
 class RunFolder:
@@ -57,17 +58,22 @@ class RunFolder:
             raise RunError(f"There is no run {self.path}. `opsin runs` lists the runs that are here.")
         if not (self.path / "run.json").exists():
             raise RunError(f"{self.path} is not a run: it has no run.json. `opsin runs` lists the runs that are here.")
-        version = self.info.get("format")
+        info = self.info
+        version = info.get("format")
         if version != FORMAT:
-            made_by = self.info.get("opsin", "an unknown version")
+            made_by = info.get("opsin", "an unknown version")
             raise RunError(
                 f"{self.path} has run format {version}, written by Opsin {made_by}; Opsin {opsin.__version__} reads "
                 f"format {FORMAT}. Train it anew from its recipe.toml, or install the version that made it."
             )
+        with damage_explained(self.path / "run.json"):
+            datetime.fromisoformat(info["created"])
+            if info["state"] not in STATES:
+                raise ValueError(f"there is no state {info['state']!r}")
 
     @classmethod
-    def create(cls, path: str | Path, recipe: Recipe) -> RunFolder:
-        """Make a new run folder that holds the recipe.
+    def create(cls, path: str | Path, recipe: Recipe, **facts: Any) -> RunFolder:
+        """Make a new run folder that holds the recipe, and further facts in its ``run.json``.
 
         Raises:
             RunError: The folder holds another run or other files.
@@ -89,7 +95,7 @@ class RunFolder:
             "state": "training",
             "created": created,
         }
-        write_json(path / "run.json", info)
+        write_json(path / "run.json", info | facts)  # last: a folder without it is no run
         return cls(path)
 
     @staticmethod
@@ -136,7 +142,8 @@ class RunFolder:
     @property
     def classes(self) -> tuple[str, ...]:
         """Class names, in the order of the network's outputs."""
-        return tuple(self.read("preprocessing.json")["classes"])
+        with damage_explained(self.path / "preprocessing.json"):
+            return tuple(self.read("preprocessing.json")["classes"])
 
     @property
     def history(self) -> list[dict[str, Any]]:
@@ -156,7 +163,7 @@ class RunFolder:
     @property
     def verdict(self) -> list[dict[str, str]]:
         """Findings: ``{"kind", "severity", "sentence", "evidence", "advice"}``."""
-        return self.read("verdict.json") if (self.path / "verdict.json").exists() else []
+        return self.read("verdict.json", list) if (self.path / "verdict.json").exists() else []
 
     @property
     def looks(self) -> list[dict[str, Any]]:
@@ -173,6 +180,18 @@ class RunFolder:
         """Write a ``.json`` or ``.jsonl`` file of the run in one step."""
         (write_json_lines if name.endswith(".jsonl") else write_json)(self.path / name, value)
 
+    def write_split(self, rows: list[list[str]]) -> None:
+        """Write ``split.csv`` from rows of image, class, split, group, digest."""
+        with replacing(self.path / "split.csv") as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([["image", "class", "split", "group", "digest"], *rows])
+
+    def digests(self, *splits: str) -> NDArray[np.uint64]:
+        """Return the digests of the pixels of all images in some splits, uint64 ``(N,)``."""
+        with (self.path / "split.csv").open(newline="", encoding="utf-8") as file:
+            return np.array(
+                [int(row["digest"], 16) for row in csv.DictReader(file) if row["split"] in splits], np.uint64
+            )
+
     def write_predictions(
         self, split: str, names: Sequence[str], labels: NDArray[np.int64], predictions: Classified
     ) -> None:
@@ -183,17 +202,18 @@ class RunFolder:
         """Return image names, true labels int64 ``(N,)`` and predictions of a split.
 
         Raises:
-            RunError: The split was not predicted yet.
+            RunError: The split was not predicted yet, or the file is damaged.
         """
         path = self.path / f"predictions-{split}.csv"
         if not path.exists():
             raise RunError(f"{self.path} has no predictions for its {split} split yet: opsin evaluate {self.path}")
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.reader(file))[1:]
         index = {name: number for number, name in enumerate(self.classes)}
-        labels = np.array([index[row[1]] for row in rows], dtype=np.int64)
-        probabilities = np.array([row[4:] for row in rows], dtype=np.float32).reshape(len(rows), len(index))
-        return [row[0] for row in rows], labels, Classified(probabilities)
+        with damage_explained(path):
+            with path.open(newline="", encoding="utf-8") as file:
+                rows = list(csv.reader(file))[1:]
+            labels = np.array([index[row[1]] for row in rows], dtype=np.int64)
+            probabilities = np.array([row[4:] for row in rows], dtype=np.float32).reshape(len(rows), len(index))
+            return [row[0] for row in rows], labels, Classified(probabilities)
 
     def write_thumbnails(self, split: str, rows: NDArray[np.int64], images: NDArray[np.uint8]) -> None:
         """Keep small pictures of some rows of the predictions for the gallery.
@@ -207,25 +227,32 @@ class RunFolder:
             np.savez_compressed(file, rows=rows, images=images)
 
     def thumbnails(self, split: str) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
-        """Return rows int64 ``(K,)`` and images uint8 ``(K, H, W, C)``; empty where none were kept."""
+        """Return rows int64 ``(K,)`` and images uint8 ``(K, H, W, C)``; empty where none were kept.
+
+        Raises:
+            RunError: The file is damaged.
+        """
         path = self.path / f"thumbnails-{split}.npz"
         if not path.exists():
             return np.zeros(0, np.int64), np.zeros((0, 1, 1, 3), np.uint8)
-        with np.load(path, allow_pickle=False) as stored:
+        # Opened here, because np.load leaves a damaged file open.
+        with damage_explained(path), path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             return stored["rows"], stored["images"]
 
-    def read(self, name: str) -> Any:
-        """Read a ``.json`` file of the run.
+    def read(self, name: str, kind: type = dict) -> Any:
+        """Read a ``.json`` file of the run, which holds a table or, with ``kind=list``, a list.
 
         Raises:
             RunError: It is missing or damaged.
         """
-        try:
-            return json.loads((self.path / name).read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise RunError(f"{self.path} has no {name}: the run ended before it was written.") from None
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise RunError(f"{self.path / name} is damaged ({error}); restore it from a copy or train anew.") from None
+        path = self.path / name
+        if not path.exists():
+            raise RunError(f"{self.path} has no {name}: the run ended before it was written.")
+        with damage_explained(path):
+            value = json.loads(path.read_text(encoding="utf-8"))
+            if not isinstance(value, kind):
+                raise ValueError(f"it holds no {'list' if kind is list else 'table'}")
+            return value
 
 
 def write_predictions(
@@ -257,11 +284,13 @@ def write_predictions(
 
 
 def list_runs(folder: str | Path = "runs") -> list[RunFolder]:
-    """Return the readable runs directly below a folder, newest first."""
+    """Return the runs directly below a folder, newest first; those whose files are damaged are passed over."""
     runs = []
     for path in Path(folder).glob("*/run.json"):
         try:
-            runs.append(RunFolder(path.parent))
-        except RunError:
+            run = RunFolder(path.parent)
+            _ = run.recipe, run.history, run.scorecard
+        except OpsinError:
             continue
-    return sorted(runs, key=lambda run: run.info.get("created", ""), reverse=True)
+        runs.append(run)
+    return sorted(runs, key=lambda run: run.info["created"], reverse=True)

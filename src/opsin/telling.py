@@ -79,3 +79,19 @@ def tell_result(console: Console, folder: RunFolder) -> None:
         highlight=False,
         markup=False,
     )
+
+
+def tell_position(console: Console, folder: RunFolder, session: Session) -> None:
+    """Say from where a run goes on."""
+    state, epochs = session.state, session.recipe.training.epochs or 0
+    where = f"from epoch {state.epoch + 1}, step {state.step + 1}" if state.epoch < epochs else "after the last epoch"
+    console.print(f"{folder.path}: going on {where}", highlight=False, markup=False, soft_wrap=True)
+
+
+def warn_of_seen_images(console: Console, seen: int, images: int) -> None:
+    """Say that a score is too good because the network has seen some of the images in training."""
+    console.print(
+        f"  {seen:,} of these {images:,} images were used in training, so the score is better than for new images.",
+        highlight=False,
+        markup=False,
+    )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,25 +14,24 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from opsin.assessing import assess, judge
-from opsin.data.dataset import SPLITS, TEST, VALIDATION, DataSet
+from opsin.data.dataset import SPLITS, TEST, TRAIN, VALIDATION, DataSet
 from opsin.data.pixels import load_pixels, memory_budget
 from opsin.data.reading import detect, read_dataset
-from opsin.errors import DataError, OpsinError, RunError, TrainingInterrupted
-from opsin.files import replacing
-from opsin.machine import describe_machine
+from opsin.errors import DataError, RunError, TrainingError, TrainingInterrupted, unreadable_message
+from opsin.machine import describe_machine, is_another_alive, this_process
 from opsin.networks.summary import summarize
 from opsin.networks.table import find_weights
 from opsin.predicting import Prediction
-from opsin.preparing import Prepared, prepare, unreadable_message
+from opsin.preparing import Prepared, prepare, read_source, stamp
 from opsin.recipe import Recipe, from_settings
 from opsin.run import Run
 from opsin.runfolder import RunFolder, list_runs
-from opsin.telling import decoding, tell_data, tell_network, tell_result
-from opsin.training.checkpoint import load_weights
+from opsin.telling import decoding, tell_data, tell_network, tell_position, tell_result, warn_of_seen_images
 from opsin.training.fit import Callback
 from opsin.training.learning_rate import LearningRateCurve, sweep_learning_rate
 from opsin.training.session import Session
 from opsin.training.watching import Checkpoints, Curves, ProgressBar, Signals
+from opsin.weights import load_weights
 
 __all__ = ["evaluate", "find_learning_rate", "predict", "resolve_recipe", "resume_run", "train"]
 
@@ -76,23 +75,23 @@ def train(
     """
     console = Console(quiet=quiet)
     asked = from_settings(settings, _as_recipe(recipe))
-    if data is not None and not isinstance(data, DataSet):
-        asked = asked.set("data.source", _source(data))
-    if resume and (found := _unfinished(Path(runs), asked)) is not None:
-        console.print(f"going on with {found}", highlight=False)
-        return resume_run(found, dataset=data if isinstance(data, DataSet) else None, quiet=quiet, callbacks=callbacks)
+    if not isinstance(data, DataSet):
+        asked = asked.merge({"data": {"source": _source(data if data is not None else asked.data.source)}})
+    dataset = data if isinstance(data, DataSet) else read_source(asked, data_root)
+    identity = f"{asked.hash}-{stamp(dataset)}"
+    if resume and (found := _same_run(Path(out) if out is not None else None, Path(runs), identity)) is not None:
+        return resume_run(found, dataset=dataset, quiet=quiet, callbacks=callbacks)
     if out is not None:
         RunFolder.check_free(Path(out))
     with decoding(console) as progress:
-        dataset = data if isinstance(data, DataSet) else None
-        prepared = prepare(asked, dataset, data_root=data_root, progress=progress)
+        prepared = prepare(asked, dataset, progress=progress)
     tell_data(console, prepared)
-    session = Session(prepared)
-    place = Path(out) if out is not None else _free_place(Path(runs), prepared.dataset.name, session.recipe)
-    folder = RunFolder.create(place, session.recipe)
-    folder.update(asked=asked.hash, anonymous=anonymous, data_root=str(data_root or ""))
-    _describe(folder, session)
+    session = _create_session(prepared)
     tell_network(console, session)
+    place = Path(out) if out is not None else _free_place(Path(runs), prepared.dataset.name, session.recipe)
+    root = str(Path(data_root).resolve()) if data_root is not None else ""
+    facts = {"asked": identity, "anonymous": anonymous, "data_root": root, "process": this_process()}
+    folder = RunFolder.create(place, session.recipe, **facts, **_describe(session))
     return _train(folder, session, console, callbacks)
 
 
@@ -119,13 +118,16 @@ def resume_run(
     if folder.info["state"] == "finished":
         console.print(f"{folder.path} is finished already.", highlight=False)
         return Run(path)
+    if folder.info["state"] == "training" and is_another_alive(folder.info.get("process")):
+        process = folder.info["process"]["pid"]
+        raise RunError(f"{path} is being trained at this moment by process {process}; wait for it, or stop it.")
     prepared = _prepare_again(folder, dataset, console)
-    session = Session(prepared)
+    session = _create_session(prepared)
     checkpoint = folder.path / "checkpoint.safetensors"
     if checkpoint.exists():
         session.load(checkpoint)
-    position = f"epoch {session.state.epoch + 1}, step {session.state.step + 1}"
-    console.print(f"{folder.path}: going on from {position}", highlight=False)
+    tell_position(console, folder, session)
+    folder.update(process=this_process())
     return _train(folder, session, console, callbacks)
 
 
@@ -133,7 +135,7 @@ def evaluate(
     run: Run | str | Path,
     data: str | Path | DataSet | None = None,
     *,
-    split: str = TEST,
+    split: str | None = None,
     data_root: str | Path | None = None,
     quiet: bool = False,
 ) -> dict[str, dict[str, Any]]:
@@ -141,8 +143,10 @@ def evaluate(
 
     Args:
         run: A run or its folder.
-        data: Other data, all of which are scored; left out, the run's own.
-        split: Which of the run's own splits: "train", "validation" or "test". Opening test is logged in the run.
+        data: Other data, all of which are scored; left out, the run's own. Images among them that the run was
+            trained on are counted and reported.
+        split: Which of the run's own splits, "train", "validation" or "test" (left out: test). Each look at test is
+            logged in the run. Together with ``data`` it says that these are the run's own data, a `DataSet`, again.
         data_root: A folder that holds named data sets.
         quiet: Say nothing.
 
@@ -155,10 +159,11 @@ def evaluate(
     """
     run = run if isinstance(run, Run) else Run(run)
     console = Console(quiet=quiet)
-    if data is None:
+    if data is None or split is not None:
+        split = split or TEST
         if split not in SPLITS:
             raise DataError(f"There is no split '{split}'; there are {', '.join(SPLITS)}.")
-        prepared = _prepare_again(run.folder, None, console)
+        prepared = _prepare_again(run.folder, data if isinstance(data, DataSet) else None, console)
         scores = _assess_split(run.folder, prepared, split, "opsin evaluate", run.predictor.predict_pixels)
     else:
         scores = _assess_other(run, data, data_root, console)
@@ -167,7 +172,7 @@ def evaluate(
     return scores
 
 
-def predict(run: Run | str | Path, images: Sequence[str | Path | NDArray[np.uint8]]) -> list[Prediction]:
+def predict(run: Run | str | Path, images: Iterable[str | Path | NDArray[np.uint8]] | str | Path) -> list[Prediction]:
     """Predict images with a run; see `Run.predict`."""
     return (run if isinstance(run, Run) else Run(run)).predict(images)
 
@@ -175,7 +180,7 @@ def predict(run: Run | str | Path, images: Sequence[str | Path | NDArray[np.uint
 def resolve_recipe(recipe: Recipe, data_root: str | Path | None = None, quiet: bool = True) -> Recipe:
     """Read the data of a recipe and return it with every open key filled in, as a run would have it."""
     with decoding(Console(quiet=quiet)) as progress:
-        prepared = prepare(recipe, data_root=data_root, progress=progress)
+        prepared = prepare(recipe, read_source(recipe, data_root), progress=progress)
     return prepared.recipe if prepared.recipe.training.epochs else Session(prepared).recipe
 
 
@@ -188,36 +193,53 @@ def find_learning_rate(
         The rates, the smoothed losses, and a suggestion for ``training.learning_rate``.
     """
     with decoding(Console(quiet=quiet)) as progress:
-        prepared = prepare(recipe, data_root=data_root, progress=progress)
+        prepared = prepare(recipe, read_source(recipe, data_root), progress=progress)
     return sweep_learning_rate(Session(prepared), steps)
+
+
+def _create_session(prepared: Prepared) -> Session:
+    with _memory_explained(prepared.recipe):
+        return Session(prepared)
+
+
+@contextmanager
+def _memory_explained(recipe: Recipe) -> Iterator[None]:
+    """Turn a GPU's lack of memory into a sentence."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        size = recipe.training.batch_size or 2
+        raise TrainingError(
+            f"The GPU has not enough memory for batches of {size}; try --batch-size {max(1, size // 2)} "
+            "--accumulate 2, or a smaller --image-size."
+        ) from None
 
 
 def _train(folder: RunFolder, session: Session, console: Console, callbacks: Sequence[Callback]) -> Run:
     """Train from where the session is, evaluate, and write the report."""
+    _write_tables(folder, session)
     folder.update(state="training")
     started = time.perf_counter()
     before = float(folder.info.get("seconds", 0))
-    signals = Signals()
     checkpoints = Checkpoints(folder, lambda state: session.save(folder.path / "checkpoint.safetensors"))
     epochs = int(session.recipe.training.epochs or 0)
     bar = ProgressBar(console, epochs, len(session.batches), session.task.main_score)
     try:
-        state = session.fit([signals, bar, Curves(folder), *callbacks, checkpoints])
-        if not state.stop:
-            checkpoints.save_now(state)
-    except OpsinError:
-        folder.update(state="failed", seconds=before + time.perf_counter() - started)
+        with _memory_explained(session.recipe):
+            state = session.fit([Signals(), bar, Curves(folder), *callbacks, checkpoints])
+            if not state.stop:
+                checkpoints.save_now(state)
+    except Exception:
+        folder.update(state="failed", seconds=round(before + time.perf_counter() - started, 1))
         raise
-    seconds = before + time.perf_counter() - started
+    seconds = round(before + time.perf_counter() - started, 1)
     images = session.batches.images_per_epoch * len(folder.timings)
     training = images / max(sum(row["seconds"] for row in folder.timings), 1e-9)
-    folder.update(seconds=round(seconds, 1), best=state.best, throughput=session.throughput | {"training": training})
+    folder.update(seconds=seconds, best=state.best, throughput=session.throughput | {"training": training})
     if state.stop:
         folder.update(state="interrupted")
-        raise TrainingInterrupted(
-            f"Stopped in epoch {state.epoch + 1} of {epochs}; nothing is lost. Go on with: "
-            f"opsin train --resume {folder.path}"
-        )
+        where = f"in epoch {state.epoch + 1} of {epochs}" if state.epoch < epochs else "after the last epoch"
+        raise TrainingInterrupted(f"Stopped {where}; nothing is lost. Go on with: opsin train --resume {folder.path}")
     return _finish(folder, session, console)
 
 
@@ -279,19 +301,21 @@ def _assess_other(
             f"{', '.join(known)}."
         )
     labels = np.array([known.get(name, 0) for name in dataset.classes], np.int64)[dataset.labels]
+    budget = memory_budget(recipe.memory_gb)
     with decoding(console) as progress:
-        pixels = load_pixels(
-            dataset.images, run.predictor.preprocessing, budget=memory_budget(recipe.memory_gb), progress=progress
-        )
+        pixels = load_pixels(dataset.images, run.predictor.preprocessing, budget=budget, progress=progress)
     if pixels.unreadable:
         reasons = {dataset.images.name(index): reason for index, reason in pixels.unreadable.items()}
-        raise DataError(unreadable_message(dataset.name, reasons))
+        raise DataError(unreadable_message(dataset.name, reasons, skippable=False))
+    seen = int(np.isin(pixels.digests(), run.folder.digests(TRAIN, VALIDATION)).sum())
+    if seen:
+        warn_of_seen_images(console, seen, len(dataset))
     rows = torch.arange(len(dataset))
     name = dataset.name if dataset.name not in SPLITS else f"other {dataset.name}"
     return assess(
         run.folder,
         name,
-        "opsin evaluate on other data",
+        f"opsin evaluate on other data, {seen:,} of {len(dataset):,} images seen in training",
         lambda: run.predictor.predict_pixels(pixels.images, rows),
         [dataset.images.name(row) for row in range(len(dataset))],
         labels,
@@ -307,8 +331,9 @@ def _has_columns(data: str | Path) -> bool:
 
 def _prepare_again(folder: RunFolder, dataset: DataSet | None, console: Console) -> Prepared:
     """Read the data of a run again and make sure that they are the same."""
+    dataset = dataset or read_source(folder.recipe, folder.info.get("data_root") or None)
     with decoding(console) as progress:
-        prepared = prepare(folder.recipe, dataset, data_root=folder.info.get("data_root") or None, progress=progress)
+        prepared = prepare(folder.recipe, dataset, progress=progress)
     if prepared.fingerprint != folder.info["data"]["fingerprint"]:
         raise RunError(
             f"The data of {folder.path} have changed since it began (images, labels, names or split), so it cannot "
@@ -317,25 +342,26 @@ def _prepare_again(folder: RunFolder, dataset: DataSet | None, console: Console)
     return prepared
 
 
-def _describe(folder: RunFolder, session: Session) -> None:
-    """Write what is known before training into the run folder."""
+def _describe(session: Session) -> dict[str, Any]:
+    """Return what ``run.json`` says before training: machine, data, network, throughput."""
     prepared, recipe = session.prepared, session.recipe
     shape = (prepared.preprocessing.channels, prepared.preprocessing.height, prepared.preprocessing.width)
     weights = "random"
     if recipe.network.pretrained:
-        weights = f"ImageNet, from the {find_weights(recipe.network.name or '') or 'hub'}".replace(
-            "the timm's", "timm's"
-        )
-    network = {"name": recipe.network.name, "weights": weights, **summarize(session.network, shape)}
+        weights = f"ImageNet, {find_weights(recipe.network.name or '') or 'fetched'}"
+    return {
+        "machine": describe_machine(session.fabric.device),
+        "data": prepared.describe(),
+        "network": {"name": recipe.network.name, "weights": weights, **summarize(session.network, shape)},
+        "throughput": session.throughput,
+    }
+
+
+def _write_tables(folder: RunFolder, session: Session) -> None:
+    """Write ``preprocessing.json`` and ``split.csv``; a run that is resumed may have ended before they were."""
+    prepared = session.prepared
     folder.write("preprocessing.json", {"classes": list(prepared.dataset.classes), **prepared.preprocessing.to_dict()})
-    folder.update(
-        machine=describe_machine(session.fabric.device),
-        data=prepared.describe(),
-        network=network,
-        throughput=session.throughput,
-    )
-    with replacing(folder.path / "split.csv") as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([["image", "class", "split", "group"], *prepared.rows()])
+    folder.write_split(prepared.rows())
 
 
 def _as_recipe(recipe: Recipe | str | Path | None) -> Recipe | None:
@@ -344,14 +370,15 @@ def _as_recipe(recipe: Recipe | str | Path | None) -> Recipe | None:
 
 def _source(data: str | Path) -> str:
     """Return an absolute path where there is one, so that a run can be resumed from anywhere; else the name."""
-    return str(Path(data).resolve()) if Path(data).exists() else str(data)
+    return str(Path(data).resolve()) if str(data) and Path(data).exists() else str(data)
 
 
-def _unfinished(runs: Path, asked: Recipe) -> Path | None:
-    """Return the newest run that was asked for in the same words, an unfinished one first."""
-    same = [folder for folder in list_runs(runs) if folder.info.get("asked") == asked.hash]
-    same.sort(key=lambda folder: folder.info["state"] == "finished")
-    return same[0].path if same else None
+def _same_run(out: Path | None, runs: Path, identity: str) -> Path | None:
+    """Return the run that was asked for in the same words on the same data: an unfinished one before a finished one."""
+    folders = list_runs(runs) if out is None else [RunFolder(out)] if (out / "run.json").exists() else []
+    order = {"interrupted": 0, "training": 0, "finished": 1, "failed": 2}
+    same = [folder for folder in folders if folder.info.get("asked") == identity]
+    return min(same, key=lambda folder: order[folder.info["state"]]).path if same else None
 
 
 def _free_place(runs: Path, name: str, recipe: Recipe) -> Path:

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from opsin.errors import TrainingError
+from opsin.errors import RecipeError, TrainingError
 from opsin.preparing import prepare
 from opsin.recipe import from_settings
 from opsin.training.fit import Callback, TrainingState
@@ -119,6 +119,61 @@ def test_same_seed_same_bits(few_digits, precision, optimizer):
     assert histories[0] == histories[1] != histories[2]
 
 
+@pytest.mark.parametrize("unfreeze_every", [0, 1])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
+def test_layers_can_wake_later_with_any_optimizer(few_digits, optimizer, unfreeze_every):
+    settings = {"network": "small_resnet", "optimizer": optimizer, "epochs": 4, "learning_rate": 0.01}
+    made = session(few_digits, **settings, freeze_epochs=1, unfreeze_every=unfreeze_every)
+    before = {name: value.clone() for name, value in made.network.state_dict().items()}
+    rested = []
+
+    class AfterFirst(Callback):
+        def on_best(self, state, network):
+            if state.epoch == 1:
+                now = made.network.state_dict()
+                rested.extend(name for name, value in before.items() if torch.equal(value, now[name]))
+
+    made.fit([AfterFirst()])
+    assert set(before) - set(rested) == {"head.weight", "head.bias"}  # statistics of normalization rest too
+    deep = "stages.3.0.convolutions.0.weight"
+    assert not torch.equal(before[deep], made.network.state_dict()[deep])
+
+
+def test_a_batch_of_one_image_cannot_be_normalized(few_digits):
+    with pytest.raises(RecipeError, match="--batch-size 2 or more"):
+        session(few_digits, network="small_resnet", batch_size=1)
+
+
+def test_a_device_that_is_not_here_is_one_sentence(few_digits):
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(RecipeError, match="cannot compute on 'cuda'.*--device auto"):
+        session(few_digits, device="cuda")
+
+
+def test_outputs_that_are_not_numbers_stop_training_in_a_sentence(few_digits):
+    class Diverge(Callback):
+        def on_step(self, state):
+            if state.step == len(made.batches):
+                with torch.no_grad():
+                    made.network.head.weight.fill_(float("inf"))
+
+    made = session(few_digits)
+    with pytest.raises(TrainingError, match="outputs are not numbers"):
+        made.fit([Diverge()])
+
+
+def test_weights_that_are_not_numbers_are_not_saved(few_digits, tmp_path):
+    made = session(few_digits)
+    made.save(tmp_path / "checkpoint.safetensors")
+    good = (tmp_path / "checkpoint.safetensors").read_bytes()
+    with torch.no_grad():
+        made.network.head.weight[0, 0] = float("nan")
+    with pytest.raises(TrainingError, match="weights are not numbers"):
+        made.save(tmp_path / "checkpoint.safetensors")
+    assert (tmp_path / "checkpoint.safetensors").read_bytes() == good
+
+
 def test_a_loss_that_is_not_a_number_stops_training_in_a_sentence(few_digits):
     with pytest.raises(TrainingError, match="not a number any more .epoch 1.*--learning-rate"):
         session(few_digits, learning_rate=1e30).fit()
@@ -137,7 +192,7 @@ def test_a_time_budget_becomes_epochs(few_digits):
     made = session(few_digits, epochs=None, minutes=0.02)
     assert made.recipe.training.minutes is None
     assert made.recipe.training.epochs >= 1
-    longer = session(few_digits, epochs=None, minutes=0.2)
+    longer = session(few_digits, epochs=None, minutes=2.0)  # a hundred times: measuring is not exact
     assert longer.recipe.training.epochs > made.recipe.training.epochs
 
 

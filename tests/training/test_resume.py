@@ -124,7 +124,7 @@ def test_a_run_of_another_format_is_refused_in_a_sentence(interrupted):
 def test_a_full_disk_stops_training_and_keeps_the_last_checkpoint(tmp_path, monkeypatch):
     import errno
 
-    from opsin.training import checkpoint
+    from opsin import weights as checkpoint
 
     saved = []
     write = checkpoint.save_file

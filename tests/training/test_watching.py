@@ -56,6 +56,7 @@ def test_a_terminal_gets_a_bar_with_scores_speed_and_time_left(monkeypatch):
 def test_curves_are_written_for_tensorboard(tmp_path):
     folder = RunFolder.create(tmp_path / "run", Recipe())
     curves = Curves(folder)
+    curves.on_start(TrainingState())
     curves.on_epoch(after_an_epoch(), 1.0)
     curves.on_end(TrainingState())
     (path,) = (tmp_path / "run").glob("events.out.tfevents.*")

@@ -116,11 +116,12 @@ class Batches:
 
     def batch(self, rows: Tensor) -> Batch:
         """Return the augmented and normalized batch of the images at ``rows``."""
-        pixels, targets = gather(self.pixels, rows, self.device), self.targets[rows].to(self.device)
-        images = self.preprocessing.scale(pixels)
+        pixels = gather(self.pixels, rows, self.device)
+        targets = self.targets.index_select(0, rows).to(self.device)
         if self.augmentation:
-            images = self.augmentation(images)
-        images = self.preprocessing.normalize(images)
+            images = self.preprocessing.normalize(self.augmentation(self.preprocessing.scale(pixels)))
+        else:
+            images = self.preprocessing.standardize(pixels)
         if self.mix:
             images, targets = self.mix(images, targets)
         return Batch(images, targets)

@@ -120,7 +120,7 @@ class Preprocessing:
         """
         shift, factor = _shift_and_factor(self.mean, self.std, 255, pixels.shape[2], pixels.device)
         images = pixels.to(torch.float32, memory_format=torch.contiguous_format)
-        rows = images.view(*images.shape[:2], -1)
+        rows = images.view(*images.shape[:2], images.shape[2] * images.shape[3])
         torch.addcmul(shift, rows, factor, out=rows)
         return images.permute(0, 3, 1, 2)
 

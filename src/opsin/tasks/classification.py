@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from opsin.data.batches import Batch
+from opsin.errors import TrainingError
 from opsin.metrics import classification as metrics
 from opsin.tasks.predictions import Classified
 
@@ -39,9 +40,18 @@ class Classification:
         return {"loss": loss, "accuracy": (logits.detach().argmax(1) == batch.targets).float().mean()}
 
     def predict(self, network: nn.Module, images: Tensor) -> Classified:
-        """Return the probabilities of normalized images ``(N, C, H, W)``."""
-        probabilities = network(images).float().detach().softmax(dim=1)
-        return Classified(probabilities.cpu().numpy())
+        """Return the probabilities of normalized images ``(N, C, H, W)``.
+
+        Raises:
+            TrainingError: The network's weights have diverged so far that its outputs are not numbers.
+        """
+        probabilities = network(images).float().detach().softmax(dim=1).cpu()
+        if not probabilities.isfinite().all():
+            raise TrainingError(
+                "The network's outputs are not numbers any more; the last good weights are kept. Try a lower "
+                "--learning-rate, --clip 1, or --precision 32-true."
+            )
+        return Classified(probabilities.numpy())
 
     def join(self, parts: list[Classified]) -> Classified:
         """Return the predictions of several batches as one."""

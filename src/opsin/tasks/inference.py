@@ -13,7 +13,7 @@ from opsin.data.preprocessing import Preprocessing
 from opsin.tasks.base import Task
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def predict_images(
     task: Task,
     network: nn.Module,
@@ -43,11 +43,13 @@ def predict_images(
     was_training = network.training
     network.eval()
     parts, done = [], 0
-    for some in rows.split(batch_size):
-        images = preprocessing.scale(gather(pixels, some, torch.device(device)))
-        parts.append(task.predict(network, preprocessing.normalize(images)))
-        done += len(some)
-        if progress:
-            progress(done, len(rows))
-    network.train(was_training)
+    try:
+        for some in rows.split(batch_size):
+            images = preprocessing.standardize(gather(pixels, some, torch.device(device)))
+            parts.append(task.predict(network, images))
+            done += len(some)
+            if progress:
+                progress(done, len(rows))
+    finally:
+        network.train(was_training)
     return task.join(parts)

@@ -2,43 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from opsin.errors import RunError
-from opsin.files import replacing
 from opsin.training.fit import TrainingState
 from opsin.training.optimization import Schedule
-
-
-def save_weights(path: Path, network: nn.Module, **facts: Any) -> None:
-    """Write a network's weights and statistics, with a few facts as JSON.
-
-    Raises:
-        RunError: The disk is full; the file that was there before is untouched.
-    """
-    _write(path, dict(network.state_dict()), facts)
-
-
-def load_weights(path: Path, network: nn.Module) -> dict[str, Any]:
-    """Fill a network with what `save_weights` wrote.
-
-    Returns:
-        The facts.
-
-    Raises:
-        RunError: The file is missing, damaged, or of another network.
-    """
-    tensors, facts = _read(path)
-    _fill(network, tensors, path)
-    return facts
+from opsin.weights import fill, read_tensors, write_tensors
 
 
 def save_checkpoint(
@@ -47,10 +21,13 @@ def save_checkpoint(
     optimizer: torch.optim.Optimizer,
     schedule: Schedule,
     average: AveragedModel | None,
+    precision: Any,
     state: TrainingState,
     recipe_hash: str,
 ) -> None:
     """Write everything that `load_checkpoint` needs to go on bit for bit.
+
+    ``precision`` is Fabric's: for 16-mixed it holds the scale of the gradients.
 
     Raises:
         RunError: The disk is full; the checkpoint that was there before is untouched.
@@ -66,13 +43,14 @@ def save_checkpoint(
         "recipe": recipe_hash,
         "groups": optimizer_state["param_groups"],
         "schedule": schedule.state_dict(),
+        "precision": precision.state_dict(),
         "epoch": state.epoch,
         "step": state.step,
         "images": state.images,
         "history": state.history,
         "best": state.best,
     }
-    _write(path, tensors, facts)
+    write_tensors(path, tensors, facts)
 
 
 def load_checkpoint(
@@ -81,6 +59,7 @@ def load_checkpoint(
     optimizer: torch.optim.Optimizer,
     schedule: Schedule,
     average: AveragedModel | None,
+    precision: Any,
     recipe_hash: str,
 ) -> TrainingState:
     """Bring network, optimizer, schedule and average to where `save_checkpoint` left them, and return the state.
@@ -88,15 +67,17 @@ def load_checkpoint(
     Raises:
         RunError: The file is missing, damaged, or belongs to another recipe.
     """
-    tensors, facts = _read(path)
+    tensors, facts = read_tensors(path)
     if facts.get("recipe") != recipe_hash:
         raise RunError(f"{path} belongs to another recipe than the run's recipe.toml; it cannot be gone on with.")
-    _fill(network, _part(tensors, "network."), path)
+    fill(network, _part(tensors, "network."), path)
     if average is not None:
-        _fill(average, _part(tensors, "average."), path)
+        fill(average, _part(tensors, "average."), path)
     try:
         _fill_optimizer(optimizer, _part(tensors, "optimizer."), facts["groups"])
         schedule.load_state_dict(facts["schedule"])
+        if facts["precision"]:
+            precision.load_state_dict(facts["precision"])
         device = next(network.parameters()).device
         return TrainingState(
             epoch=facts["epoch"],
@@ -129,42 +110,3 @@ def _fill_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-
-
-def _fill(network: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
-    try:
-        network.load_state_dict(tensors)
-    except RuntimeError as error:
-        first = str(error).splitlines()[-1].strip()
-        raise RunError(f"{path} holds the weights of another network: {first}") from None
-
-
-def _write(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
-    contiguous = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    with replacing(path) as temporary:
-        save_file(contiguous, temporary, metadata={"opsin": json.dumps(facts)})
-
-
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read tensors and facts. Only safetensors is read: a pickle (``.pt``) could run any program."""
-    if not path.exists():
-        raise RunError(f"{path} is missing: the run ended before its first checkpoint, or it was moved.")
-    if zipped_or_pickled(path):
-        raise RunError(
-            f"{path} is a pickled file, which could run any program on this machine; Opsin reads safetensors only."
-        )
-    try:
-        with safe_open(path, framework="pt") as file:
-            facts = json.loads((file.metadata() or {}).get("opsin", "{}"))
-            return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118 - it is no dict
-    except (SafetensorError, json.JSONDecodeError, OSError, ValueError) as error:
-        raise RunError(
-            f"{path} is damaged ({error}); restore it from a copy, or train anew from recipe.toml."
-        ) from None
-
-
-def zipped_or_pickled(path: Path) -> bool:
-    """Whether a file begins like a zip archive or a pickle, as torch's ``.pt`` files do."""
-    with path.open("rb") as file:
-        start = file.read(2)
-    return start == b"PK" or (len(start) == 2 and start[0] == 0x80 and start[1] <= 5)

@@ -30,7 +30,7 @@ class TrainingState:
         epoch: Finished epochs.
         step: Batches done in the current epoch.
         images: Images seen in the current epoch.
-        sums: Sums over those images of what the task logs, float64 scalars on the device.
+        sums: Sums over those images of what the task logs, scalars on the device.
         history: One row per finished epoch, as in ``history.jsonl``.
         best: Epoch (from 1) and validation scores of the best epoch; None before the first.
         stop: Set by a callback to end training after this step.
@@ -47,8 +47,11 @@ class TrainingState:
     def add(self, logged: dict[str, Tensor], images: int) -> None:
         """Count a batch. Nothing is copied from the device."""
         for name, value in logged.items():
-            value = value.detach().double() * images
-            self.sums[name] = self.sums[name] + value if name in self.sums else value
+            if name not in self.sums:
+                # Apple's GPUs have no float64.
+                precise = torch.float32 if value.device.type == "mps" else torch.float64
+                self.sums[name] = torch.zeros((), dtype=precise, device=value.device)
+            self.sums[name].add_(value.detach(), alpha=images)
         self.images += images
         self.step += 1
 
@@ -96,7 +99,12 @@ class Callback:
         """An epoch has beaten all before it; ``network`` is what was validated (the average, where there is one)."""
 
     def on_epoch(self, state: TrainingState, seconds: float) -> None:
-        """An epoch is finished: the last row of ``state.history`` describes it. ``seconds`` is its training time."""
+        """An epoch is finished: the last row of ``state.history`` describes it.
+
+        Args:
+            state: How far training has come.
+            seconds: What training the epoch took, or would have taken, had it not been resumed halfway.
+        """
 
     def on_end(self, state: TrainingState) -> None:
         """Training has ended, in whatever way."""
@@ -141,9 +149,9 @@ def fit(
     for epoch in range(state.epoch, int(recipe.epochs or 0)):
         if recipe.early_stopping and state.epochs_since_best >= recipe.early_stopping:
             break
-        set_trainable(network, recipe, epoch)
         network.train()
-        started = time.perf_counter()
+        set_trainable(network, recipe, epoch)
+        started, first = time.perf_counter(), state.step
         for batch in batches.epoch(epoch, start=state.step):
             logged = task.loss(network, batch)
             fabric.backward(logged["loss"] / recipe.accumulate)
@@ -164,7 +172,7 @@ def fit(
             if state.stop:
                 return state
         state.check()
-        seconds = time.perf_counter() - started
+        seconds = (time.perf_counter() - started) * len(batches) / max(1, len(batches) - first)
 
         validated = network if average is None else average
         scores = validate(validated)

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import copy
-import logging
 import math
 import time
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torchvision.transforms import v2
 
 from opsin.data.augment import Augmentation
 from opsin.data.batches import Batches, seed_step
 from opsin.data.dataset import TRAIN, VALIDATION
-from opsin.networks.table import create_network
+from opsin.devices import create_fabric
+from opsin.errors import RecipeError, TrainingError
+from opsin.networks.building import build_network
 from opsin.preparing import Prepared
-from opsin.recipe import Recipe, TrainingRecipe
+from opsin.recipe import Recipe
 from opsin.tasks.classification import Classification, balanced_class_weights
 from opsin.tasks.inference import predict_images
 from opsin.training.checkpoint import load_checkpoint, save_checkpoint
@@ -47,11 +46,12 @@ class Session:
     def __init__(self, prepared: Prepared):
         recipe = prepared.recipe
         self.prepared = prepared
-        self.fabric = create_fabric(recipe.training)
-        self.network: nn.Module = create_initial_network(recipe, len(prepared.dataset.classes))
+        self.fabric = create_fabric(recipe.training.device, recipe.training.precision)
+        self.network: nn.Module = build_network(recipe, len(prepared.dataset.classes))
         self.network = self.fabric.to_device(self.network).to(memory_format=torch.channels_last)
         self.task = create_task(prepared)
         self.batches = create_batches(prepared, self.fabric.device)
+        self._check_batch_size()
         self.throughput = measure_throughput(self)
         self.recipe = recipe if recipe.training.epochs else self._fit_budget(recipe)
         training = self.recipe.training
@@ -101,9 +101,25 @@ class Session:
         )
 
     def save(self, path: Path) -> None:
-        """Write a checkpoint."""
+        """Write a checkpoint.
+
+        Raises:
+            TrainingError: The weights are not numbers any more; the checkpoint that was there before is untouched.
+        """
+        if not torch.nn.utils.get_total_norm(list(self.network.parameters())).isfinite():
+            raise TrainingError(
+                f"The weights are not numbers any more (epoch {self.state.epoch + 1}); the last good ones are kept. "
+                "Try a lower --learning-rate, --clip 1, or --precision 32-true."
+            )
         save_checkpoint(
-            path, self.network, self.optimizer.optimizer, self.schedule, self.average, self.state, self.recipe.hash
+            path,
+            self.network,
+            self.optimizer.optimizer,
+            self.schedule,
+            self.average,
+            self.fabric.strategy.precision,
+            self.state,
+            self.recipe.hash,
         )
 
     def load(self, path: Path) -> None:
@@ -113,8 +129,22 @@ class Session:
             RunError: It is missing, damaged, or of another recipe.
         """
         self.state = load_checkpoint(
-            path, self.network, self.optimizer.optimizer, self.schedule, self.average, self.recipe.hash
+            path,
+            self.network,
+            self.optimizer.optimizer,
+            self.schedule,
+            self.average,
+            self.fabric.strategy.precision,
+            self.recipe.hash,
         )
+
+    def _check_batch_size(self) -> None:
+        normalized = any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in self.network.modules())
+        if self.batches.batch_size == 1 and normalized:
+            raise RecipeError(
+                f"{self.prepared.recipe.network.name} normalizes over the batch, so one image is not enough; give "
+                "--batch-size 2 or more."
+            )
 
     def _fit_budget(self, recipe: Recipe) -> Recipe:
         """Replace a time budget by the number of epochs that fit into it."""
@@ -124,29 +154,6 @@ class Session:
         per_epoch = self.batches.images_per_epoch * per_image + validation
         epochs = max(1, int(0.95 * 60 * float(recipe.training.minutes or 0) / per_epoch))
         return replace(recipe, training=replace(recipe.training, epochs=epochs, minutes=None))
-
-
-def create_fabric(recipe: TrainingRecipe) -> Fabric:
-    """Make the Fabric that places tensors and sets the precision: one device, chosen by ``recipe.device``."""
-    logging.getLogger("lightning_fabric").setLevel(logging.ERROR)  # it announces what we say ourselves
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # advice about faster settings that the recipe has already decided
-        return Fabric(accelerator=recipe.device, devices=1, precision=recipe.precision)  # type: ignore[arg-type]
-
-
-def create_initial_network(recipe: Recipe, num_classes: int) -> nn.Module:
-    """Make the network of a resolved recipe with the weights that its seed gives."""
-    torch.manual_seed(recipe.seed)
-    size = recipe.data.image_size or (0, 0)
-    return create_network(
-        recipe.network.name or "",
-        num_classes,
-        recipe.data.channels or 3,
-        size,
-        pretrained=bool(recipe.network.pretrained),
-        dropout=recipe.network.dropout,
-        options=recipe.network.options,
-    )
 
 
 def create_task(prepared: Prepared) -> Classification:
@@ -220,8 +227,8 @@ def _time(step: Callable[[], None], device: torch.device) -> float:
     for number in range(200):
         started = time.perf_counter()
         step()
-        if device.type == "cuda":
-            torch.cuda.synchronize()
+        if device.type != "cpu":
+            torch.accelerator.synchronize()
         if number:
             times.append(time.perf_counter() - started)
         if number and time.perf_counter() - begun > MEASURE_SECONDS:

@@ -15,8 +15,8 @@ from torch import nn
 
 from opsin.files import read_json_lines
 from opsin.runfolder import RunFolder
-from opsin.training.checkpoint import save_weights
 from opsin.training.fit import Callback, TrainingState
+from opsin.weights import save_weights
 
 SAVE_EVERY = 30.0  # seconds between two checkpoints, at most; each finished epoch that is longer than 2 s has its own
 REFRESH_EVERY = 0.5  # seconds between two redrawings of the progress bar
@@ -82,9 +82,14 @@ class Curves(Callback):
     """
 
     def __init__(self, folder: RunFolder):
+        self.folder = folder
+        self.writer: Any = None
+
+    def on_start(self, state: TrainingState) -> None:
+        """Open a file; what another one holds of epochs that are done again is hidden."""
         from tensorboardX import SummaryWriter
 
-        self.writer = SummaryWriter(str(folder.path), write_to_disk=True)
+        self.writer = SummaryWriter(str(self.folder.path), purge_step=state.epoch + 1 if state.epoch else None)
 
     def on_epoch(self, state: TrainingState, seconds: float) -> None:
         """Write the scores of the epoch."""
@@ -96,7 +101,8 @@ class Curves(Callback):
 
     def on_end(self, state: TrainingState) -> None:
         """Close the file."""
-        self.writer.close()
+        if self.writer is not None:
+            self.writer.close()
 
 
 class ProgressBar(Callback):
