@@ -76,8 +76,11 @@ class Run:
         Raises:
             DataError: Images cannot be read; they are named.
         """
-        single = isinstance(images, str | Path) or (isinstance(images, np.ndarray) and images.ndim < 4)
-        several: list[Any] = [images] if single else [*images]
+        several: list[Any]
+        if isinstance(images, str | Path) or (isinstance(images, np.ndarray) and images.ndim < 4):
+            several = [images]
+        else:
+            several = list(images)
         names, predictions, _ = self.predictor.predict(several)
         classes = self.folder.classes
         return [

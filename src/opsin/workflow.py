@@ -159,6 +159,8 @@ def evaluate(
     """
     run = run if isinstance(run, Run) else Run(run)
     console = Console(quiet=quiet)
+    if split is not None and isinstance(data, str | Path):
+        raise DataError("Give either other data, all of which are scored, or one of the run's own splits.")
     if data is None or split is not None:
         split = split or TEST
         if split not in SPLITS:

@@ -27,8 +27,9 @@ def evaluate(
         typer.Argument(metavar="DATA", help="Other data with the same classes, all of which are scored."),
     ] = None,
     split: Annotated[
-        str, typer.Option(metavar="train|validation|test", help="Which of the run's own images to score.")
-    ] = "test",
+        str | None,
+        typer.Option(metavar="train|validation|test", help="Which of the run's own images to score; left out: test."),
+    ] = None,
     data_root: Annotated[
         Path | None, typer.Option(help="Folder that holds data sets by name, in place of OPSIN_DATA.")
     ] = None,
@@ -39,7 +40,7 @@ def evaluate(
     """
     import opsin
 
-    scores = opsin.evaluate(run, data, split=split, data_root=data_root, quiet=True)
+    scores = opsin.evaluate(run, data, split=split, data_root=data_root)
     screen = console()
     overall = {name: score for name, score in scores.items() if "/" not in name}
     rows = [_score_row(name, score) for name, score in overall.items()]
