@@ -2,8 +2,8 @@
 
     python benchmarks/accuracy.py mnist fashion-mnist --seeds 3
 
-Each seed is an ordinary run below --runs: it makes its own split, trains with the defaults, and opens the test split
-once. Finished runs are not repeated, and an interrupted one is gone on with. Any key of the recipe can be changed by
+Each seed is an ordinary run below --runs: it trains with the defaults and opens the test split once. The split is
+the same for all; weights, order and augmentation differ. Finished runs are not repeated, and an interrupted one is gone on with. Any key of the recipe can be changed by
 --set, for a quick try (--set training.epochs=1) or to compare.
 """
 

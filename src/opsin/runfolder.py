@@ -187,10 +187,10 @@ class RunFolder:
 
     def digests(self, *splits: str) -> NDArray[np.uint64]:
         """Return the digests of the pixels of all images in some splits, uint64 ``(N,)``."""
-        with (self.path / "split.csv").open(newline="", encoding="utf-8") as file:
-            return np.array(
-                [int(row["digest"], 16) for row in csv.DictReader(file) if row["split"] in splits], np.uint64
-            )
+        path = self.path / "split.csv"
+        with damage_explained(path), path.open(newline="", encoding="utf-8") as file:
+            chosen = [int(row["digest"], 16) for row in csv.DictReader(file) if row["split"] in splits]
+        return np.array(chosen, np.uint64)
 
     def write_predictions(
         self, split: str, names: Sequence[str], labels: NDArray[np.int64], predictions: Classified

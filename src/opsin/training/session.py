@@ -153,7 +153,9 @@ class Session:
         validation = len(self.prepared.split.indices(VALIDATION)) / self.throughput["model"] / 3
         per_epoch = self.batches.images_per_epoch * per_image + validation
         epochs = max(1, int(0.95 * 60 * float(recipe.training.minutes or 0) / per_epoch))
-        return replace(recipe, training=replace(recipe.training, epochs=epochs, minutes=None))
+        # At least one epoch trains all layers.
+        freeze = min(recipe.training.freeze_epochs or 0, epochs - 1)
+        return replace(recipe, training=replace(recipe.training, epochs=epochs, minutes=None, freeze_epochs=freeze))
 
 
 def create_task(prepared: Prepared) -> Classification:
