@@ -9,9 +9,15 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test may ask a hub
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 from sklearn.datasets import load_digits
 
 from opsin.data.dataset import ArrayImages, DataSet
+
+# Where a change is accepted or not, the same examples are tried each time; elsewhere new ones are looked for.
+settings.register_profile("any", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "any")
 
 torch.set_num_threads(1)  # the test processes share the cores
 
