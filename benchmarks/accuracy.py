@@ -2,9 +2,9 @@
 
     python benchmarks/accuracy.py mnist fashion-mnist --seeds 3
 
-Each seed is an ordinary run below --runs: it trains with the defaults and opens the test split once. The split is
-the same for all; weights, order and augmentation differ. Finished runs are not repeated, and an interrupted one is gone on with. Any key of the recipe can be changed by
---set, for a quick try (--set training.epochs=1) or to compare.
+Each seed is an ordinary run below --runs: it trains with the defaults and opens the test split once. The split is the
+same for all; weights, order and augmentation differ. Finished runs are not repeated, and an interrupted one is gone on
+with. Any key of the recipe can be changed by --set, for a quick try (--set training.epochs=1) or to compare.
 """
 
 from __future__ import annotations
