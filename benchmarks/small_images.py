@@ -7,7 +7,7 @@ what slows the machine down for a while slows all of them. The first round warms
 training part of an epoch is timed, except for Opsin, whose checkpoint, best weights and curves between epochs count.
 
 A contender whose package is missing is left out and named. A package that cannot live beside the others can come from
-another environment: --python fastai=/elsewhere/bin/python.
+another environment: --python fastai-vision=/elsewhere/bin/python.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from common import machine, ratios, spread, table, thread_limits, today
 from small_images_contenders import BATCH_SIZE, CONTENDERS
 
 HERE = Path(__file__).resolve().parent
-TARGETS = {"bare": 0.97, "keras": 1.5, "fastai": 3.0, "lightning": 4.0}
+TARGETS = {"bare": 0.97, "keras": 1.5, "fastai-vision": 3.0, "fastai-tensors": 3.0, "lightning": 4.0}
 
 
 class Contender:

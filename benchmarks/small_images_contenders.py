@@ -224,9 +224,35 @@ def keras_no_jit(pace: Pace, images: NDArray[np.uint8], labels: NDArray[np.int64
 def fastai(pace: Pace, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> None:
     """Run fastai as in chapter 4 of its book: a list of tensor pairs, DataLoaders, ``Learner.fit``."""
     import torch
-    from fastai.callback.core import Callback
     from fastai.data.core import DataLoaders
     from fastai.data.load import DataLoader
+
+    floats = torch.from_numpy((images / np.float32(255) - MEAN) / STD).float().permute(0, 3, 1, 2)
+    pairs = list(zip(floats, torch.from_numpy(labels), strict=True))
+    train = DataLoader(pairs, bs=BATCH_SIZE, shuffle=True, drop_last=True)
+    _fastai(pace, DataLoaders(train, DataLoader(pairs[:1000], bs=2 * BATCH_SIZE)))
+
+
+def fastai_vision(pace: Pace, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> None:
+    """Run fastai's vision pipeline: a DataBlock whose ImageBlock makes each picture, normalized a batch at a time."""
+    from fastai.data.block import CategoryBlock, DataBlock
+    from fastai.data.transforms import IndexSplitter, Normalize
+    from fastai.vision.core import PILImageBW
+    from fastai.vision.data import ImageBlock
+
+    block = DataBlock(
+        blocks=(ImageBlock(PILImageBW), CategoryBlock(vocab=list(range(10)))),
+        get_x=lambda index: images[index, ..., 0],
+        get_y=lambda index: int(labels[index]),
+        splitter=IndexSplitter(range(len(images), len(images) + 1000)),
+        batch_tfms=Normalize.from_stats([MEAN], [STD], cuda=False),
+    )
+    everything = [*range(len(images)), *range(1000)]  # fastai wants a validation part, too
+    _fastai(pace, block.dataloaders(everything, bs=BATCH_SIZE, num_workers=0))
+
+
+def _fastai(pace: Pace, loaders: Any) -> None:
+    from fastai.callback.core import Callback
     from fastai.learner import Learner
     from fastai.losses import CrossEntropyLossFlat
     from fastai.metrics import accuracy
@@ -236,11 +262,6 @@ def fastai(pace: Pace, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> 
         import fastai.callback.progress  # noqa: F401 - the progress bar, as `from fastai.vision.all import *` has it
     except ImportError as error:
         print("fastai runs without its progress bar:", error, file=sys.stderr)
-
-    floats = torch.from_numpy((images / np.float32(255) - MEAN) / STD).float().permute(0, 3, 1, 2)
-    pairs = list(zip(floats, torch.from_numpy(labels), strict=True))
-    train = DataLoader(pairs, bs=BATCH_SIZE, shuffle=True, drop_last=True)
-    valid = DataLoader(pairs[:1000], bs=2 * BATCH_SIZE)
 
     class Turns(Callback):
         """Times the training part of an epoch; fastai always validates after it."""
@@ -252,7 +273,7 @@ def fastai(pace: Pace, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> 
             pace.end()
 
     learner = Learner(
-        DataLoaders(train, valid),
+        loaders,
         _torch_network(),
         loss_func=CrossEntropyLossFlat(),
         opt_func=lambda parameters, lr: SGD(parameters, lr=lr, mom=MOMENTUM),
@@ -350,7 +371,8 @@ CONTENDERS: dict[str, Callable[[Pace, NDArray[np.uint8], NDArray[np.int64]], Non
     "keras-tensorflow": keras,
     "keras-tensorflow-nojit": keras_no_jit,
     "keras-torch": keras,
-    "fastai": fastai,
+    "fastai-tensors": fastai,
+    "fastai-vision": fastai_vision,
     "lightning-0": lightning,
     "lightning-2": lightning_workers,
 }
