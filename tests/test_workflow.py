@@ -18,7 +18,7 @@ from opsin.runfolder import RunFolder, list_runs
 from opsin.training.fit import Callback
 from opsin.workflow import resolve_recipe, resume_run
 
-QUICK = {"network": "mlp", "batch_size": 32, "device": "cpu", "quiet": True}
+QUICK = {"network": "mlp", "batch_size": 32, "device": "cpu", "quiet": True, "examine": False}
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,8 @@ __version__ = "0.1.0"
 # Imported on first use, so that `import opsin` and `opsin --help` need neither torch nor matplotlib.
 _LAZY = {
     "train": "opsin.workflow",
-    "evaluate": "opsin.workflow",
+    "evaluate": "opsin.evaluating",
+    "examine": "opsin.evaluating",
     "predict": "opsin.workflow",
     "load_run": "opsin.run",
     "Run": "opsin.run",
@@ -24,14 +25,15 @@ _LAZY = {
     "read_dataset": "opsin.data.reading",
 }
 
-__all__ = ["Recipe", "OpsinError", "Run", "evaluate", "load_run", "predict", "read_dataset", "train"]
+__all__ = ["Recipe", "OpsinError", "Run", "evaluate", "examine", "load_run", "predict", "read_dataset", "train"]
 
 if TYPE_CHECKING:
     from opsin.data.reading import read_dataset
     from opsin.errors import OpsinError
+    from opsin.evaluating import evaluate, examine
     from opsin.recipe import Recipe
     from opsin.run import Run, load_run
-    from opsin.workflow import evaluate, predict, train
+    from opsin.workflow import predict, train
 
 
 def __getattr__(name: str) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -17,12 +17,18 @@ from opsin.runfolder import RunFolder
 from opsin.training.session import Session
 
 
-@contextmanager
-def decoding(console: Console) -> Iterator[Callable[[int, int], None]]:
+def decoding(console: Console) -> AbstractContextManager[Callable[[int, int], None]]:
     """Draw a bar while images are decoded; yields what is called with (images done, all images)."""
-    columns = (TextColumn("reading images"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        row = bar.add_task("reading", total=None, visible=False)
+    return working(console, "reading images")
+
+
+@contextmanager
+def working(console: Console | None, what: str) -> Iterator[Callable[[int, int], None]]:
+    """Draw a bar on a terminal while something is done; yields what is called with (steps done, all steps)."""
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    shown = console is not None and console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=not shown) as bar:
+        row = bar.add_task(what, total=None, visible=False)
 
         def show(done: int, total: int) -> None:
             bar.update(row, completed=done, total=total, visible=True)

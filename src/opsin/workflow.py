@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,11 @@ import torch
 from numpy.typing import NDArray
 from rich.console import Console
 
-from opsin.assessing import assess, judge
-from opsin.data.dataset import SPLITS, TEST, TRAIN, VALIDATION, DataSet
-from opsin.data.pixels import load_pixels, memory_budget
-from opsin.data.reading import detect, read_dataset
-from opsin.errors import DataError, RunError, TrainingError, TrainingInterrupted, unreadable_message
+from opsin.assessing import judge
+from opsin.data.dataset import TEST, VALIDATION, DataSet
+from opsin.errors import RunError, TrainingError, TrainingInterrupted
+from opsin.evaluating import assess_split, prepare_again, subject_of
+from opsin.examining import examine as examine_subject
 from opsin.machine import describe_machine, is_another_alive, this_process
 from opsin.networks.summary import summarize
 from opsin.networks.table import find_weights
@@ -26,14 +26,14 @@ from opsin.preparing import Prepared, prepare, read_source, stamp
 from opsin.recipe import Recipe, from_settings
 from opsin.run import Run
 from opsin.runfolder import RunFolder, list_runs
-from opsin.telling import decoding, tell_data, tell_network, tell_position, tell_result, warn_of_seen_images
+from opsin.telling import decoding, tell_data, tell_network, tell_position, tell_result
 from opsin.training.fit import Callback
 from opsin.training.learning_rate import LearningRateCurve, sweep_learning_rate
 from opsin.training.session import Session
 from opsin.training.watching import Checkpoints, Curves, ProgressBar, Signals
 from opsin.weights import load_weights
 
-__all__ = ["evaluate", "find_learning_rate", "predict", "resolve_recipe", "resume_run", "train"]
+__all__ = ["find_learning_rate", "predict", "resolve_recipe", "resume_run", "train"]
 
 
 def train(
@@ -45,6 +45,7 @@ def train(
     runs: str | Path = "runs",
     data_root: str | Path | None = None,
     anonymous: bool = False,
+    examine: bool = True,
     quiet: bool = False,
     callbacks: Sequence[Callback] = (),
     **settings: Any,
@@ -60,6 +61,7 @@ def train(
         runs: Where run folders are made.
         data_root: A folder that holds named data sets (``mnist/``, ``cifar100/``).
         anonymous: Leave file names and paths out of the report.
+        examine: Examine the trained network further, which takes a while; `opsin.examine` does it later.
         quiet: Say nothing.
         callbacks: Further watchers of the loop.
         **settings: Any setting by its short name, ``epochs=5, network="mlp", image_size=64``; they override the recipe.
@@ -90,7 +92,8 @@ def train(
     tell_network(console, session)
     place = Path(out) if out is not None else _free_place(Path(runs), prepared.dataset.name, session.recipe)
     root = str(Path(data_root).resolve()) if data_root is not None else ""
-    facts = {"asked": identity, "anonymous": anonymous, "data_root": root, "process": this_process()}
+    facts = {"asked": identity, "anonymous": anonymous, "examine": examine, "data_root": root}
+    facts |= {"process": this_process()}
     folder = RunFolder.create(place, session.recipe, **facts, **_describe(session))
     return _train(folder, session, console, callbacks)
 
@@ -121,7 +124,7 @@ def resume_run(
     if folder.info["state"] == "training" and is_another_alive(folder.info.get("process")):
         process = folder.info["process"]["pid"]
         raise RunError(f"{path} is being trained at this moment by process {process}; wait for it, or stop it.")
-    prepared = _prepare_again(folder, dataset, console)
+    prepared = prepare_again(folder, dataset, console)
     session = _create_session(prepared)
     checkpoint = folder.path / "checkpoint.safetensors"
     if checkpoint.exists():
@@ -129,49 +132,6 @@ def resume_run(
     tell_position(console, folder, session)
     folder.update(process=this_process())
     return _train(folder, session, console, callbacks)
-
-
-def evaluate(
-    run: Run | str | Path,
-    data: str | Path | DataSet | None = None,
-    *,
-    split: str | None = None,
-    data_root: str | Path | None = None,
-    quiet: bool = False,
-) -> dict[str, dict[str, Any]]:
-    """Score a run on one of its splits, or on other data with the same classes, and bring its report up to date.
-
-    Args:
-        run: A run or its folder.
-        data: Other data, all of which are scored; left out, the run's own. Images among them that the run was
-            trained on are counted and reported.
-        split: Which of the run's own splits, "train", "validation" or "test" (left out: test). Each look at test is
-            logged in the run. Together with ``data`` it says that these are the run's own data, a `DataSet`, again.
-        data_root: A folder that holds named data sets.
-        quiet: Say nothing.
-
-    Returns:
-        Score -> ``{"value", "low", "high", "method", "n"}``.
-
-    Raises:
-        DataError: The data cannot be read, or hold a class that the run does not know.
-        RunError: The run has no weights yet, or its data have changed since.
-    """
-    run = run if isinstance(run, Run) else Run(run)
-    console = Console(quiet=quiet)
-    if split is not None and isinstance(data, str | Path):
-        raise DataError("Give either other data, all of which are scored, or one of the run's own splits.")
-    if data is None or split is not None:
-        split = split or TEST
-        if split not in SPLITS:
-            raise DataError(f"There is no split '{split}'; there are {', '.join(SPLITS)}.")
-        prepared = _prepare_again(run.folder, data if isinstance(data, DataSet) else None, console)
-        scores = _assess_split(run.folder, prepared, split, "opsin evaluate", run.predictor.predict_pixels)
-    else:
-        scores = _assess_other(run, data, data_root, console)
-    judge(run.folder)
-    run.write_report(anonymous=bool(run.folder.info.get("anonymous")))
-    return scores
 
 
 def predict(run: Run | str | Path, images: Iterable[str | Path | NDArray[np.uint8]] | str | Path) -> list[Prediction]:
@@ -246,102 +206,25 @@ def _train(folder: RunFolder, session: Session, console: Console, callbacks: Seq
 
 
 def _finish(folder: RunFolder, session: Session, console: Console) -> Run:
-    """Evaluate the best weights on validation and, once, on test; write verdict and report."""
+    """Evaluate the best weights on validation and, once, on test, and examine them; write verdict and report."""
     load_weights(folder.path / "best.safetensors", session.network)
 
     def predict_pixels(pixels: torch.Tensor, rows: torch.Tensor) -> Any:
         return session.predict(session.network, rows)
 
     for split in (VALIDATION, TEST):
-        _assess_split(folder, session.prepared, split, "end of training", predict_pixels)
+        assess_split(folder, session.prepared, split, "end of training", predict_pixels)
     folder.update(state="finished")
-    judge(folder)
     run = Run(folder.path)
-    report = run.write_report(anonymous=bool(folder.info.get("anonymous")))
+    try:
+        if folder.info.get("examine"):
+            examine_subject(folder, subject_of(run, session.prepared), console=console)
+    finally:  # whoever stops the examinations has a report all the same
+        judge(folder)
+        report = run.write_report(anonymous=bool(folder.info.get("anonymous")))
     tell_result(console, run.folder)
     console.print(f"report  {report}", highlight=False, soft_wrap=True)
     return run
-
-
-def _assess_split(
-    folder: RunFolder,
-    prepared: Prepared,
-    split: str,
-    why: str,
-    predict_pixels: Callable[[torch.Tensor, torch.Tensor], Any],
-) -> dict[str, dict[str, Any]]:
-    rows = prepared.split.indices(split)
-    dataset, pixels = prepared.dataset, prepared.pixels.images
-    return assess(
-        folder,
-        split,
-        why,
-        lambda: predict_pixels(pixels, torch.from_numpy(rows)),
-        [dataset.images.name(int(row)) for row in rows],
-        dataset.labels[rows],
-        None if dataset.groups is None else dataset.groups[rows],
-        lambda row: pixels[int(rows[row])].numpy(),
-    )
-
-
-def _assess_other(
-    run: Run, data: str | Path | DataSet, data_root: str | Path | None, console: Console
-) -> dict[str, dict[str, Any]]:
-    """Score all samples of other data whose classes the run knows by name."""
-    recipe = run.recipe.data
-    dataset = data
-    if not isinstance(dataset, DataSet):
-        # Columns are the run's where the other data have any; class folders and the like have none.
-        columns = {"label": recipe.label, "group": recipe.group} if _has_columns(dataset) else {}
-        dataset = read_dataset(dataset, data_root=data_root, check=False, **columns)
-    known = {name: number for number, name in enumerate(run.folder.classes)}
-    used = [dataset.classes[label] for label in np.unique(dataset.labels)]
-    unknown = [name for name in used if name not in known]
-    if unknown:
-        raise DataError(
-            f"{dataset.name} holds the class '{unknown[0]}', which {run.path} was not trained on; it knows "
-            f"{', '.join(known)}."
-        )
-    labels = np.array([known.get(name, 0) for name in dataset.classes], np.int64)[dataset.labels]
-    budget = memory_budget(recipe.memory_gb)
-    with decoding(console) as progress:
-        pixels = load_pixels(dataset.images, run.predictor.preprocessing, budget=budget, progress=progress)
-    if pixels.unreadable:
-        reasons = {dataset.images.name(index): reason for index, reason in pixels.unreadable.items()}
-        raise DataError(unreadable_message(dataset.name, reasons, skippable=False))
-    seen = int(np.isin(pixels.digests(), run.folder.digests(TRAIN, VALIDATION)).sum())
-    if seen:
-        warn_of_seen_images(console, seen, len(dataset))
-    rows = torch.arange(len(dataset))
-    name = dataset.name if dataset.name not in SPLITS else f"other {dataset.name}"
-    return assess(
-        run.folder,
-        name,
-        f"opsin evaluate on other data, {seen:,} of {len(dataset):,} images seen in training",
-        lambda: run.predictor.predict_pixels(pixels.images, rows),
-        [dataset.images.name(row) for row in range(len(dataset))],
-        labels,
-        dataset.groups,
-        lambda row: pixels.images[row].numpy(),
-    )
-
-
-def _has_columns(data: str | Path) -> bool:
-    """Whether data are a table or an npz file, whose columns or arrays have names."""
-    return Path(data).exists() and detect(Path(data)).format in ("CSV", "npz")
-
-
-def _prepare_again(folder: RunFolder, dataset: DataSet | None, console: Console) -> Prepared:
-    """Read the data of a run again and make sure that they are the same."""
-    dataset = dataset or read_source(folder.recipe, folder.info.get("data_root") or None)
-    with decoding(console) as progress:
-        prepared = prepare(folder.recipe, dataset, progress=progress)
-    if prepared.fingerprint != folder.info["data"]["fingerprint"]:
-        raise RunError(
-            f"The data of {folder.path} have changed since it began (images, labels, names or split), so it cannot "
-            "be gone on with or compared; train anew."
-        )
-    return prepared
 
 
 def _describe(session: Session) -> dict[str, Any]:

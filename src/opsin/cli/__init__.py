@@ -25,6 +25,7 @@ VERBS = {
     "train": ("train", "Train a network on labelled images, test it, and write the report."),
     "lr-find": ("train", "Draw the loss against the learning rate and suggest a rate."),
     "evaluate": ("runs", "Score a run on its test split, on another split, or on other data."),
+    "examine": ("examine", "Examine a trained network further, as is done at the end of training."),
     "predict": ("predict", "Classify images with the network of a run."),
     "runs": ("runs", "List the runs in a folder."),
     "report": ("runs", "Write the report of a run anew."),

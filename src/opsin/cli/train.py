@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -44,6 +44,14 @@ def train(
     anonymous: Annotated[
         bool, typer.Option("--anonymous", help="Keep file names out of the report.", rich_help_panel="Run")
     ] = False,
+    examine: Annotated[
+        bool,
+        typer.Option(
+            "--examine/--no-examine",
+            help="Examine the trained network further (opsin examine does it later).",
+            rich_help_panel="Run",
+        ),
+    ] = True,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Print only the report's path.", rich_help_panel="Run")
     ] = False,
@@ -60,25 +68,20 @@ def train(
         )
     if resume is not None and out is not None:
         raise RecipeError(f"{resume} goes on in its own folder; leave out --out.")
-    run = _train(wanted, out, runs, anonymous, quiet) if resume is None else _resume(resume, anonymous, quiet)
+    if resume is None:
+        run = _train(wanted, out=out, runs=runs, anonymous=anonymous, examine=examine, quiet=quiet)
+    else:
+        run = _resume(resume, anonymous, quiet)
     if quiet:
         typer.echo(run.report)
 
 
-def _train(wanted: Wanted, out: Path | None, runs: Path, anonymous: bool, quiet: bool) -> Run:
+def _train(wanted: Wanted, **arguments: Any) -> Run:
     recipe = wanted.recipe()  # a wrong flag is answered before torch is imported
 
     from opsin import workflow
 
-    return workflow.train(
-        recipe.data.source,
-        recipe=recipe,
-        out=out,
-        runs=runs,
-        data_root=wanted.data_root,
-        anonymous=anonymous,
-        quiet=quiet,
-    )
+    return workflow.train(recipe.data.source, recipe=recipe, data_root=wanted.data_root, **arguments)
 
 
 def _resume(path: Path, anonymous: bool, quiet: bool) -> Run:

@@ -1,0 +1,191 @@
+"""Looking at a run again: scoring it on its own splits or on other data, and examining it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+
+from opsin.assessing import assess, judge
+from opsin.data.dataset import SPLITS, TEST, TRAIN, VALIDATION, DataSet
+from opsin.data.pixels import load_pixels, memory_budget
+from opsin.data.reading import detect, read_dataset
+from opsin.errors import DataError, RunError, unreadable_message
+from opsin.examining import Subject, check_names
+from opsin.examining import examine as examine_subject
+from opsin.preparing import Prepared, prepare, read_source
+from opsin.run import Run
+from opsin.runfolder import RunFolder
+from opsin.telling import decoding, warn_of_seen_images
+
+
+def evaluate(
+    run: Run | str | Path,
+    data: str | Path | DataSet | None = None,
+    *,
+    split: str | None = None,
+    data_root: str | Path | None = None,
+    quiet: bool = False,
+) -> dict[str, dict[str, Any]]:
+    """Score a run on one of its splits, or on other data with the same classes, and bring its report up to date.
+
+    Args:
+        run: A run or its folder.
+        data: Other data, all of which are scored; left out, the run's own. Images among them that the run was
+            trained on are counted and reported.
+        split: Which of the run's own splits, "train", "validation" or "test" (left out: test). Each look at test is
+            logged in the run. Together with ``data`` it says that these are the run's own data, a `DataSet`, again.
+        data_root: A folder that holds named data sets.
+        quiet: Say nothing.
+
+    Returns:
+        Score -> ``{"value", "low", "high", "method", "n"}``.
+
+    Raises:
+        DataError: The data cannot be read, or hold a class that the run does not know.
+        RunError: The run has no weights yet, or its data have changed since.
+    """
+    run = run if isinstance(run, Run) else Run(run)
+    console = Console(quiet=quiet)
+    if split is not None and isinstance(data, str | Path):
+        raise DataError("Give either other data, all of which are scored, or one of the run's own splits.")
+    if data is None or split is not None:
+        split = split or TEST
+        if split not in SPLITS:
+            raise DataError(f"There is no split '{split}'; there are {', '.join(SPLITS)}.")
+        prepared = prepare_again(run.folder, data if isinstance(data, DataSet) else None, console)
+        scores = assess_split(run.folder, prepared, split, "opsin evaluate", run.predictor.predict_pixels)
+    else:
+        scores = _assess_other(run, data, data_root, console)
+    judge(run.folder)
+    run.write_report(anonymous=bool(run.folder.info.get("anonymous")))
+    return scores
+
+
+def examine(
+    run: Run | str | Path, data: DataSet | None = None, *, only: Sequence[str] = (), quiet: bool = False
+) -> list[str]:
+    """Examine a run, as is done at the end of training, and bring its report up to date.
+
+    Args:
+        run: A run or its folder.
+        data: The run's own data again, where they were given as a `DataSet`.
+        only: The examinations to make; left out, all of them.
+        quiet: Say nothing.
+
+    Returns:
+        The names of the examinations made.
+
+    Raises:
+        OpsinError: There is no such examination.
+        RunError: The run has no weights yet, or its data have changed since.
+    """
+    check_names(only)
+    run = run if isinstance(run, Run) else Run(run)
+    if not run.scorecard:
+        raise RunError(f"{run.path} is not scored yet; go on with it first: opsin train --resume {run.path}")
+    console = Console(quiet=quiet)
+    prepared = prepare_again(run.folder, data, console)
+    made = examine_subject(run.folder, subject_of(run, prepared), only, console)
+    judge(run.folder)
+    run.write_report(anonymous=bool(run.folder.info.get("anonymous")))
+    return made
+
+
+def subject_of(run: Run, prepared: Prepared) -> Subject:
+    """Return a run's network and data as examinations take them."""
+    return Subject(
+        run.predictor,
+        prepared.pixels.images,
+        prepared.labels.numpy(),
+        {split: prepared.split.indices(split) for split in SPLITS},
+        run.folder.classes,
+        prepared.dataset.symmetry,
+        prepared.dataset.groups,
+    )
+
+
+def assess_split(
+    folder: RunFolder,
+    prepared: Prepared,
+    split: str,
+    why: str,
+    predict_pixels: Callable[[torch.Tensor, torch.Tensor], Any],
+) -> dict[str, dict[str, Any]]:
+    """Score a run on one of its own splits and write what the report needs; see `opsin.assessing.assess`."""
+    rows = prepared.split.indices(split)
+    dataset, pixels = prepared.dataset, prepared.pixels.images
+    return assess(
+        folder,
+        split,
+        why,
+        lambda: predict_pixels(pixels, torch.from_numpy(rows)),
+        [dataset.images.name(int(row)) for row in rows],
+        dataset.labels[rows],
+        None if dataset.groups is None else dataset.groups[rows],
+        lambda row: pixels[int(rows[row])].numpy(),
+    )
+
+
+def _assess_other(
+    run: Run, data: str | Path | DataSet, data_root: str | Path | None, console: Console
+) -> dict[str, dict[str, Any]]:
+    """Score all samples of other data whose classes the run knows by name."""
+    recipe = run.recipe.data
+    dataset = data
+    if not isinstance(dataset, DataSet):
+        # Columns are the run's where the other data have any; class folders and the like have none.
+        columns = {"label": recipe.label, "group": recipe.group} if _has_columns(dataset) else {}
+        dataset = read_dataset(dataset, data_root=data_root, check=False, **columns)
+    known = {name: number for number, name in enumerate(run.folder.classes)}
+    used = [dataset.classes[label] for label in np.unique(dataset.labels)]
+    unknown = [name for name in used if name not in known]
+    if unknown:
+        raise DataError(
+            f"{dataset.name} holds the class '{unknown[0]}', which {run.path} was not trained on; it knows "
+            f"{', '.join(known)}."
+        )
+    labels = np.array([known.get(name, 0) for name in dataset.classes], np.int64)[dataset.labels]
+    budget = memory_budget(recipe.memory_gb)
+    with decoding(console) as progress:
+        pixels = load_pixels(dataset.images, run.predictor.preprocessing, budget=budget, progress=progress)
+    if pixels.unreadable:
+        reasons = {dataset.images.name(index): reason for index, reason in pixels.unreadable.items()}
+        raise DataError(unreadable_message(dataset.name, reasons, skippable=False))
+    seen = int(np.isin(pixels.digests(), run.folder.digests(TRAIN, VALIDATION)).sum())
+    if seen:
+        warn_of_seen_images(console, seen, len(dataset))
+    rows = torch.arange(len(dataset))
+    name = dataset.name if dataset.name not in SPLITS else f"other {dataset.name}"
+    return assess(
+        run.folder,
+        name,
+        f"opsin evaluate on other data, {seen:,} of {len(dataset):,} images seen in training",
+        lambda: run.predictor.predict_pixels(pixels.images, rows),
+        [dataset.images.name(row) for row in range(len(dataset))],
+        labels,
+        dataset.groups,
+        lambda row: pixels.images[row].numpy(),
+    )
+
+
+def _has_columns(data: str | Path) -> bool:
+    """Whether data are a table or an npz file, whose columns or arrays have names."""
+    return Path(data).exists() and detect(Path(data)).format in ("CSV", "npz")
+
+
+def prepare_again(folder: RunFolder, dataset: DataSet | None, console: Console) -> Prepared:
+    """Read the data of a run again and make sure that they are the same."""
+    dataset = dataset or read_source(folder.recipe, folder.info.get("data_root") or None)
+    with decoding(console) as progress:
+        prepared = prepare(folder.recipe, dataset, progress=progress)
+    if prepared.fingerprint != folder.info["data"]["fingerprint"]:
+        raise RunError(
+            f"The data of {folder.path} have changed since it began (images, labels, names or split), so it cannot "
+            "be gone on with or compared; train anew."
+        )
+    return prepared
