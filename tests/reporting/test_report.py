@@ -6,7 +6,7 @@ import pytest
 
 from opsin.errors import RunError
 from opsin.reporting import formats, gallery
-from opsin.reporting.contents import Predicted
+from opsin.reporting.page import Predicted
 from opsin.reporting.report import render_report, write_report
 
 VOID = {"meta", "img", "br", "input", "hr", "link"}

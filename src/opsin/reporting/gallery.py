@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from opsin.reporting.contents import Predicted
+from opsin.reporting.page import Predicted
 from opsin.runfolder import RunFolder
 
 PIXEL_ART = 64  # up to this side an image is kept exactly and enlarged with visible pixels

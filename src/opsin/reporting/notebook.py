@@ -6,9 +6,11 @@ import os
 from pathlib import Path
 from urllib.parse import quote
 
-from opsin.reporting import contents
-from opsin.reporting.panels import draw_learning_curves
+from opsin.reporting.page import class_names, training_facts
 from opsin.reporting.report import create_environment
+from opsin.reporting.sections.scores import score_rows
+from opsin.reporting.sections.training import draw_learning_curves
+from opsin.reporting.sections.verdict import findings
 from opsin.runfolder import RunFolder
 
 
@@ -24,15 +26,15 @@ def run_html(folder: RunFolder | Path) -> str:
         RunError: The folder is no run, or one of its files is damaged.
     """
     run = folder if isinstance(folder, RunFolder) else RunFolder(folder)
-    findings = contents.findings(run)
+    listed = findings(run)
     return (
         create_environment()
         .get_template("notebook.html")
         .render(
             name=run.name,
-            training=contents.training_facts(run),
-            finding=findings[0] if findings else None,
-            scores=contents.score_rows(run, len(contents.class_names(run))),
+            training=training_facts(run),
+            finding=listed[0] if listed else None,
+            scores=score_rows(run, len(class_names(run))),
             curves=list(draw_learning_curves(run, f"{run.recipe.hash}-").values()) if run.history else [],
             report=_address(run.path / "report.html"),
         )

@@ -5,25 +5,21 @@ from __future__ import annotations
 import base64
 import hashlib
 import shlex
-from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import jinja2
-import tomli_w
 from markupsafe import Markup
 
 from opsin.files import write_text
-from opsin.reporting import contents, formats, privacy
-from opsin.reporting.contents import Predicted
-from opsin.reporting.gallery import read_gallery
-from opsin.reporting.panels import draw_panels
+from opsin.reporting import formats
+from opsin.reporting.page import LARGEST, Page, Predicted, network_facts, training_facts
+from opsin.reporting.sections import SECTIONS
 from opsin.runfolder import RunFolder
 
-LARGEST = 5_000_000  # bytes of the whole file
-GALLERY = 3_000_000  # bytes of its pictures, less where the rest needs more
-
-Words = Callable[[str], str]
+FRAME = 100_000  # bytes of the page around its sections, more than styles, scripts and headline take
 
 
 def write_report(folder: RunFolder | Path, *, anonymous: bool = False) -> Path:
@@ -52,24 +48,45 @@ def write_report(folder: RunFolder | Path, *, anonymous: bool = False) -> Path:
 def render_report(run: RunFolder, *, anonymous: bool = False) -> str:
     """Return the report as HTML text; see `write_report`."""
     environment = create_environment()
-    script = _source(environment, "report.js")
+    page = Page.read(run, anonymous=anonymous)
+    sections = _render_sections(environment, page)
+    names = [section["anchor"] for section in sections]
+    script = _joined(environment, "js", names)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    template = environment.get_template("report.html")
-    predicted = Predicted.read(run, "test")
-    content = gather(run, predicted, anonymous=anonymous) | {
-        "script": Markup(script),
-        "script_hash": f"sha256-{digest}",
-    }
-    without_pictures = template.render(content, sections=[], gallery=[], gallery_total=0, gallery_classes=[])
-    captions = 1_500 * len(run.thumbnails("test")[0])
-    room = min(GALLERY, LARGEST - 50_000 - len(without_pictures.encode()) - captions)
-    gallery, total = read_gallery(run, predicted, budget=max(room, 0), anonymous=anonymous)
-    shown = {picture.truth for picture in gallery} | {picture.predicted for picture in gallery}
-    gallery_classes = [name for name in contents.class_names(run) if name in shown]
-    sections = _sections(content, bool(gallery))
-    return template.render(
-        content, sections=sections, gallery=gallery, gallery_total=total, gallery_classes=gallery_classes
+    return environment.get_template("report.html").render(
+        _head(page),
+        sections=sections,
+        style=Markup(_joined(environment, "css", names)),
+        script=Markup(script),
+        script_hash=f"sha256-{digest}",
     )
+
+
+def _render_sections(environment: jinja2.Environment, page: Page) -> list[dict[str, Any]]:
+    """Render the sections that have something to show; the gallery last, which fills the room that the others leave."""
+    room = LARGEST - FRAME
+    rendered = {}
+    for section in sorted(SECTIONS, key=lambda section: section.anchor == "gallery"):
+        facts = section.facts(replace(page, room=room))
+        if facts is not None:
+            template = environment.get_template(f"sections/{section.anchor}.html")
+            rendered[section.anchor] = template.render(facts, anonymous=page.anonymous)
+            room -= len(rendered[section.anchor].encode())
+    return [
+        {"anchor": section.anchor, "title": section.title, "html": Markup(rendered[section.anchor])}
+        for section in SECTIONS
+        if section.anchor in rendered
+    ]
+
+
+def _joined(environment: jinja2.Environment, kind: str, names: Sequence[str]) -> str:
+    """Return the page's own styles or script and those of some sections; scripts keep their variables to themselves."""
+    there = set(environment.list_templates(extensions=[kind]))
+    assert environment.loader is not None
+    source = environment.loader.get_source
+    own = [source(environment, path)[0] for name in names if (path := f"sections/{name}.{kind}") in there]
+    blocks = [f"{{\n{text}}}\n" for text in own] if kind == "js" else own
+    return "".join([source(environment, f"report.{kind}")[0], *blocks])
 
 
 def create_environment() -> jinja2.Environment:
@@ -93,133 +110,43 @@ def create_environment() -> jinja2.Environment:
     return environment
 
 
-def _source(environment: jinja2.Environment, name: str) -> str:
-    assert environment.loader is not None
-    return environment.loader.get_source(environment, name)[0]
-
-
-def gather(run: RunFolder, predicted: Predicted | None, *, anonymous: bool) -> dict[str, Any]:
-    """Return everything that the template shows apart from the pictures of the gallery."""
-    names = contents.class_names(run)
-    words: Words = privacy.Redactor(privacy.names_of(run), names) if anonymous else str
-    matrix = predicted.matrix if predicted else None
-    rows = contents.class_rows(run, names, matrix)
-    card = run.scorecard
+def _head(page: Page) -> dict[str, Any]:
+    """Return what stands above the sections: the headline with the accuracy, and how far the run came."""
+    run, info = page.run, page.run.info
+    data, card = info.get("data", {}), run.scorecard
     split = "test" if card.get("test") else "validation"
-    data = contents.data_facts(run, names, anonymous=anonymous)
-    data["split"] = words(data["split"])
-    info = run.info
+    name = "" if page.anonymous else data.get("name", "")
     return {
         "version": info.get("opsin", ""),
-        "anonymous": anonymous,
+        "anonymous": page.anonymous,
         "created": info.get("created", ""),
-        "title": data["name"] or ("Image classification" if anonymous else run.name),
-        "subject": _subject(run, data, words, anonymous=anonymous),
+        "title": name or ("Image classification" if page.anonymous else run.name),
+        "subject": _subject(page),
         "scored_split": split,
         "accuracy": card.get(split, {}).get("accuracy"),
-        "tested": len(predicted.labels) if predicted else 0,
-        "baseline": contents.most_common_part(predicted),
-        "training": contents.training_facts(run),
-        "run_path": "RUN" if anonymous else shlex.quote(str(run.path)),
-        "findings": [{key: words(value) for key, value in finding.items()} for finding in contents.findings(run)],
-        "data": data,
-        "looks": contents.looks_facts(run, anonymous=anonymous),
-        "scores": _redacted_scores(contents.score_rows(run, len(names)), words),
-        "classes": contents.weakest_classes(rows),
-        "hidden_classes": max(0, len(rows) - contents.LISTED_CLASSES),
-        "pairs": contents.confused_pairs(matrix, names) if matrix is not None else [],
-        "calibration": contents.calibration_facts(predicted, card.get("test", {}).get("accuracy")),
-        "throughput": contents.throughput_facts(run),
-        "network": _network(run, anonymous=anonymous),
-        "commands": _commands(run, anonymous=anonymous),
-        "recipe": tomli_w.dumps(privacy.anonymous_recipe(run.recipe)) if anonymous else run.recipe.to_toml(),
-        "machine": _machine(run, anonymous=anonymous),
-        **draw_panels(run, rows, predicted),
+        "baseline": most_common_part(page.predicted),
+        "training": training_facts(run),
+        "run_path": "RUN" if page.anonymous else shlex.quote(str(run.path)),
     }
 
 
-def _subject(run: RunFolder, data: dict[str, Any], words: Words, *, anonymous: bool) -> str:
+def _subject(page: Page) -> str:
     """Return one line on what was trained on what."""
-    network = _network(run, anonymous=anonymous) or {}
+    network = network_facts(page.run, anonymous=page.anonymous) or {}
+    images = page.run.info.get("data", {}).get("images")
     parts = []
-    if data["classes"]:
-        parts.append(formats.number_of(data["classes"], "class", "classes"))
-    if data["images"]:
-        parts.append(formats.number_of(data["images"], "image"))
+    if page.classes:
+        parts.append(formats.number_of(len(page.classes), "class", "classes"))
+    if images:
+        parts.append(formats.number_of(images, "image"))
     if network.get("name"):
         parameters = network.get("parameters")
         parts.append(network["name"] + (f" with {formats.magnitude(parameters)} parameters" if parameters else ""))
     return " · ".join(parts)
 
 
-def _redacted_scores(rows: list[dict[str, Any]], words: Words) -> list[dict[str, Any]]:
-    for row in rows:
-        for split in ("test", "validation"):
-            if row[split]:
-                row[split] = row[split] | {"method": words(row[split].get("method", ""))}
-    return rows
-
-
-def _network(run: RunFolder, *, anonymous: bool) -> dict[str, Any] | None:
-    network = run.info.get("network")
-    if not network:
+def most_common_part(predicted: Predicted | None) -> float | None:
+    """Return the accuracy of always naming the most common class of the test images, which any model should beat."""
+    if predicted is None or not len(predicted.labels):
         return None
-    network = {"weights": "", "macs": None, "input": [], "layers": []} | network
-    if anonymous:
-        for key in ("name", "weights"):
-            network[key] = privacy.anonymous_network(network[key])
-    return network
-
-
-def _commands(run: RunFolder, *, anonymous: bool) -> str:
-    path = "RUN" if anonymous else shlex.quote(str(run.path))
-    train = "opsin train DATA --recipe recipe.toml" if anonymous else f"opsin train --recipe {path}/recipe.toml"
-    return "\n".join(
-        (
-            "# train it again",
-            train,
-            "# score it on other labelled images",
-            f"opsin evaluate {path} OTHER_IMAGES",
-            "# name the classes of new images",
-            f"opsin predict {path} IMAGES --out predictions.csv",
-        )
-    )
-
-
-def _machine(run: RunFolder, *, anonymous: bool) -> list[tuple[str, Any]]:
-    info = run.info
-    machine = info.get("machine", {})
-    if anonymous:
-        machine = privacy.anonymous_machine(machine)
-    titles = {
-        "device": "Device",
-        "device_name": "Device name",
-        "processor": "Processor",
-        "cores": "Cores",
-        "system": "System",
-        "python": "Python",
-        "torch": "PyTorch",
-    }
-    shown = [(title, machine[key]) for key, title in titles.items() if machine.get(key) not in (None, "")]
-    identity = [("Opsin", info.get("opsin", "")), ("Recipe", info.get("recipe", ""))]
-    if not anonymous:
-        identity.insert(0, ("Run", run.name))
-    fingerprint = info.get("data", {}).get("fingerprint", "")
-    return identity + ([("Data fingerprint", fingerprint)] if fingerprint else []) + shown
-
-
-def _sections(content: dict[str, Any], gallery: bool) -> list[tuple[str, str]]:
-    figures = content["figures"]
-    sections = (
-        ("verdict", "Verdict", content["findings"]),
-        ("data", "Data", content["data"]["known"]),
-        ("scores", "Scores", content["scores"]),
-        ("classes", "Classes", content["classes"]),
-        ("confusion", "Confusions", figures["confusion"]),
-        ("calibration", "Calibration", figures["reliability"]),
-        ("gallery", "Gallery", gallery),
-        ("training", "Training", figures["loss"] or content["throughput"]),
-        ("network", "Network", content["network"]),
-        ("reproduce", "Reproduce", True),
-    )
-    return [(anchor, name) for anchor, name, there in sections if there]
+    return float(predicted.matrix.sum(axis=1).max() / len(predicted.labels))

@@ -15,6 +15,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import matplotlib
+from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
@@ -119,7 +120,7 @@ def shorten(name: str, longest: int) -> str:
     return f"{name[: longest - 1 - end]}…{name[len(name) - end :]}"
 
 
-def figure_to_svg(figure: Figure, name: str, description: str) -> str:
+def figure_to_svg(figure: Figure, name: str, description: str) -> Markup:
     """Return a figure as an ``<svg>`` element for a page.
 
     Its background is transparent, its colors follow the page's CSS variables (``--ink``, ``--blue``, …) where they are
@@ -150,7 +151,8 @@ def figure_to_svg(figure: Figure, name: str, description: str) -> str:
         "class": "figure",
         "style": "stroke-linejoin:round;stroke-linecap:butt",
     }
-    return ElementTree.tostring(root, encoding="unicode")
+    # Safe: the text of the figure was escaped when it was written as XML.
+    return Markup(ElementTree.tostring(root, encoding="unicode"))
 
 
 def _clean(root: ElementTree.Element, name: str) -> None:

@@ -1,0 +1,55 @@
+"""The sections of a report: ``NAME.py`` says what one shows, ``templates/sections/NAME.html`` how.
+
+To add one, write these two files and one line of `SECTIONS`. The template sees the keys of the facts and
+``anonymous``, and takes ``icon`` and ``measured`` from ``macros.html``; the page puts ``<section id="NAME">`` around
+it. ``NAME.css`` and ``NAME.js`` beside it, where there are any, are joined into the page; without the script the
+section must be complete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from opsin.reporting.page import Page
+from opsin.reporting.sections import (
+    calibration,
+    classes,
+    confusion,
+    data,
+    gallery,
+    network,
+    reproduce,
+    scores,
+    training,
+    verdict,
+)
+
+
+class Section(NamedTuple):
+    """One section of the report.
+
+    Attributes:
+        anchor: Its name: of the module, of the template, and of the place in the page.
+        title: What the navigation calls it.
+        facts: Gives what the template shows; None leaves the section out.
+    """
+
+    anchor: str
+    title: str
+    facts: Callable[[Page], dict[str, Any] | None]
+
+
+# In the order of the page.
+SECTIONS = (
+    Section("verdict", "Verdict", verdict.facts),
+    Section("data", "Data", data.facts),
+    Section("scores", "Scores", scores.facts),
+    Section("classes", "Classes", classes.facts),
+    Section("confusion", "Confusions", confusion.facts),
+    Section("calibration", "Calibration", calibration.facts),
+    Section("gallery", "Gallery", gallery.facts),
+    Section("training", "Training", training.facts),
+    Section("network", "Network", network.facts),
+    Section("reproduce", "Reproduce", reproduce.facts),
+)

@@ -1,0 +1,55 @@
+"""What the run was trained on, how it was shared out, and how often test was opened."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from opsin.reporting.formats import number_of
+from opsin.reporting.page import Page
+from opsin.runfolder import RunFolder
+
+LISTED_FILES = 200
+
+
+def facts(page: Page) -> dict[str, Any] | None:
+    """Return what is known of the data set; None where nothing is yet."""
+    data = page.run.info.get("data", {})
+    if not data:
+        return None
+    splits = [(name, sum(counts)) for name, counts in data.get("counts", {}).items()]
+    total = sum(number for _, number in splits)
+    train = data.get("counts", {}).get("train", [])
+    left_out = data.get("left_out", {})
+    return {
+        "name": "" if page.anonymous else data.get("name", ""),
+        "images": data.get("images"),
+        "classes": len(page.classes),
+        "channels": {1: "grey", 3: "color"}.get(data.get("channels"), ""),
+        "sizes": data.get("sizes", ""),
+        "groups": data.get("groups", 0),
+        "duplicates": data.get("duplicates", 0),
+        "split": page.words(data.get("split", "")),
+        "splits": [{"name": name, "images": number, "part": number / total} for name, number in splits if total],
+        "imbalance": max(train) / min(train) if train and min(train) > 0 else None,
+        "notes": [] if page.anonymous else data.get("notes", []),
+        "left_out": len(left_out),
+        "left_out_files": {} if page.anonymous else dict(list(left_out.items())[:LISTED_FILES]),
+        "looks": _looks(page.run, anonymous=page.anonymous),
+    }
+
+
+def _looks(folder: RunFolder, *, anonymous: bool) -> dict[str, Any]:
+    """Return how often the locked test split was opened, and what that means."""
+    looks = [look for look in folder.looks if look.get("split") == "test"]
+    if len(looks) > 1:
+        times = number_of(len(looks), "time")
+        reading = (
+            f"The locked test images were opened {times}. Whoever changes a model after looking, and looks again, "
+            "gets scores that are too good: trust the first look most."
+        )
+    elif looks:
+        reading = "The locked test images were opened once, after training had ended and nothing was left to choose."
+    else:
+        reading = "The locked test images have not been opened yet."
+    listed = [{"time": look["time"], "why": "" if anonymous else look.get("why", "")} for look in looks[-LISTED_FILES:]]
+    return {"number": len(looks), "reading": reading, "listed": listed}

@@ -1,0 +1,27 @@
+"""The pictures of test images, from worst to best."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from opsin.reporting.gallery import read_gallery
+from opsin.reporting.page import Page
+
+LARGEST = 3_000_000  # bytes of all pictures, less where the rest of the page needs more
+CAPTION = 1_500  # bytes, more than any
+
+
+def facts(page: Page) -> dict[str, Any] | None:
+    """Return as many pictures as there is room for; None where there are none."""
+    captions = CAPTION * len(page.run.thumbnails("test")[0])
+    budget = max(min(LARGEST, page.room - captions), 0)
+    gallery, total = read_gallery(page.run, page.predicted, budget=budget, anonymous=page.anonymous)
+    if page.predicted is None or not gallery:
+        return None
+    shown = {picture.truth for picture in gallery} | {picture.predicted for picture in gallery}
+    return {
+        "gallery": gallery,
+        "total": total,
+        "tested": len(page.predicted.labels),
+        "classes": [name for name in page.classes if name in shown],
+    }

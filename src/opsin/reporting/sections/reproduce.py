@@ -1,0 +1,59 @@
+"""How to do it again: commands, recipe, machine."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+import tomli_w
+
+from opsin.reporting.page import Page
+from opsin.reporting.privacy import anonymous_machine, anonymous_recipe
+from opsin.runfolder import RunFolder
+
+
+def facts(page: Page) -> dict[str, Any]:
+    """Return the commands, the recipe and the machine."""
+    run, anonymous = page.run, page.anonymous
+    return {
+        "commands": _commands(run, anonymous=anonymous),
+        "recipe": tomli_w.dumps(anonymous_recipe(run.recipe)) if anonymous else run.recipe.to_toml(),
+        "machine": _machine(run, anonymous=anonymous),
+    }
+
+
+def _commands(run: RunFolder, *, anonymous: bool) -> str:
+    path = "RUN" if anonymous else shlex.quote(str(run.path))
+    train = "opsin train DATA --recipe recipe.toml" if anonymous else f"opsin train --recipe {path}/recipe.toml"
+    return "\n".join(
+        (
+            "# train it again",
+            train,
+            "# score it on other labelled images",
+            f"opsin evaluate {path} OTHER_IMAGES",
+            "# name the classes of new images",
+            f"opsin predict {path} IMAGES --out predictions.csv",
+        )
+    )
+
+
+def _machine(run: RunFolder, *, anonymous: bool) -> list[tuple[str, Any]]:
+    info = run.info
+    machine = info.get("machine", {})
+    if anonymous:
+        machine = anonymous_machine(machine)
+    titles = {
+        "device": "Device",
+        "device_name": "Device name",
+        "processor": "Processor",
+        "cores": "Cores",
+        "system": "System",
+        "python": "Python",
+        "torch": "PyTorch",
+    }
+    shown = [(title, machine[key]) for key, title in titles.items() if machine.get(key) not in (None, "")]
+    identity = [("Opsin", info.get("opsin", "")), ("Recipe", info.get("recipe", ""))]
+    if not anonymous:
+        identity.insert(0, ("Run", run.name))
+    fingerprint = info.get("data", {}).get("fingerprint", "")
+    return identity + ([("Data fingerprint", fingerprint)] if fingerprint else []) + shown

@@ -1,0 +1,75 @@
+"""How training went, and how fast."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from markupsafe import Markup
+
+from opsin.reporting.figures import plot_learning_curves
+from opsin.reporting.page import Page, training_facts
+from opsin.reporting.style import figure_to_svg
+from opsin.runfolder import RunFolder
+
+
+def facts(page: Page) -> dict[str, Any] | None:
+    """Return the learning curves and the speed; None where there is neither yet."""
+    throughput = _throughput(page.run)
+    if not page.run.history and throughput is None:
+        return None
+    curves = {"loss": "", "accuracy": ""} | (draw_learning_curves(page.run) if page.run.history else {})
+    return {"training": training_facts(page.run), "curves": curves, "throughput": throughput}
+
+
+def draw_learning_curves(run: RunFolder, prefix: str = "") -> dict[str, Markup]:
+    """Return the curves of loss (with the learning rate below) and, where it was measured, of accuracy.
+
+    Args:
+        run: A run with at least one epoch.
+        prefix: Keeps the figures of several runs on one page apart.
+    """
+    history, best = run.history, (run.info.get("best") or {}).get("epoch")
+    loss = plot_learning_curves(history, scores=("loss",), best_epoch=best)
+    curves = {"loss": figure_to_svg(loss, f"{prefix}loss", "loss on training and validation images in each epoch")}
+    if any("accuracy" in row.get(split, {}) for row in history for split in ("train", "validation")):
+        accuracy = plot_learning_curves(history, scores=("accuracy",), best_epoch=best, learning_rate=False)
+        accuracy.set_size_inches(*loss.get_size_inches())
+        text = "accuracy on training and validation images in each epoch"
+        curves["accuracy"] = figure_to_svg(accuracy, f"{prefix}accuracy", text)
+    return curves
+
+
+def _throughput(folder: RunFolder) -> dict[str, Any] | None:
+    """Return images per second of loader, model and the whole loop, with what they mean."""
+    speed = folder.info.get("throughput") or {}
+    bars = [
+        {"name": name, "meaning": meaning, "speed": speed[key]}
+        for key, name, meaning in (
+            ("loader", "Loader alone", "reads, resizes and augments images, with nobody training"),
+            ("model", "Model alone", "one training step after the other on images that are already there"),
+            ("training", "Whole training loop", "what this run reached, everything included"),
+        )
+        if speed.get(key)
+    ]
+    if not bars:
+        return None
+    fastest = max(bar["speed"] for bar in bars)
+    for bar in bars:
+        bar["part"] = bar["speed"] / fastest
+    return {"bars": bars, **_speed_reading(speed)}
+
+
+def _speed_reading(speed: dict[str, float]) -> dict[str, Any]:
+    loader, model, training = (speed.get(key) or 0.0 for key in ("loader", "model", "training"))
+    if not (loader and model):
+        return {"starved": None, "reading": ""}
+    if loader < model:
+        return {
+            "starved": True,
+            "reading": f"The model is starved: it could learn from {model / loader:.1f} times as many images a second "
+            "as the loader delivers. Let the decoded images stay in memory (data.memory_gb), or train on smaller ones "
+            "(data.image_size).",
+        }
+    kept = f" The whole loop runs at {100 * training / model:.0f} % of the model's own speed." if training else ""
+    reading = f"The model is not starved: the loader could deliver {loader / model:.1f} times what it consumes.{kept}"
+    return {"starved": False, "reading": reading}

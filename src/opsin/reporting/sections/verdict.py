@@ -1,0 +1,21 @@
+"""The verdict: what the numbers of the run say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from opsin.reporting.page import Page
+from opsin.runfolder import RunFolder
+
+SEVERITIES = ("serious", "warning", "note", "good")
+
+
+def facts(page: Page) -> dict[str, Any] | None:
+    """Return the findings; None where there are none yet."""
+    listed = [{key: page.words(value) for key, value in finding.items()} for finding in findings(page.run)]
+    return {"findings": listed} if listed else None
+
+
+def findings(folder: RunFolder) -> list[dict[str, str]]:
+    """Return the findings of the verdict, the gravest first."""
+    return sorted(folder.verdict, key=lambda finding: SEVERITIES.index(finding["severity"]))
