@@ -51,6 +51,16 @@ def test_thumbnails_round_trip(run):
         assert (read == written).all()
 
 
+def test_the_temperature_is_1_unless_the_run_has_another(run):
+    assert run.temperature == 1
+    run.write("calibration.json", {"temperature": 1.7})
+    assert run.temperature == 1.7
+    for wrong in (0, -1, float("inf"), float("nan"), None, "warm"):
+        run.write("calibration.json", {"temperature": wrong})
+        with pytest.raises(RunError, match=r"calibration\.json is damaged"):
+            _ = run.temperature
+
+
 def test_every_look_is_kept_in_order(run):
     assert run.looks == []
     run.add_look("test", "end of training")

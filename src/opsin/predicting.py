@@ -54,7 +54,7 @@ class Predictor:
     def __init__(self, folder: RunFolder):
         self.classes = folder.classes
         self.preprocessing = Preprocessing.from_dict(folder.read("preprocessing.json"))
-        self.task = Classification(len(self.classes))
+        self.task = Classification(len(self.classes), temperature=folder.temperature)
         self.network = build_network(folder.recipe, len(self.classes), pretrained=False)
         load_weights(folder.path / "best.safetensors", self.network)
         fabric = create_fabric()  # whatever is here, as the run may come from another machine

@@ -10,6 +10,7 @@
     checkpoint.safetensors everything that resuming needs
     best.safetensors       the weights that did best on validation
     preprocessing.json     how an image becomes the network's input
+    calibration.json       the temperature that logits are divided by, and why
     predictions-test.csv   a row per image: true and predicted class, all probabilities
     thumbnails-test.npz    small pictures of the images that the report's gallery shows
     scorecard.json         split -> score -> value, low, high, method, n
@@ -24,6 +25,7 @@ from __future__ import annotations
 import csv
 import functools
 import json
+import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -154,6 +156,24 @@ class RunFolder:
     def timings(self) -> list[dict[str, Any]]:
         """One entry per epoch: ``{"epoch": 1, "seconds": …}``."""
         return read_json_lines(self.path / "timings.jsonl")
+
+    @property
+    def calibration(self) -> dict[str, Any]:
+        """What ``calibration.json`` holds (`opsin.evaluation.calibration.Calibration`); empty where there is none."""
+        return self.read("calibration.json") if (self.path / "calibration.json").exists() else {}
+
+    @property
+    def temperature(self) -> float:
+        """What the network's logits are divided by; 1 for runs that were not calibrated.
+
+        Raises:
+            RunError: ``calibration.json`` is damaged.
+        """
+        with damage_explained(self.path / "calibration.json"):
+            temperature = float(self.calibration.get("temperature", 1))
+            if not 0 < temperature < math.inf:
+                raise ValueError(f"{temperature} is no temperature")
+            return temperature
 
     @property
     def scorecard(self) -> dict[str, dict[str, dict[str, Any]]]:

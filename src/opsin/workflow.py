@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from opsin.assessing import judge
+from opsin.calibrating import learn_from_validation
 from opsin.data.dataset import TEST, VALIDATION, DataSet
 from opsin.errors import RunError, TrainingError, TrainingInterrupted
 from opsin.evaluating import assess_split, prepare_again, subject_of
@@ -206,8 +207,9 @@ def _train(folder: RunFolder, session: Session, console: Console, callbacks: Seq
 
 
 def _finish(folder: RunFolder, session: Session, console: Console) -> Run:
-    """Evaluate the best weights on validation and, once, on test, and examine them; write verdict and report."""
+    """Calibrate the best weights on validation, score them there and, once, on test; examine them; report."""
     load_weights(folder.path / "best.safetensors", session.network)
+    learn_from_validation(folder, session)
 
     def predict_pixels(pixels: torch.Tensor, rows: torch.Tensor) -> Any:
         return session.predict(session.network, rows)

@@ -60,6 +60,12 @@ def test_scores_equal_scikit_learn():
     assert all(type(value) is float for value in scores.values())
 
 
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
+def test_predictions_are_softmax_of_logits_divided_by_the_temperature(temperature):
+    made = Classification(4, temperature=temperature).predict(Given(LOGITS), IMAGES)
+    np.testing.assert_array_equal(made.probabilities, torch.softmax(LOGITS / temperature, dim=1).numpy())
+
+
 def test_better_is_more_accurate_or_as_accurate_at_less_loss():
     task = Classification(2)
     best = {"accuracy": 0.9, "loss": 0.5}

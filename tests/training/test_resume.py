@@ -37,7 +37,14 @@ def assert_same(first: Path, second: Path) -> None:
         assert facts == other_facts
         assert set(tensors) == set(others)
         assert all(torch.equal(value, others[key]) for key, value in tensors.items())
-    for name in ("history.jsonl", "recipe.toml", "split.csv", "predictions-test.csv", "scorecard.json"):
+    for name in (
+        "history.jsonl",
+        "recipe.toml",
+        "split.csv",
+        "calibration.json",
+        "predictions-test.csv",
+        "scorecard.json",
+    ):
         assert (first / name).read_bytes() == (second / name).read_bytes(), name
 
 

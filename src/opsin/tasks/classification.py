@@ -20,15 +20,23 @@ class Classification:
         num_classes: Number of classes.
         label_smoothing: Part of the target shared among all classes.
         class_weights: float32 ``(num_classes,)``, the weight of each class in the loss; None: all equal.
+        temperature: What logits are divided by in `predict`, above 0; see `opsin.evaluation.calibration`.
     """
 
     name = "classification"
     main_score = "accuracy"
 
-    def __init__(self, num_classes: int, label_smoothing: float = 0.0, class_weights: Tensor | None = None):
+    def __init__(
+        self,
+        num_classes: int,
+        label_smoothing: float = 0.0,
+        class_weights: Tensor | None = None,
+        temperature: float = 1.0,
+    ):
         self.num_classes = num_classes
         self.label_smoothing = label_smoothing
         self.class_weights = class_weights
+        self.temperature = temperature
 
     def loss(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Return the mean cross-entropy and, unless images were mixed, the accuracy, both scalars."""
@@ -45,7 +53,7 @@ class Classification:
         Raises:
             TrainingError: The network's weights have diverged so far that its outputs are not numbers.
         """
-        probabilities = network(images).float().detach().softmax(dim=1).cpu()
+        probabilities = (network(images).float().detach() / self.temperature).softmax(dim=1).cpu()
         if not probabilities.isfinite().all():
             raise TrainingError(
                 "The network's outputs are not numbers any more; the last good weights are kept. Try a lower "

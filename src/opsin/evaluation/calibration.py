@@ -1,0 +1,150 @@
+"""Temperature scaling: one number, learned on validation, that brings stated probabilities nearer to the truth."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+
+from opsin.metrics.classification import calibration_error, log_losses
+
+FOLDS = 5
+LARGEST = 20.0  # of a temperature; the smallest is 1 / 20
+CLEAR = 2.0  # standard errors by which a temperature has to lower the loss
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The temperature of a network, and what it does on the validation images.
+
+    Attributes:
+        temperature: What logits are divided by; 1 where no other was found to be better.
+        fitted: The best temperature on all validation images, whether it was taken or not.
+        n: Validation images.
+        gain: By how much a temperature lowers the mean log loss of images that had no part in choosing it.
+        gain_error: Standard error of the gain.
+        before: ``{"log_loss", "calibration_error"}`` at temperature 1.
+        after: The same for each image at the temperature fitted on the other folds.
+        decision: A sentence that says what was decided and why.
+    """
+
+    temperature: float
+    fitted: float
+    n: int
+    gain: float
+    gain_error: float
+    before: dict[str, float]
+    after: dict[str, float]
+    decision: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the attributes for JSON."""
+        return dataclasses.asdict(self)
+
+
+def tempered(probabilities: NDArray[np.floating], temperature: float) -> NDArray[np.float32]:
+    """Return the probabilities that dividing the logits by a temperature gives.
+
+    Softmax of logits / T is proportional to p^(1/T), so that ``tempered(tempered(p, T), 1 / T)`` is p again, except
+    for probabilities that came to 0.
+
+    Args:
+        probabilities: float ``(N, C)``, rows sum to 1.
+        temperature: Above 0. Above 1 draws the probabilities of a row together, below 1 apart; their order stays.
+
+    Returns:
+        float32 ``(N, C)``, rows sum to 1.
+    """
+    with np.errstate(divide="ignore"):
+        scaled = np.exp(np.log(probabilities.astype(np.float64)) / temperature)
+    return (scaled / scaled.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def fit_temperature(labels: NDArray[np.int64], probabilities: NDArray[np.floating], groups: int | None = None) -> float:
+    """Return the temperature of least log loss (Guo et al. 2017, On Calibration of Modern Neural Networks).
+
+    The true class of each image counts as ``1 - 1 / (n + 2)`` and the rest is shared by the others, as if one of n + 2
+    images or groups had another label (Platt 1999, section 2.2). Without that, a network that is right on all n would
+    become certain of everything.
+
+    Args:
+        labels: int64 ``(N,)``, N above 0.
+        probabilities: float ``(N, C)`` at temperature 1, C above 1; softmax needs no more than their logarithms.
+        groups: How many groups the images come from; left out, each stands for itself.
+
+    Returns:
+        A number between 1 / 20 and 20.
+    """
+    images, classes = probabilities.shape
+    smallest = np.finfo(np.float32).tiny
+    logits = np.log(np.maximum(probabilities.astype(np.float64), smallest))
+    logits -= logits.max(axis=1, keepdims=True)
+    own = np.take_along_axis(logits, labels[:, None], axis=1)[:, 0]
+    doubt = 1 / ((groups or images) + 2)
+    target = float(((1 - doubt) * own + doubt * (logits.sum(axis=1) - own) / (classes - 1)).mean())
+
+    def loss(log_temperature: float) -> float:
+        factor = math.exp(-log_temperature)
+        return float(np.log(np.exp(logits * factor).sum(axis=1)).mean()) - target * factor
+
+    widest = math.log(LARGEST)
+    return math.exp(minimize_scalar(loss, bounds=(-widest, widest), method="bounded", options={"xatol": 1e-4}).x)
+
+
+def calibrate(
+    labels: NDArray[np.int64], probabilities: NDArray[np.float32], groups: NDArray | None = None
+) -> Calibration:
+    """Fit a temperature, and take it only where it helps images that it was not fitted on.
+
+    The images are dealt into five folds, whole groups into one; each is judged at the temperature fitted on the others.
+    The temperature fitted on all is taken where that lowers the mean log loss by two standard errors or more.
+
+    Args:
+        labels: int64 ``(N,)``, of validation images, N above 0.
+        probabilities: float32 ``(N, C)`` at temperature 1.
+        groups: ``(N,)``, what the images were taken from (patient, slide), or None where each stands for itself.
+    """
+    names, group_of = np.unique(np.arange(len(labels)) if groups is None else groups, return_inverse=True)
+    fold_of = (np.random.default_rng(0).permutation(len(names)) % FOLDS)[group_of]
+    crossed = probabilities.copy()
+    if len(names) >= FOLDS:
+        for fold in range(FOLDS):
+            held = fold_of == fold
+            others = len(np.unique(group_of[~held]))
+            temperature = fit_temperature(labels[~held], probabilities[~held], others)
+            crossed[held] = tempered(probabilities[held], temperature)
+    gains = log_losses(labels, probabilities) - log_losses(labels, crossed)
+    gain = float(gains.mean())
+    error = _standard_error(gains, group_of)
+    fitted = fit_temperature(labels, probabilities, len(names))
+    taken = len(names) >= FOLDS and gain > CLEAR * error
+    before, after = (
+        {"log_loss": float(log_losses(labels, some).mean()), "calibration_error": calibration_error(labels, some)}
+        for some in (probabilities, crossed)
+    )
+    units = f"{len(names):,} groups of validation images" if groups is not None else f"{len(names):,} validation images"
+    if taken:
+        decision = (
+            f"Dividing the logits by {fitted:.2f} lowers the log loss of validation images that had no part in "
+            f"choosing that number from {before['log_loss']:.3f} to {after['log_loss']:.3f}."
+        )
+    elif len(names) < FOLDS:
+        decision = f"The logits are left as they are: {units} are too few to choose a temperature by."
+    else:
+        decision = (
+            f"The logits are left as they are: on {units} the best temperature, {fitted:.2f}, changes the log loss by "
+            f"{-gain:+.4f} with a standard error of {error:.4f}, which may be chance."
+        )
+    return Calibration(fitted if taken else 1.0, fitted, len(labels), gain, error, before, after, decision)
+
+
+def _standard_error(values: NDArray[np.float64], group_of: NDArray[np.int64]) -> float:
+    """Return the standard error of the mean of values whose groups were drawn, not the values; 0 for one group."""
+    deviations = np.bincount(group_of, weights=values - values.mean())
+    groups = len(deviations)
+    return float(np.sqrt((deviations**2).sum() * groups / max(groups - 1, 1)) / len(values))

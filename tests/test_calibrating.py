@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import softmax
+
+import opsin
+from opsin.evaluation.calibration import fit_temperature, tempered
+
+QUICK = {"network": "mlp", "batch_size": 32, "device": "cpu", "quiet": True, "examine": False}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Smoothed labels make the network too modest."""
+    return opsin.train("digits", out=tmp_path_factory.mktemp("runs") / "run", epochs=3, label_smoothing=0.4, **QUICK)
+
+
+def test_all_predictions_of_a_run_are_at_its_temperature(run, digits):
+    temperature = run.folder.temperature
+    assert 0 < temperature < 0.95
+    pixels = torch.from_numpy(digits.images.array)
+    logits = []
+    run.predictor.network.head.register_forward_hook(lambda layer, images, output: logits.append(output))
+    for split in ("validation", "test"):
+        names, labels, stored = run.folder.predictions(split)
+        rows = torch.tensor([int(name.rpartition(" ")[2]) for name in names])
+        made = run.predictor.predict_pixels(pixels, rows)
+        np.testing.assert_array_equal(made.probabilities, stored.probabilities)
+        plain = softmax(torch.cat(logits).numpy(), axis=1)
+        np.testing.assert_allclose(tempered(plain, temperature), stored.probabilities, atol=1e-5)
+        if split == "validation":
+            assert temperature == pytest.approx(fit_temperature(labels, plain), rel=1e-3)
+        logits.clear()
+
+
+def test_scoring_again_gives_the_same_scores(run):
+    assert opsin.evaluate(run, split="validation", quiet=True) == run.scorecard["validation"]
+
+
+def test_a_run_made_before_calibration_predicts_at_temperature_1(run, digits, tmp_path):
+    image = digits.images.read(0)
+    shutil.copytree(run.path, tmp_path / "old")
+    (tmp_path / "old" / "calibration.json").unlink()
+    old, new = opsin.predict(tmp_path / "old", [image])[0], opsin.predict(run.path, [image])[0]
+    probabilities = np.array([list(old.probabilities.values())])
+    expected = tempered(probabilities, run.folder.temperature)[0]
+    np.testing.assert_allclose(list(new.probabilities.values()), expected, atol=1e-6)
+    assert old.label == new.label
