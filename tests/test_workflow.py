@@ -158,6 +158,26 @@ def test_groups_never_straddle_the_split_of_a_run(digits, tmp_path):
     assert "cluster bootstrap" in made.scorecard["test"]["accuracy"]["method"]
 
 
+def splits_of(run):
+    with (run.path / "split.csv").open(encoding="utf-8") as file:
+        return {row["image"]: (row["split"], row["group"]) for row in csv.DictReader(file)}
+
+
+def test_groups_from_names_stay_whole_and_another_run_takes_the_same_split(photos, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    first = opsin.train(photos, out="first", epochs=1, group_by=r"/(\d)", split_seed=3, **QUICK)
+    splits = splits_of(first)
+    assert all(group == name.rpartition("/")[2][0] for name, (_, group) in splits.items())
+    parts = {group: {split for split, of in splits.values() if of == group} for _, group in splits.values()}
+    assert all(len(found) == 1 for found in parts.values())
+    second = opsin.train(photos, out="second", epochs=1, split_file="first", **QUICK)
+    assert {name: split for name, (split, _) in splits_of(second).items()} == {
+        name: split for name, (split, _) in splits.items()
+    }
+    monkeypatch.chdir(photos)  # the split is found again from anywhere
+    assert opsin.evaluate(tmp_path / "second", split="validation", quiet=True)
+
+
 def test_diverged_training_keeps_the_last_good_weights(photos, tmp_path):
     class Explode(Callback):
         def on_epoch(self, state, seconds):

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from opsin.data.arranging import arrange
 from opsin.data.dataset import SPLITS, TRAIN, DataSet
 from opsin.data.pixels import Pixels, load_pixels, memory_budget
 from opsin.data.preprocessing import Preprocessing, channel_statistics
@@ -126,7 +127,7 @@ def prepare(recipe: Recipe, dataset: DataSet, *, progress: Callable[[int, int], 
 
     Args:
         recipe: What the user asked for.
-        dataset: The data.
+        dataset: The data as they were read.
         progress: Called with (images decoded, all images).
 
     Raises:
@@ -134,6 +135,7 @@ def prepare(recipe: Recipe, dataset: DataSet, *, progress: Callable[[int, int], 
         RecipeError: Settings contradict each other.
         NetworkError: There is no such network.
     """
+    dataset = arrange(dataset, recipe.split)
     check_classes(dataset)
     look = look_at(dataset)
     recipe = resolve_input(recipe, dataset, look)

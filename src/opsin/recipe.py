@@ -82,13 +82,29 @@ class DataRecipe:
 
 @dataclass(frozen=True)
 class SplitRecipe:
-    """How samples are shared out between training, validation and test, where the data do not say it."""
+    """How samples are shared out between training, validation and test."""
 
     validation: float = setting(
         0.15, "part of the training images held out for validation (at most 5,000)", low=0.01, high=0.5
     )
     test: float = setting(0.15, "part of all images locked away for test (at most 10,000)", low=0.01, high=0.5)
     seed: int = setting(0, "seed of the split, apart from the seed of training", low=0, flag="split_seed")
+    group_by: str = setting(
+        "",
+        "group images by their names: a regular expression such as patient_(\\d+), whose brackets hold the group, or "
+        "folder:2 for the second folder of the name",
+    )
+    folds: int = setting(
+        0, "share all images out into so many folds, one of which is the test split (0: no folds)", low=0, high=1000
+    )
+    fold: int = setting(0, "which of the folds, counted from 0, is the test split", low=0)
+    leave_out: tuple[str, ...] = setting((), "the groups whose images are the test split, by name, parted by commas")
+    file: str = setting(
+        "", "CSV with the columns image and split, or the folder of a run whose split is used again", flag="split_file"
+    )
+    given: bool = setting(
+        True, "keep the split that the data come with; no: share all images out anew", flag="given_split"
+    )
 
 
 @dataclass(frozen=True)
@@ -332,4 +348,4 @@ def _known_keys() -> tuple[str, ...]:
 
 @functools.cache
 def _text_keys() -> frozenset[str]:
-    return frozenset(key for key, _, hint in settings() if hint in (str, str | None))
+    return frozenset(key for key, _, hint in settings() if hint in (str, str | None, tuple[str, ...]))

@@ -61,7 +61,7 @@ def _checked(value: Any, hint: Any, metadata: Mapping[str, Any], what: str) -> A
         return None
     kind = next(option for option in options if option is not type(None))
     if typing.get_origin(kind) is tuple:
-        return _checked_size(value, what)
+        return _checked_names(value, what) if kind == tuple[str, ...] else _checked_size(value, what)
     if typing.get_origin(kind) is dict:
         if isinstance(value, Mapping):
             return dict(value)
@@ -99,6 +99,17 @@ def _checked_size(value: Any, what: str) -> tuple[int, int]:
             f"{what} must be a side like 224, or height x width like 64x128 (4 to 4096 pixels), not {value!r}."
         )
     return (value[0], value[1])
+
+
+def _checked_names(value: Any, what: str) -> tuple[str, ...]:
+    """Return names from ``"a, b"``, ``'["a", "b, c"]'``, ["a", "b"] or ("a", "b"), each once, in that order."""
+    if isinstance(value, str):
+        parsed = parse(value) if value.lstrip().startswith("[") else value
+        value = [name.strip() for name in parsed.split(",")] if isinstance(parsed, str) else parsed
+        value = [name for name in value if name != ""]
+    if not isinstance(value, list | tuple) or not all(type(name) in (str, int) for name in value):
+        raise RecipeError(f'{what} must be names parted by commas, or a list like ["a", "b"], not {value!r}.')
+    return tuple(dict.fromkeys(map(str, value)))
 
 
 def parse(text: str) -> Any:

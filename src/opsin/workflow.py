@@ -80,6 +80,7 @@ def train(
     asked = from_settings(settings, _as_recipe(recipe))
     if not isinstance(data, DataSet):
         asked = asked.merge({"data": {"source": _source(data if data is not None else asked.data.source)}})
+    asked = asked.merge({"split": {"file": _source(asked.split.file)}})
     dataset = data if isinstance(data, DataSet) else read_source(asked, data_root)
     identity = f"{asked.hash}-{stamp(dataset)}"
     if resume and (found := _same_run(Path(out) if out is not None else None, Path(runs), identity)) is not None:
@@ -256,7 +257,7 @@ def _as_recipe(recipe: Recipe | str | Path | None) -> Recipe | None:
 
 
 def _source(data: str | Path) -> str:
-    """Return an absolute path where there is one, so that a run can be resumed from anywhere; else the name."""
+    """Return an absolute path where there is one, so that a run can be resumed from anywhere; else the text."""
     return str(Path(data).resolve()) if str(data) and Path(data).exists() else str(data)
 
 

@@ -126,7 +126,7 @@ def test_training_images_that_are_test_images_are_not_used():
     split = split_samples(data(np.arange(30) % 2, split=names), digests, SplitRecipe())
     assert (split.names[[3, 7]] == "unused").all()
     assert split.duplicates == 2
-    assert "2 training images repeat the pixels" in split.notes[0]
+    assert "2 training images repeat a held-out image and are not used." in split.notes[0]
 
 
 def test_duplicates_of_a_given_validation_split_are_not_used_without_a_given_test_split_either():
@@ -136,7 +136,7 @@ def test_duplicates_of_a_given_validation_split_are_not_used_without_a_given_tes
     split = split_samples(data(np.arange(50) % 2, split=names), digests, SplitRecipe())
     assert (split.names[[3, 7]] == "unused").all()
     assert (split.names[40:] == "validation").all()
-    assert split.notes == ("2 training images repeat the pixels of a held-out image and are not used.",)
+    assert split.notes == ("2 training images repeat a held-out image and are not used.",)
     assert split.method.startswith("validation images as given with the data; test held out of the training images")
 
 
@@ -148,8 +148,8 @@ def test_validation_images_that_are_test_images_are_not_used():
     assert (split.names[[20, 4]] == "unused").all()
     assert (split.names[26:] == "test").all()
     assert split.notes == (
-        "1 validation image repeats the pixels of a test image and is not used.",
-        "1 training image repeats the pixels of a held-out image and is not used.",
+        "1 validation image repeats a test image and is not used.",
+        "1 training image repeats a held-out image and is not used.",
     )
 
 
@@ -197,3 +197,57 @@ def test_groups_join_through_chains():
     groups = join_groups(5, np.array(["a", "a", "b", "c", "d"]), np.array([1, 2, 2, 3, 4]))
     assert groups[0] == groups[1] == groups[2]
     assert len({groups[0], groups[3], groups[4]}) == 3
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(2, 8), st.sampled_from([None, 25, 80]), st.integers(0, 30))
+def test_folds_are_whole_and_each_sample_is_tested_once(seed, folds, patients, repeats):
+    generator = np.random.default_rng(seed)
+    number = int(generator.integers(60, 200))
+    labels = generator.permutation(np.arange(number) % 3)
+    groups = None if patients is None else generator.integers(0, patients, number).astype(str)
+    alike = np.arange(number)
+    alike[generator.integers(0, number, repeats)] = generator.integers(0, number, repeats)
+    dataset = data(labels, groups)
+    tested = np.zeros(number, int)
+    for fold in range(folds):
+        try:
+            split = split_samples(dataset, None, SplitRecipe(folds=folds, fold=fold, seed=seed % 99), alike)
+        except DataError:
+            return  # groups and repeats may chain everything together
+        tested += split.names == "test"
+        for name in ("train", "validation", "test"):
+            others = split.groups[split.names != name]
+            assert not np.isin(split.groups[split.names == name], others).any()
+            assert (split.names == name).any()
+    assert (tested == 1).all()
+
+
+def test_a_fold_leaves_fifteen_percent_of_all_images_to_validation():
+    split = split_samples(data(np.arange(1000) % 4), None, SplitRecipe(folds=5, fold=3))
+    assert [int((split.names == name).sum()) for name in ("train", "validation", "test")] == [650, 150, 200]
+    assert split.method.startswith("test images are fold 3 of 0 to 4, stratified, by image; validation held out")
+
+
+def test_more_folds_than_groups_are_refused():
+    dataset = data(np.arange(40) % 2, np.array([f"patient {number % 4}" for number in range(40)]))
+    with pytest.raises(DataError, match="4 groups cannot make 5 folds; ask for 4 at most"):
+        split_samples(dataset, None, SplitRecipe(folds=5))
+
+
+def test_images_that_are_alike_stay_together_and_are_set_aside_where_the_split_is_given():
+    alike = np.arange(400)
+    alike[[10, 200, 300]] = 10
+    split = split_samples(data(np.arange(400) % 4), None, SplitRecipe(), None, alike)
+    assert len(set(split.names[[10, 200, 300]])) == 1
+    names = np.array(["train"] * 300 + ["test"] * 100)
+    split = split_samples(data(np.arange(400) % 4, split=names), None, SplitRecipe(), alike)
+    assert split.names[[10, 200, 300]].tolist() == ["unused", "unused", "test"]
+    assert split.notes == ("2 training images repeat a held-out image and are not used.",)
+
+
+def test_unused_images_of_a_given_split_stay_unused():
+    names = np.array(["train"] * 60 + ["unused"] * 20 + ["test"] * 20)
+    split = split_samples(data(np.arange(100) % 2, split=names), None, SplitRecipe())
+    assert (split.names[60:80] == "unused").all()
+    assert not np.isin(split.names[:60], ["unused", "test"]).any()

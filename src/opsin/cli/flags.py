@@ -21,7 +21,8 @@ from opsin.recipe import Recipe, flag_names, settings
 
 PANELS = {"": "Run", "data": "Data", "split": "Split", "network": "Network"}
 PANELS |= {"augmentation": "Augmentation", "training": "Training"}
-METAVARS = {bool: "", int: "INTEGER", float: "NUMBER", str: "TEXT", dict: "TABLE", "data.image_size": "SIZE"}
+METAVARS: dict[type | str, str] = {bool: "", int: "INTEGER", float: "NUMBER", str: "TEXT", dict: "TABLE"}
+METAVARS |= {"data.image_size": "SIZE", "split.leave_out": "NAMES"}
 
 
 @dataclass(frozen=True)
@@ -186,7 +187,7 @@ def bounds_text(item: dataclasses.Field[Any]) -> str:
 def default_text(item: dataclasses.Field[Any]) -> str:
     """Return how the default of a setting is shown to people."""
     default = None if item.default_factory is not dataclasses.MISSING else item.default
-    if item.default_factory is not dataclasses.MISSING or default == "":
+    if item.default_factory is not dataclasses.MISSING or default in ("", ()):
         return "none"
     if default is None:
         return "decided by rule"

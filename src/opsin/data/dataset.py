@@ -19,6 +19,7 @@ from opsin.errors import DataError, nearest
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 SPLITS = (TRAIN, VALIDATION, TEST)
+UNUSED = "unused"  # kept out of all three
 
 # What may be mirrored without becoming something else: nothing (characters), left and right (photographs), or any
 # direction (microscopy, aerial views).
@@ -154,7 +155,7 @@ class DataSet:
         classes: Class names; a label is an index into them.
         images: N images.
         labels: Integers ``(N,)``, values in ``[0, len(classes))``; kept as int64.
-        split: ``(N,)`` of "train", "validation" or "test" where the data come with a split, else None.
+        split: ``(N,)`` of "train", "validation", "test" or "unused" where the data come with a split, else None.
         groups: ``(N,)`` of names that stay on one side of every split (patient, slide, video); None: each on its own.
         symmetry: Which mirror images are still the same thing; None: not known.
         notes: Sentences for the report on what was found or decided while reading.
@@ -203,8 +204,8 @@ class DataSet:
         object.__setattr__(self, "labels", labels.astype(np.int64, copy=False))
 
     def _check_split(self, split: NDArray[np.str_]) -> None:
-        """Make sure that every image is for training, validation or test."""
-        unknown = sorted(set(map(str, np.asarray(split).tolist())) - set(SPLITS))
+        """Make sure that every image is for training, validation or test, or for none of them."""
+        unknown = sorted(set(map(str, np.asarray(split).tolist())) - {*SPLITS, UNUSED})
         if unknown:
             raise DataError(
                 f"{self.name}: the split must say train, validation or test for each image, "

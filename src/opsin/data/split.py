@@ -9,11 +9,10 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from opsin.data.dataset import TEST, TRAIN, VALIDATION, DataSet
+from opsin.data.dataset import TEST, TRAIN, UNUSED, VALIDATION, DataSet
+from opsin.data.folds import assign_folds
 from opsin.errors import DataError
 from opsin.recipe import SplitRecipe
-
-UNUSED = "unused"  # its pixels are those of an image in a given validation or test split
 
 MOST_VALIDATION = 5_000
 MOST_TEST = 10_000
@@ -24,8 +23,9 @@ class Split:
     """Where each sample goes.
 
     Attributes:
-        names: ``(N,)`` of "train", "validation", "test" or "unused".
-        groups: int64 ``(N,)``; equal numbers stay together (same patient, or equal pixels).
+        names: ``(N,)`` of "train", "validation", "test" or "unused" (it resembles an image of a given part, or its
+            given split says so).
+        groups: int64 ``(N,)``; equal numbers stay together (same patient, or the same picture).
         method: How it was made, in words for the report.
         duplicates: How many images repeat the pixels of another one.
         notes: What was found on the way, in sentences for the report.
@@ -64,66 +64,91 @@ def join_groups(number: int, *keys: NDArray | None) -> NDArray[np.int64]:
     return connected_components(graph, directed=False)[1][:number].astype(np.int64)
 
 
-def split_samples(dataset: DataSet, digests: NDArray | None, recipe: SplitRecipe) -> Split:
+def split_samples(dataset: DataSet, digests: NDArray | None, recipe: SplitRecipe, *alike: NDArray | None) -> Split:
     """Decide for each sample whether it is trained on, validated on, or locked away for test.
 
     A split that comes with the data is kept. What it lacks is made: test and validation are drawn at random, stratified
-    by class, whole groups at a time, and share no group with any other part. Images with equal pixels always share a
-    group; a training image whose pixels are in a given validation or test split is not used, nor is a validation image
-    whose pixels are in a given test split. Groups that the given split itself takes apart stay so, with a note.
+    by class, whole groups at a time, and share no group with any other part. With ``folds`` all samples are shared out
+    into as many folds in that way (`assign_folds`), of which one is the test split. Images with equal pixels, or that
+    are otherwise alike, always share a group; a training image that is like one in a given validation or test split is
+    not used, nor is a validation image that is like one in a given test split. Groups that the given split itself takes
+    apart stay so, with a note.
 
     Args:
-        dataset: N samples.
+        dataset: N samples, arranged as the recipe asks (`opsin.data.arranging.arrange`).
         digests: ``(N,)``, equal for images with equal pixels; None where they are not known.
-        recipe: Fractions and seed.
+        recipe: Fractions, folds and seed.
+        *alike: Further arrays ``(N,)``, equal for images that show the same (near-duplicates); None is skipped.
 
     Raises:
         DataError: A class is missing from a split, or there are too few groups to share out.
     """
     number, generator = len(dataset), np.random.default_rng(recipe.seed)
-    groups = join_groups(number, dataset.groups, digests)
+    groups = join_groups(number, dataset.groups, digests, *alike)
     duplicates = 0 if digests is None else number - len(np.unique(digests))
     names = np.full(number, TRAIN, dtype="<U10") if dataset.split is None else dataset.split.astype("<U10")
-    notes = [*_set_duplicates_aside(names, digests), *_note_shared_groups(names, dataset.groups)]
+    if recipe.folds:
+        names[_folds(dataset, groups, recipe.folds, generator) == recipe.fold] = TEST
+    notes = [*_set_repeats_aside(names, join_groups(number, digests, *alike))]
+    notes += _note_shared_groups(names, dataset.groups)
     given_test, given_validation = bool((names == TEST).any()), bool((names == VALIDATION).any())
     share = recipe.validation
-    if not given_test:
+    if recipe.folds:
+        share /= 1 - 1 / recipe.folds  # the fraction is of all images, so that 70/15/15 is what it says
+    elif not given_test:
         _draw(names, groups, dataset.labels, TEST, recipe.test, MOST_TEST, generator)
-        share /= 1 - recipe.test  # the fraction is of all images, so that 70/15/15 is what it says
+        share /= 1 - recipe.test
     if not given_validation:
-        _draw(names, groups, dataset.labels, VALIDATION, share, MOST_VALIDATION, generator)
+        _draw(names, groups, dataset.labels, VALIDATION, min(share, 0.5), MOST_VALIDATION, generator)
     _check(names, dataset)
-    method = _describe(given_validation, given_test, "image" if dataset.groups is None else "group")
+    method = _describe(given_validation, given_test, "image" if dataset.groups is None else "group", recipe)
     return Split(names, groups, method, duplicates, tuple(notes))
 
 
-def _describe(given_validation: bool, given_test: bool, unit: str) -> str:
+def _folds(
+    dataset: DataSet, groups: NDArray[np.int64], folds: int, generator: np.random.Generator
+) -> NDArray[np.int64]:
+    """Return the fold of each sample; see `assign_folds`."""
+    there = len(np.unique(groups))
+    if there < folds:
+        what = "groups" if dataset.groups is not None else "different images"
+        raise DataError(f"{dataset.name}: {there:,} {what} cannot make {folds:,} folds; ask for {there:,} at most.")
+    return assign_folds(groups, dataset.labels, folds, generator)
+
+
+def _describe(given_validation: bool, given_test: bool, unit: str, recipe: SplitRecipe) -> str:
     """Return in words how a split was made."""
     drawn = f"held out of the training images at random, stratified, by {unit}"
+    if recipe.folds:
+        return (
+            f"test images are fold {recipe.fold} of 0 to {recipe.folds - 1}, stratified, by {unit}; validation {drawn}"
+        )
+    if recipe.leave_out:
+        left_out = f"{len(recipe.leave_out):,} group{'s' * (len(recipe.leave_out) != 1)}"
+        return f"test images are those of {left_out} named in the recipe; validation {drawn}"
+    source = "in the split file" if recipe.file else "with the data"
     if given_test and given_validation:
-        return "test images as given with the data; validation images as given"
+        return f"test images as given {source}; validation images as given"
     if given_test:
-        return f"test images as given with the data; validation {drawn}"
+        return f"test images as given {source}; validation {drawn}"
     if given_validation:
-        return f"validation images as given with the data; test {drawn}"
+        return f"validation images as given {source}; test {drawn}"
     return f"by {unit}, at random, stratified by class"
 
 
-def _set_duplicates_aside(names: NDArray[np.str_], digests: NDArray | None) -> list[str]:
-    """Mark as unused, in place, what repeats an image of a given part that is more precious; say so in sentences."""
+def _set_repeats_aside(names: NDArray[np.str_], pictures: NDArray[np.int64]) -> list[str]:
+    """Mark as unused, in place, what shows a picture of a given part that is more precious; say so in sentences."""
     notes: list[str] = []
-    if digests is None:
-        return notes
-    tested = np.isin(digests, digests[names == TEST])
-    held_out = tested | np.isin(digests, digests[names == VALIDATION])
+    tested = np.isin(pictures, pictures[names == TEST])
+    held_out = tested | np.isin(pictures, pictures[names == VALIDATION])
     for name, repeated, of in ((VALIDATION, tested, "a test"), (TRAIN, held_out, "a held-out")):
         aside = (names == name) & repeated
         names[aside] = UNUSED
         count, what = int(aside.sum()), "training" if name == TRAIN else name
         if count == 1:
-            notes.append(f"1 {what} image repeats the pixels of {of} image and is not used.")
+            notes.append(f"1 {what} image repeats {of} image and is not used.")
         elif count:
-            notes.append(f"{count:,} {what} images repeat the pixels of {of} image and are not used.")
+            notes.append(f"{count:,} {what} images repeat {of} image and are not used.")
     return notes
 
 

@@ -12,7 +12,7 @@ from opsin.recipe import Recipe
 from opsin.runfolder import RunFolder
 
 LEFT_OUT = "…"
-_NAMING_KEYS = {"data": ("source", "label", "group")}
+_NAMING_KEYS = {"data": ("source", "label", "group"), "split": ("group_by", "leave_out", "file")}
 # Of the machine only what decides speed and result; the rest (host, processor and device names) may name an institute.
 _MACHINE_KEYS = ("python", "torch", "cores", "device")
 # Folders and columns are often called so, and sentences need these words.
@@ -55,6 +55,7 @@ def names_of(folder: RunFolder) -> set[str]:
     data, recipe = folder.info.get("data", {}), folder.recipe
     names = {str(folder.path.resolve()), str(folder.path), folder.name, data.get("name", ""), *data.get("left_out", {})}
     names.update((recipe.data.source, recipe.data.group, recipe.data.label))
+    names.update((recipe.split.group_by, recipe.split.file, *recipe.split.leave_out))
     machine = folder.info.get("machine", {})
     names.update(str(value) for key, value in machine.items() if key not in _MACHINE_KEYS)
     for table in (*folder.path.glob("split.csv"), *folder.path.glob("predictions-*.csv")):

@@ -37,12 +37,12 @@ def read_table(path: Path, *, label: str = "label", group: str = "group") -> Dat
     Raises:
         DataError: A column, a value or an image file is missing, or a value is wrong; the message names the line.
     """
-    table = _parse(path)
-    path_column = _path_column(table)
+    table = parse_table(path)
+    paths = path_column(table)
     label_column = table.column(label)
     group_column = table.find(group) if group == "group" else table.column(group)
     split_column = table.find("split")
-    files = _files(table, path_column)
+    files = _files(table, paths)
     labels, classes = number_labels(table.values(label_column))
     return DataSet(
         name=path.stem,
@@ -57,8 +57,8 @@ def read_table(path: Path, *, label: str = "label", group: str = "group") -> Dat
 def is_table_of_images(path: Path, label: str) -> bool:
     """Return whether a CSV file has a column of image paths and a column ``label``."""
     try:
-        table = _parse(path)
-        _path_column(table)
+        table = parse_table(path)
+        path_column(table)
         table.column(label)
     except DataError:
         return False
@@ -66,8 +66,15 @@ def is_table_of_images(path: Path, label: str) -> bool:
 
 
 @dataclass
-class _Table:
-    """The cells of a CSV file, each row with the number of its line."""
+class Table:
+    """The cells of a CSV file, each row with the number of its line.
+
+    Attributes:
+        path: The file.
+        header: The names of its columns.
+        rows: Cells of the rows below the header; empty rows are left out.
+        lines: The line of the file in which each row begins, counted from 1.
+    """
 
     path: Path
     header: list[str]
@@ -115,7 +122,12 @@ def _further(number: int) -> str:
     return f" (and in {number:,} further {'row' if number == 1 else 'rows'})" if number else ""
 
 
-def _parse(path: Path) -> _Table:
+def parse_table(path: Path) -> Table:
+    """Read a CSV file with a header; commas, semicolons or tabs part its columns.
+
+    Raises:
+        DataError: It cannot be read, is no text, has no rows, or rows of other lengths than its header.
+    """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -144,7 +156,7 @@ def _parse(path: Path) -> _Table:
         raise DataError(f"{path} {what}; it needs a header such as path,label and one row for each image.")
     header = rows[0]
     _check_shape(path, header, rows, lines, delimiter)
-    return _Table(path, header, rows[1:], lines[1:])
+    return Table(path, header, rows[1:], lines[1:])
 
 
 def _check_shape(path: Path, header: list[str], rows: list[list[str]], lines: list[int], delimiter: str) -> None:
@@ -169,7 +181,12 @@ def _delimiter(text: str) -> str:
     return max(_DELIMITERS, key=header.count)
 
 
-def _path_column(table: _Table) -> int:
+def path_column(table: Table) -> int:
+    """Return the number of the column of image files.
+
+    Raises:
+        DataError: There is none.
+    """
     for name in PATH_COLUMNS:
         column = table.find(name)
         if column is not None:
@@ -180,7 +197,7 @@ def _path_column(table: _Table) -> int:
     )
 
 
-def _files(table: _Table, column: int) -> list[Path]:
+def _files(table: Table, column: int) -> list[Path]:
     """Return the path of each row's image; that each exists and none is there twice is checked."""
     folder = table.path.parent
     files: list[Path] = []
@@ -218,7 +235,7 @@ def _near(file: Path) -> str:
     return f" (did you mean {longer[0]!r}?)" if longer else nearest(file.name, sorted(names))
 
 
-def _split(table: _Table, column: int) -> NDArray[np.str_] | None:
+def _split(table: Table, column: int) -> NDArray[np.str_] | None:
     if not any(row[column] for row in table.rows):
         return None
     values = table.values(column)
