@@ -212,6 +212,18 @@ class RunFolder:
             chosen = [int(row["digest"], 16) for row in csv.DictReader(file) if row["split"] in splits]
         return np.array(chosen, np.uint64)
 
+    def groups(self, split: str) -> NDArray[np.str_] | None:
+        """Return which group each image of a split is from, ``(N,)``; None where each image stands for itself.
+
+        Args:
+            split: One of the run's own; the order is that of its predictions.
+        """
+        if not self.info.get("data", {}).get("groups"):
+            return None
+        path = self.path / "split.csv"
+        with damage_explained(path), path.open(newline="", encoding="utf-8") as file:
+            return np.array([row["group"] for row in csv.DictReader(file) if row["split"] == split], np.str_)
+
     def write_predictions(
         self, split: str, names: Sequence[str], labels: NDArray[np.int64], predictions: Classified
     ) -> None:

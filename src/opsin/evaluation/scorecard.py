@@ -72,7 +72,7 @@ def score(
             f"{len(predictions)} predictions cannot be scored against {len(labels)} labels and their groups"
         )
     membership = _membership(groups)
-    loss, calibration = _probability_scores(predictions, labels, membership)
+    loss, calibration = score_probabilities(predictions, labels, groups)
     predicted = predictions.labels
     if membership is None:
         scores = _by_image(confusion_matrix(labels, predicted, len(classes)), classes)
@@ -184,10 +184,11 @@ def _confusion_scores(sums: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.concatenate([overall, recall(counts), known, f1(counts)], axis=-1)
 
 
-def _probability_scores(
-    predictions: Classified, labels: NDArray[np.int64], membership: sparse.csr_array | None
+def score_probabilities(
+    predictions: Classified, labels: NDArray[np.int64], groups: NDArray | None = None
 ) -> tuple[Interval, Interval]:
-    """Intervals of the log loss and the calibration error."""
+    """Return log loss and calibration error with their intervals; arguments as for `score`."""
+    membership = _membership(groups)
     images = np.arange(len(labels))
     losses = log_losses(labels, predictions.probabilities)
     gaps = calibration_gaps(labels, predictions.probabilities)

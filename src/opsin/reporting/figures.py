@@ -113,6 +113,7 @@ def plot_reliability(
     accuracies: NDArray[np.floating],
     counts: NDArray[np.integer],
     intervals: NDArray[np.floating] | None = None,
+    before: tuple[NDArray[np.floating], NDArray[np.floating]] | None = None,
 ) -> Figure:
     """Plot how often the model is right against how sure it is, and below how many images it is so sure of.
 
@@ -121,6 +122,7 @@ def plot_reliability(
         accuracies: float ``(bins,)`` in [0, 1]; part of each bin's predictions that is right.
         counts: int ``(bins,)``; predictions in each bin. Empty bins are left out.
         intervals: float ``(bins, 2)``; low and high end of the interval of each accuracy.
+        before: Confidences and accuracies, as above, before the model was calibrated.
 
     Returns:
         A reliability diagram (DeGroot and Fienberg 1983) above a histogram.
@@ -128,12 +130,17 @@ def plot_reliability(
     figure = new_figure(4.6, 4.1)
     grid = figure.add_gridspec(2, 1, height_ratios=[3.2, 1])
     axes = add_axes(figure, grid[0], "Right answers", grid="both")
-    axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, dashes=(4, 2), label="perfectly calibrated")
+    perfect = "perfectly calibrated" if before is None else None  # three names have no room in one line
+    axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, dashes=(4, 2), label=perfect)
     filled = counts > 0
     x, y = confidences[filled], accuracies[filled]
     if intervals is not None:
         low, high = intervals[filled].T
         axes.vlines(x, low, high, color=BLUE, linewidth=4, alpha=0.3)
+    if before is not None:
+        look: dict[str, Any] = {"markersize": 5, "markerfacecolor": "none", "linewidth": 0.8, "dashes": (1, 2)}
+        known = np.isfinite(before[0])
+        axes.plot(before[0][known], before[1][known], "s-", color=ORANGE, label="before calibration", **look)
     axes.plot(x, y, "o", color=BLUE, markersize=5.5, label="this model")
     axes.set_xlim(-0.01, 1.02)
     axes.set_ylim(-0.02, 1.03)
