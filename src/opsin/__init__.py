@@ -23,9 +23,21 @@ _LAZY = {
     "Recipe": "opsin.recipe",
     "OpsinError": "opsin.errors",
     "read_dataset": "opsin.data.reading",
+    "score_isic": "opsin.scoring.isic",
 }
 
-__all__ = ["Recipe", "OpsinError", "Run", "evaluate", "examine", "load_run", "predict", "read_dataset", "train"]
+__all__ = [
+    "Recipe",
+    "OpsinError",
+    "Run",
+    "evaluate",
+    "examine",
+    "load_run",
+    "predict",
+    "read_dataset",
+    "score_isic",
+    "train",
+]
 
 if TYPE_CHECKING:
     from opsin.data.reading import read_dataset
@@ -33,6 +45,7 @@ if TYPE_CHECKING:
     from opsin.evaluating import evaluate, examine
     from opsin.recipe import Recipe
     from opsin.run import Run, load_run
+    from opsin.scoring.isic import score_isic
     from opsin.workflow import predict, train
 
 

@@ -1,0 +1,1 @@
+"""Scoring of files of predictions by the rules of published competitions."""
