@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from opsin.cli.console import console, table
-from opsin.errors import DataError
+from opsin.errors import DataError, nearest
 
 if TYPE_CHECKING:
+    from opsin.submissions import Submission
     from opsin.tasks.predictions import Classified
 
 app = typer.Typer(add_completion=False)
@@ -25,7 +26,11 @@ EXAMPLES = """[bold]Examples[/bold]
 
   opsin predict runs/photos-3f9a1c new/ --out predictions.csv
 
-  opsin predict runs/photos-3f9a1c a.jpg "scans/**/*.png" --json"""
+  opsin predict runs/photos-3f9a1c a.jpg "scans/**/*.png" --json
+
+  opsin predict runs/lesions-77aa01 test/ --format isic --sample sample.csv --out submission.csv
+
+  opsin predict runs/photos-3f9a1c test/ --format kaggle --columns id=image,label=species --out submission.csv"""
 
 
 @app.command(epilog=EXAMPLES)
@@ -39,6 +44,25 @@ def predict(
     skip_unreadable: Annotated[
         bool, typer.Option("--skip-unreadable", help="Name the images that cannot be read and leave them out.")
     ] = False,
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="csv|isic|kaggle",
+            help="What --out holds: all probabilities (csv), or what a competition asks for.",
+        ),
+    ] = "csv",
+    sample: Annotated[
+        Path | None, typer.Option(help="The competition's sample file: --out gets its rows, in its order.")
+    ] = None,
+    columns: Annotated[
+        str,
+        typer.Option(
+            metavar="COLUMN=CLASS,…",
+            help="isic: the classes of task_1 and task_2. kaggle: id=COLUMN, label=COLUMN, COLUMN=CLASS for its "
+            "probability.",
+        ),
+    ] = "",
 ) -> None:
     """Classify images with the network of a run, in its own preprocessing.
 
@@ -50,16 +74,49 @@ def predict(
     from opsin.runfolder import write_predictions
 
     trained = opsin.load_run(run)
+    submission = _plan(form, paths, trained.folder.classes, sample, columns, out, skip_unreadable)
+    paths = paths if submission is None else submission.images
     names, predictions, left_out = trained.predictor.predict(paths, skip_unreadable=skip_unreadable)
     classes = trained.folder.classes
     for name, reason in left_out.items():
         console(stderr=True).print(f"left out: {name} {reason}", soft_wrap=True)
-    if out is not None:
+    if submission is not None and out is not None:
+        submission.write(out, classes, predictions)
+    elif out is not None:
         write_predictions(out, names, classes, predictions)
     if as_json:
         typer.echo(json.dumps(_entries(names, classes, predictions), indent=2, ensure_ascii=False))
         return
     _print(names, [classes[label] for label in predictions.labels], predictions.confidence.tolist(), out)
+    if submission is not None:
+        console().print(submission.describe(), soft_wrap=True)
+        if submission.left_over:
+            console().print(f"{submission.left_over:,} of the images given are not in {sample} and were left out")
+
+
+def _plan(
+    form: str,
+    paths: Sequence[Path],
+    classes: Sequence[str],
+    sample: Path | None,
+    columns: str,
+    out: Path | None,
+    skip_unreadable: bool,
+) -> Submission | None:
+    """Return what a file for a competition holds; None for our own format."""
+    from opsin.submissions import FORMATS, parse_columns, plan_submission
+
+    if form not in FORMATS:
+        raise DataError(f"--format {form}: there are {', '.join(FORMATS)}{nearest(form, FORMATS)}.")
+    if form == "csv":
+        if sample is not None or columns:
+            raise DataError("--sample and --columns go with --format isic or kaggle.")
+        return None
+    if out is None:
+        raise DataError(f"--format {form} needs --out, the file to write.")
+    if skip_unreadable:
+        raise DataError(f"--format {form} needs a row for every image, so none can be left out as unreadable.")
+    return plan_submission(form, paths, classes, sample=sample, columns=parse_columns(columns))
 
 
 def expand(patterns: Sequence[str]) -> list[Path]:
