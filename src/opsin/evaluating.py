@@ -185,7 +185,7 @@ def prepare_again(folder: RunFolder, dataset: DataSet | None, console: Console) 
         prepared = prepare(folder.recipe, dataset, progress=progress)
     if prepared.fingerprint != folder.info["data"]["fingerprint"]:
         raise RunError(
-            f"The data of {folder.path} have changed since it began (images, labels, names or split), so it cannot "
-            "be gone on with or compared; train anew."
+            f"The data of {folder.path} have changed since it began (images, labels, names, split or decisions), so it "
+            "cannot be gone on with or compared; train anew."
         )
     return prepared

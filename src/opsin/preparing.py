@@ -105,7 +105,8 @@ def read_source(recipe: Recipe, data_root: str | Path | None = None) -> DataSet:
             "No data given: name a folder, a CSV, npz or IDX file, or a known data set (`opsin data list`); a run that "
             "was trained on a DataSet object needs that object again."
         )
-    return read_dataset(recipe.data.source, label=recipe.data.label, group=recipe.data.group, data_root=data_root)
+    data = recipe.data
+    return read_dataset(data.source, label=data.label, group=data.group, data_root=data_root, decisions=data.decisions)
 
 
 def stamp(dataset: DataSet) -> str:
@@ -137,6 +138,11 @@ def prepare(recipe: Recipe, dataset: DataSet, *, progress: Callable[[int, int], 
     """
     dataset = arrange(dataset, recipe.split)
     check_classes(dataset)
+    if recipe.data.decisions and dataset.decisions is None:
+        raise DataError(
+            "data.decisions goes with data that are read from a path; give opsin.read_dataset(..., decisions=...) the "
+            "file, and train on what it returns."
+        )
     look = look_at(dataset)
     recipe = resolve_input(recipe, dataset, look)
     preprocessing = _preprocessing(recipe)

@@ -58,6 +58,11 @@ class DataRecipe:
     group: str = setting(
         "group", "column or array whose equal values (patient, slide, video) stay on one side of a split"
     )
+    decisions: str = setting(
+        "",
+        "CSV file of decisions about single images, as `opsin check` makes it; left out: decisions.csv in the data's "
+        "folder where there is one",
+    )
     image_size: tuple[int, int] | None = setting(
         None, "height and width the network sees, in pixels (224 or 64x128); left out: up to 64 as it is, else 128-224"
     )

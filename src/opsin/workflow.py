@@ -79,7 +79,8 @@ def train(
     console = Console(quiet=quiet)
     asked = from_settings(settings, _as_recipe(recipe))
     if not isinstance(data, DataSet):
-        asked = asked.merge({"data": {"source": _source(data if data is not None else asked.data.source)}})
+        source = _source(data if data is not None else asked.data.source)
+        asked = asked.merge({"data": {"source": source, "decisions": _source(asked.data.decisions)}})
     asked = asked.merge({"split": {"file": _source(asked.split.file)}})
     dataset = data if isinstance(data, DataSet) else read_source(asked, data_root)
     identity = f"{asked.hash}-{stamp(dataset)}"

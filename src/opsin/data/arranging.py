@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opsin.data.dataset import TEST, TRAIN, UNUSED, DataSet
+from opsin.data.readers.cells import parse_table
 from opsin.data.readers.common import listed, split_of
-from opsin.data.readers.table import parse_table, path_column
+from opsin.data.readers.table import path_column
 from opsin.errors import DataError, RecipeError, nearest
 from opsin.recipe import SplitRecipe
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from PIL import Image
 
 from opsin.data.decode import from_array, image_size, open_image, read_image
 from opsin.errors import DataError, nearest
+
+if TYPE_CHECKING:
+    from opsin.data.decisions import Decisions
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 SPLITS = (TRAIN, VALIDATION, TEST)
@@ -160,6 +163,7 @@ class DataSet:
         symmetry: Which mirror images are still the same thing; None: not known.
         notes: Sentences for the report on what was found or decided while reading.
         left_out: Names of images left out because they cannot be read, each with the reason.
+        decisions: What a person decided about single images, applied already; None where nothing was.
 
     Raises:
         DataError: There are no images, not one label, split word and group for each, or labels, split words or class
@@ -175,6 +179,7 @@ class DataSet:
     symmetry: Symmetry | None = None
     notes: tuple[str, ...] = ()
     left_out: dict[str, str] = field(default_factory=dict)
+    decisions: Decisions | None = None
 
     def __post_init__(self) -> None:
         number = len(self.images)

@@ -12,6 +12,7 @@ import numpy as np
 
 from opsin.data import catalogue
 from opsin.data.dataset import SPLITS, TEST, TRAIN, VALIDATION, DataSet
+from opsin.data.decisions import apply_decisions, default_place, is_decisions_file, read_decisions
 from opsin.data.decode import SUFFIXES
 from opsin.data.readers.arrays import read_arrays
 from opsin.data.readers.cifar import holds_cifar, holds_pickled_cifar, read_cifar
@@ -40,6 +41,7 @@ def read_dataset(
     label: str = "label",
     group: str = "group",
     data_root: str | Path | None = None,
+    decisions: str | Path = "",
     check: bool = True,
 ) -> DataSet:
     """Read a data set from a path or by its name.
@@ -53,6 +55,9 @@ def read_dataset(
         label: The column or array that holds the class.
         group: The column or array whose equal values (patient, slide, video) stay on one side of a split.
         data_root: The folder that holds named data sets; see `opsin.data.catalogue.find`.
+        decisions: A file of decisions about single images (`opsin.data.decisions`), which are applied; left out:
+            ``decisions.csv`` in the folder, or ``scans.decisions.csv`` beside the file ``scans.csv``, where there is
+            one.
         check: Whether to require two classes with enough images each (`check_classes`), which data that are only
             scored need not have.
 
@@ -69,10 +74,13 @@ def read_dataset(
         found = detect(path, label=label, group=group)
         dataset = READERS[found.format](found.path, label=label, group=group)
         dataset = replace(dataset, notes=(*found.notes, *dataset.notes))
+        decisions = decisions or (place if (place := default_place(path)).exists() else "")
     elif str(source) in catalogue.CATALOGUE:
         dataset = catalogue.read_named(str(source), data_root, label=label, group=group)
     else:
         raise DataError(_unknown(str(source), path))
+    if decisions:
+        dataset = apply_decisions(dataset, read_decisions(Path(decisions).expanduser()))
     if check:
         check_classes(dataset)
     return dataset
@@ -134,7 +142,8 @@ def _detect_folder(path: Path, label: str, group: str) -> Found:
     if holds_cifar(path) or holds_pickled_cifar(path):
         return Found("CIFAR", path)
     classes = image_folders(path)
-    tables = sorted(file for file in path.iterdir() if file.suffix.lower() in _TABLES and file.name[0] != ".")
+    files = sorted(file for file in path.iterdir() if file.name[0] != "." and not is_decisions_file(file))
+    tables = [file for file in files if file.suffix.lower() in _TABLES]
     arrays = sorted(path.glob("*.npz"))
     if len(arrays) == 1 and not tables and not classes and not has_loose_images(path):
         return Found("npz", arrays[0], (f"The data are those of {arrays[0].name} in the folder.",))

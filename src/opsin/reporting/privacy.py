@@ -12,7 +12,10 @@ from opsin.recipe import Recipe
 from opsin.runfolder import RunFolder
 
 LEFT_OUT = "…"
-_NAMING_KEYS = {"data": ("source", "label", "group"), "split": ("group_by", "leave_out", "file")}
+_NAMING_KEYS = {
+    "data": ("source", "label", "group", "decisions"),
+    "split": ("group_by", "leave_out", "file"),
+}
 # Of the machine only what decides speed and result; the rest (host, processor and device names) may name an institute.
 _MACHINE_KEYS = ("python", "torch", "cores", "device")
 # Folders and columns are often called so, and sentences need these words.
@@ -54,7 +57,7 @@ def names_of(folder: RunFolder) -> set[str]:
     """Return every name of a file, folder, group, column or machine that the run folder holds."""
     data, recipe = folder.info.get("data", {}), folder.recipe
     names = {str(folder.path.resolve()), str(folder.path), folder.name, data.get("name", ""), *data.get("left_out", {})}
-    names.update((recipe.data.source, recipe.data.group, recipe.data.label))
+    names.update((recipe.data.source, recipe.data.group, recipe.data.label, recipe.data.decisions))
     names.update((recipe.split.group_by, recipe.split.file, *recipe.split.leave_out))
     machine = folder.info.get("machine", {})
     names.update(str(value) for key, value in machine.items() if key not in _MACHINE_KEYS)

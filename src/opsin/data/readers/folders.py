@@ -11,6 +11,7 @@ from pathlib import Path, PurePath
 import numpy as np
 
 from opsin.data.dataset import SPLITS, TRAIN, DataSet
+from opsin.data.decisions import is_decisions_file
 from opsin.data.decode import SUFFIXES
 from opsin.data.readers.common import file_images, listed, natural_key, refuse_column_names, split_of
 from opsin.errors import DataError, nearest
@@ -106,7 +107,8 @@ class _Found:
         self.root, self.folders, self.loose, self.others = root, {}, [], []
         for entry in sorted(_entries(root), key=lambda entry: natural_key(entry.name)):
             if not entry.is_dir():
-                (self.loose if _is_image(entry.name) else self.others).append(Path(entry.path))
+                if not is_decisions_file(Path(entry.path)):
+                    (self.loose if _is_image(entry.name) else self.others).append(Path(entry.path))
                 continue
             files = [Path(file) for file in _files_below(Path(entry.path))]
             self.folders[entry.name] = [file for file in files if _is_image(file)]

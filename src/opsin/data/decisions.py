@@ -1,0 +1,180 @@
+"""``decisions.csv``: what a person decided about single images after looking at them. No image is ever deleted.
+
+::
+
+    image,decision,label,reason
+    cat/017.jpg,exclude,,a dog
+    dog/003.jpg,relabel,cat,
+    dog/110.jpg,keep,,"dark, but a dog"
+
+An image decided ``exclude`` is not read, one decided ``relabel`` has the class in the column ``label``, and one decided
+``keep`` is not reported by `opsin check` again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from opsin.data.dataset import DataSet
+from opsin.data.readers.cells import Table, parse_table
+from opsin.data.readers.common import spoken
+from opsin.errors import DataError, nearest
+
+COLUMNS = ("image", "decision", "label", "reason")
+EXCLUDE, RELABEL, KEEP = "exclude", "relabel", "keep"
+WORDS = (EXCLUDE, RELABEL, KEEP)
+FILE = "decisions.csv"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One row.
+
+    Attributes:
+        image: The image's name in its data set.
+        decision: "exclude", "relabel" or "keep".
+        label: The class that a relabelled image has from now on; empty for the others.
+        reason: Why, in the words of who decided; may be empty.
+        line: Where the row stands in the file.
+    """
+
+    image: str
+    decision: str
+    label: str = ""
+    reason: str = ""
+    line: int = 0
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """The rows of one file.
+
+    Attributes:
+        path: The file.
+        rows: In its order, no image twice.
+    """
+
+    path: Path
+    rows: tuple[Decision, ...]
+
+    def images(self, word: str) -> frozenset[str]:
+        """Return the names of the images with one decision."""
+        return frozenset(row.image for row in self.rows if row.decision == word)
+
+    def counts(self) -> dict[str, int]:
+        """Return how many images there are of each decision."""
+        found = Counter(row.decision for row in self.rows)
+        return {word: found[word] for word in WORDS}
+
+    def describe(self) -> str:
+        """Return a sentence such as "12 images excluded, 3 relabelled by decisions.csv."; empty for no rows."""
+        said = {EXCLUDE: "excluded", RELABEL: "relabelled", KEEP: "looked at and kept"}
+        parts = [f"{number:,} {said[word]}" for word, number in self.counts().items() if number]
+        if not parts:
+            return ""
+        number, _, rest = parts[0].partition(" ")
+        first = f"{number} image{'' if number == '1' else 's'} {rest}"
+        return f"{', '.join([first, *parts[1:]])} by {self.path.name}."
+
+
+def default_place(source: Path) -> Path:
+    """Return where the decisions about a path lie: in the folder, or beside a file as ``scans.decisions.csv``."""
+    return source / FILE if source.is_dir() else source.with_name(f"{source.stem}.{FILE}")
+
+
+def is_decisions_file(path: Path) -> bool:
+    """Return whether a file is called like one of decisions, so that no reader takes it for a table of images."""
+    return path.name.lower() == FILE or path.name.lower().endswith(f".{FILE}")
+
+
+def read_decisions(path: Path) -> Decisions:
+    """Read a file of decisions.
+
+    Raises:
+        DataError: It cannot be read, a column is missing, a decision is unknown or incomplete, or an image is there
+            twice; the message names the line.
+    """
+    if not path.exists():
+        raise DataError(f"There is no file of decisions {path}; `opsin check` makes one, on the page it writes.")
+    table = parse_table(path, ",".join(COLUMNS), empty=True)
+    image, word = table.column("image"), table.column("decision")
+    label, reason = table.find("label"), table.find("reason")
+    first: dict[str, int] = {}
+    rows = []
+    for cells, line in zip(table.rows, table.lines, strict=True):
+        row = Decision(
+            cells[image],
+            cells[word].lower(),
+            "" if label is None else cells[label],
+            "" if reason is None else cells[reason],
+            line,
+        )
+        _check_row(table, row)
+        if row.image in first:
+            raise DataError(
+                f"{path}, lines {first[row.image]} and {line}: both decide about {row.image}; keep one of the two rows."
+            )
+        first[row.image] = line
+        rows.append(row)
+    return Decisions(path, tuple(rows))
+
+
+def _check_row(table: Table, row: Decision) -> None:
+    where = f"{table.path}, line {row.line}"
+    if not row.image:
+        raise DataError(f"{where}: no image is named; fill in its name or remove the row.")
+    if row.decision not in WORDS:
+        hint = nearest(row.decision, WORDS)
+        raise DataError(f"{where}: the decision {row.decision!r} is not known{hint}; write {spoken(WORDS, 'or')}.")
+    if row.decision == RELABEL and not row.label:
+        raise DataError(f"{where}: {row.image} is relabelled, but the column label is empty; name its class there.")
+    if row.decision != RELABEL and row.label:
+        raise DataError(
+            f"{where}: a label goes with relabel only, but {row.image} is decided {row.decision!r}; write relabel, or "
+            "empty the column label of this row."
+        )
+
+
+def apply_decisions(dataset: DataSet, decisions: Decisions) -> DataSet:
+    """Return the data set without its excluded images and with the new labels of the relabelled ones.
+
+    Raises:
+        DataError: A row names an image or a class that the data set does not have, or no image is left.
+    """
+    number = len(dataset)
+    places = {dataset.images.name(index): index for index in range(number)}
+    classes = {name: label for label, name in enumerate(dataset.classes)}
+    labels, kept, rows = dataset.labels.copy(), np.ones(number, bool), []
+    for row in decisions.rows:
+        name = row.image if row.image in places else row.image.replace("\\", "/")  # as Windows writes it
+        if name not in places:
+            raise DataError(
+                f"{decisions.path}, line {row.line}: {dataset.name} has no image {row.image}{_near(row.image, places)}"
+                "; correct the name or remove the row."
+            )
+        if row.decision == RELABEL and row.label not in classes:
+            raise DataError(
+                f"{decisions.path}, line {row.line}: {dataset.name} has no class {row.label!r}"
+                f"{nearest(row.label, classes)}; name one of its classes."
+            )
+        if row.decision == RELABEL:
+            labels[places[name]] = classes[row.label]
+        kept[places[name]] = row.decision != EXCLUDE
+        rows.append(replace(row, image=name))
+    if not kept.any():
+        raise DataError(f"{decisions.path} excludes all {number:,} images of {dataset.name}; remove some of its rows.")
+    decided = replace(decisions, rows=tuple(rows))
+    notes = (*dataset.notes, *([decided.describe()] if rows else []))
+    changed = replace(dataset, labels=labels, notes=notes, decisions=decided)
+    return changed if kept.all() else changed.subset(np.flatnonzero(kept))
+
+
+def _near(name: str, names: dict[str, int]) -> str:
+    """Return a hint at images of the same file name, or almost the same, elsewhere."""
+    alike = [known for known in names if os.path.basename(known) == os.path.basename(name)]
+    return nearest(name, alike) or nearest(name, list(names)[:10_000])
