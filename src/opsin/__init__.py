@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 # Imported on first use, so that `import opsin` and `opsin --help` need neither torch nor matplotlib.
 _LAZY = {
     "train": "opsin.workflow",
+    "cross_validate": "opsin.crossvalidation",
     "evaluate": "opsin.evaluating",
     "examine": "opsin.evaluating",
     "predict": "opsin.workflow",
@@ -30,6 +31,7 @@ __all__ = [
     "Recipe",
     "OpsinError",
     "Run",
+    "cross_validate",
     "evaluate",
     "examine",
     "load_run",
@@ -40,6 +42,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from opsin.crossvalidation import cross_validate
     from opsin.data.reading import read_dataset
     from opsin.errors import OpsinError
     from opsin.evaluating import evaluate, examine

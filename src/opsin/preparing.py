@@ -151,7 +151,27 @@ def prepare(recipe: Recipe, dataset: DataSet, *, progress: Callable[[int, int], 
     if pixels.unreadable:
         dataset = _leave_out(dataset, pixels, recipe.data.skip_unreadable)
         pixels = load_pixels(dataset.images, preprocessing, budget=budget, progress=progress)
-    digests = pixels.digests()
+    return _share_out(recipe, dataset, pixels, pixels.digests(), look.sizes)
+
+
+def prepare_other_split(prepared: Prepared, asked: Recipe) -> Prepared:
+    """Share images that are decoded already out in another way.
+
+    Args:
+        prepared: The images.
+        asked: What the user asked for; it differs in the seed and the fold of the split, and nowhere else.
+
+    Raises:
+        DataError: The images cannot be shared out so.
+        RecipeError: Settings contradict each other.
+    """
+    recipe = replace(prepared.recipe, split=asked.split, training=asked.training)
+    return _share_out(recipe, prepared.dataset, prepared.pixels, prepared.digests, prepared.sizes)
+
+
+def _share_out(recipe: Recipe, dataset: DataSet, pixels: Pixels, digests: NDArray[np.uint64], sizes: str) -> Prepared:
+    """Split decoded images and fill in what the recipe still leaves open."""
+    preprocessing = _preprocessing(recipe)
     split = split_samples(dataset, digests, recipe.split)
     training = split.indices(TRAIN)
     if not recipe.network.pretrained:
@@ -161,7 +181,7 @@ def prepare(recipe: Recipe, dataset: DataSet, *, progress: Callable[[int, int], 
     names = [dataset.images.name(index) for index in range(len(dataset))]
     fingerprint = _fingerprint(names, dataset, digests, split)
     labels = torch.from_numpy(dataset.labels.astype(np.int64))
-    return Prepared(recipe, dataset, pixels, labels, digests, split, preprocessing, look.sizes, fingerprint)
+    return Prepared(recipe, dataset, pixels, labels, digests, split, preprocessing, sizes, fingerprint)
 
 
 def _preprocessing(recipe: Recipe) -> Preprocessing:

@@ -207,10 +207,19 @@ class RunFolder:
 
     def digests(self, *splits: str) -> NDArray[np.uint64]:
         """Return the digests of the pixels of all images in some splits, uint64 ``(N,)``."""
+        with damage_explained(self.path / "split.csv"):
+            chosen = [int(row["digest"], 16) for row in self.split_rows() if row["split"] in splits]
+        return np.array(chosen, np.uint64)
+
+    def split_rows(self) -> list[dict[str, str]]:
+        """Return the rows of ``split.csv``: ``{"image", "class", "split", "group", "digest"}``.
+
+        Raises:
+            RunError: The file is missing or damaged.
+        """
         path = self.path / "split.csv"
         with damage_explained(path), path.open(newline="", encoding="utf-8") as file:
-            chosen = [int(row["digest"], 16) for row in csv.DictReader(file) if row["split"] in splits]
-        return np.array(chosen, np.uint64)
+            return list(csv.DictReader(file))
 
     def groups(self, split: str) -> NDArray[np.str_] | None:
         """Return which group each image of a split is from, ``(N,)``; None where each image stands for itself.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -77,13 +77,8 @@ def train(
         TrainingError: The loss is not a number any more; the last good weights are kept.
     """
     console = Console(quiet=quiet)
-    asked = from_settings(settings, _as_recipe(recipe))
-    if not isinstance(data, DataSet):
-        source = _source(data if data is not None else asked.data.source)
-        asked = asked.merge({"data": {"source": source, "decisions": _source(asked.data.decisions)}})
-    asked = asked.merge({"split": {"file": _source(asked.split.file)}})
-    dataset = data if isinstance(data, DataSet) else read_source(asked, data_root)
-    identity = f"{asked.hash}-{stamp(dataset)}"
+    asked, dataset = ask(data, recipe, settings, data_root)
+    identity = identify(asked, dataset)
     if resume and (found := _same_run(Path(out) if out is not None else None, Path(runs), identity)) is not None:
         return resume_run(found, dataset=dataset, quiet=quiet, callbacks=callbacks)
     if out is not None:
@@ -91,13 +86,60 @@ def train(
     with decoding(console) as progress:
         prepared = prepare(asked, dataset, progress=progress)
     tell_data(console, prepared)
-    session = _create_session(prepared)
-    tell_network(console, session)
-    place = Path(out) if out is not None else _free_place(Path(runs), prepared.dataset.name, session.recipe)
     root = str(Path(data_root).resolve()) if data_root is not None else ""
     facts = {"asked": identity, "anonymous": anonymous, "examine": examine, "data_root": root}
-    facts |= {"process": this_process()}
-    folder = RunFolder.create(place, session.recipe, **facts, **_describe(session))
+    return train_prepared(
+        prepared, Path(out) if out is not None else Path(runs), facts, console, callbacks, out is None
+    )
+
+
+def ask(
+    data: str | Path | DataSet | None,
+    recipe: Recipe | str | Path | None,
+    settings: Mapping[str, Any],
+    data_root: str | Path | None = None,
+) -> tuple[Recipe, DataSet]:
+    """Put together what was asked for, as `train` takes it: the recipe with all its paths in full, and the data.
+
+    Raises:
+        RecipeError: A setting is unknown or out of range.
+        DataError: The data cannot be read.
+    """
+    asked = from_settings(settings, Recipe.read(recipe) if isinstance(recipe, str | Path) else recipe)
+    if not isinstance(data, DataSet):
+        source = _source(data if data is not None else asked.data.source)
+        asked = asked.merge({"data": {"source": source, "decisions": _source(asked.data.decisions)}})
+    asked = asked.merge({"split": {"file": _source(asked.split.file)}})
+    return asked, data if isinstance(data, DataSet) else read_source(asked, data_root)
+
+
+def identify(asked: Recipe, dataset: DataSet) -> str:
+    """Return text that is equal for runs that were asked for in the same words on the same data."""
+    return f"{asked.hash}-{stamp(dataset)}"
+
+
+def train_prepared(
+    prepared: Prepared,
+    place: Path,
+    facts: dict[str, Any],
+    console: Console,
+    callbacks: Sequence[Callback] = (),
+    below: bool = False,
+) -> Run:
+    """Train, evaluate and report on data that are ready.
+
+    Args:
+        prepared: The data and the resolved recipe.
+        place: The run folder.
+        facts: What ``run.json`` says beside what follows from the data: asked, anonymous, examine, data_root.
+        console: Where to say what is done.
+        callbacks: Further watchers of the loop.
+        below: Make a new run folder below ``place`` instead.
+    """
+    session = _create_session(prepared)
+    tell_network(console, session)
+    place = _free_place(place, prepared.dataset.name, session.recipe) if below else place
+    folder = RunFolder.create(place, session.recipe, **facts, process=this_process(), **_describe(session))
     return _train(folder, session, console, callbacks)
 
 
@@ -251,10 +293,6 @@ def _write_tables(folder: RunFolder, session: Session) -> None:
     prepared = session.prepared
     folder.write("preprocessing.json", {"classes": list(prepared.dataset.classes), **prepared.preprocessing.to_dict()})
     folder.write_split(prepared.rows())
-
-
-def _as_recipe(recipe: Recipe | str | Path | None) -> Recipe | None:
-    return Recipe.read(recipe) if isinstance(recipe, str | Path) else recipe
 
 
 def _source(data: str | Path) -> str:

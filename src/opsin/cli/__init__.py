@@ -23,6 +23,7 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells report a program ended by Ctrl-C
 # Verb -> the module that holds it, and its line in `opsin --help`.
 VERBS = {
     "train": ("train", "Train a network on labelled images, test it, and write the report."),
+    "crossval": ("crossval", "Train on all folds but one in turn and score every image by a network new to it."),
     "lr-find": ("train", "Draw the loss against the learning rate and suggest a rate."),
     "evaluate": ("runs", "Score a run on its test split, on another split, or on other data."),
     "examine": ("examine", "Examine a trained network further, as is done at the end of training."),

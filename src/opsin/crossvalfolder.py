@@ -1,0 +1,134 @@
+"""The folder of a cross-validation: a run for each fold, and what they say together.
+
+::
+
+    crossval.json        state, recipe, folds, the scores of each run, pooled scores with intervals, spread over folds
+    fold-0/ ...          the run of each fold; with repeats, those of the second are called repeat-1-fold-0 ...
+    predictions.csv      a row per image: true and predicted class by the network that had not seen it; with repeats,
+                         those of the second are in predictions-1.csv ...
+    crossval.html        all of it for people
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import opsin
+from opsin.data.dataset import TEST
+from opsin.errors import OpsinError, RunError
+from opsin.evaluation.out_of_fold import OutOfFold
+from opsin.files import damage_explained, write_json
+from opsin.runfolder import FORMAT, RunFolder, write_predictions
+from opsin.tasks.predictions import Classified
+
+FILE = "crossval.json"
+
+
+class CrossvalFolder:
+    """Read and write the files of one cross-validation.
+
+    Args:
+        path: A folder that holds a ``crossval.json``; use `create` for a new one.
+
+    Raises:
+        RunError: There is none, it is damaged, or of another format version.
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        if not (self.path / FILE).exists():
+            raise RunError(f"{self.path} is no cross-validation: it has no {FILE}.")
+        info = self.info
+        if info.get("format") != FORMAT:
+            raise RunError(
+                f"{self.path} has format {info.get('format')}, written by Opsin {info.get('opsin', '(unknown)')}; "
+                f"Opsin {opsin.__version__} reads format {FORMAT}. Make it anew in another folder (--out)."
+            )
+
+    @classmethod
+    def create(cls, path: Path, **facts: Any) -> CrossvalFolder:
+        """Begin a cross-validation, or go on with the one that is there.
+
+        Raises:
+            RunError: The folder holds something else.
+        """
+        if not (path / FILE).exists():
+            RunFolder.check_free(path)
+            path.mkdir(parents=True, exist_ok=True)
+            write_json(path / FILE, {"format": FORMAT, "opsin": opsin.__version__})
+        folder = cls(path)
+        folder.update(state="training", **facts)
+        return folder
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """What ``crossval.json`` holds."""
+        with damage_explained(self.path / FILE):
+            info = json.loads((self.path / FILE).read_text(encoding="utf-8"))
+            if not isinstance(info, dict):
+                raise ValueError("it holds no table")
+        return info
+
+    def update(self, **values: Any) -> None:
+        """Set entries of ``crossval.json``."""
+        write_json(self.path / FILE, self.info | values)
+
+    def place(self, repeat: int, fold: int) -> Path:
+        """Return the folder of a run."""
+        return self.path / (f"fold-{fold}" if not repeat else f"repeat-{repeat}-fold-{fold}")
+
+    def runs(self) -> list[RunFolder]:
+        """Return the runs, repeat by repeat and fold by fold.
+
+        Raises:
+            RunError: A run is missing or damaged.
+        """
+        info = self.info
+        return [
+            RunFolder(self.place(repeat, fold)) for repeat in range(info["repeats"]) for fold in range(info["folds"])
+        ]
+
+    def out_of_fold(self) -> OutOfFold:
+        """Return the predictions of every image by the networks that had not seen it.
+
+        Raises:
+            RunError: A run is damaged, or not finished.
+        """
+        runs = self.runs()
+        names: list[str] = []
+        labels, probabilities = [], []
+        for run in runs:
+            some, truth, predictions = run.predictions(TEST)
+            names += some
+            labels.append(truth)
+            probabilities.append(predictions.probabilities)
+        groups = None
+        if runs[0].info["data"]["groups"]:
+            group_of = {row["image"]: row["group"] for row in runs[0].split_rows()}
+            groups = np.array([group_of[name] for name in names])
+        together = Classified(np.concatenate(probabilities))
+        return OutOfFold(names, np.concatenate(labels), together, groups, self.info["repeats"])
+
+    def write_predictions(self, pooled: OutOfFold, classes: tuple[str, ...]) -> None:
+        """Write ``predictions.csv``, and one more for each further repeat."""
+        for repeat in range(pooled.repeats):
+            part = pooled.part(repeat)
+            path = self.path / (f"predictions-{repeat}.csv" if repeat else "predictions.csv")
+            write_predictions(path, part.names, classes, part.predictions, part.labels)
+
+
+def list_crossvals(folder: Path) -> list[CrossvalFolder]:
+    """Return the finished cross-validations directly below a folder, by name; damaged ones are passed over."""
+    found = []
+    for path in sorted(folder.glob(f"*/{FILE}")):
+        try:
+            crossval = CrossvalFolder(path.parent)
+            if crossval.info.get("state") == "finished":
+                found.append(crossval)
+        except OpsinError:
+            continue
+    return found
