@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from opsin.runfolder import RunFolder
 
 # Name -> the module that holds it, and what it finds out, for `opsin examine --help`.
-EXAMINATIONS: dict[str, tuple[str, str]] = {}
+EXAMINATIONS: dict[str, tuple[str, str]] = {
+    "robustness": ("opsin.examining.robustness", "accuracy under corruptions and in simulated laboratories"),
+}
 
 
 def _nothing(done: int, total: int) -> None:
