@@ -14,6 +14,7 @@
     predictions-test.csv   a row per image: true and predicted class, all probabilities
     thumbnails-test.npz    small pictures of the images that the report's gallery shows
     scorecard.json         split -> score -> value, low, high, method, n
+    robustness.json        accuracy under corruptions and in simulated laboratories, where the run was examined
     verdict.json           the findings in plain language
     looks.jsonl            every time the locked test split was opened
     report.html            all of it for people
@@ -184,6 +185,11 @@ class RunFolder:
     def verdict(self) -> list[dict[str, str]]:
         """Findings: ``{"kind", "severity", "sentence", "evidence", "advice"}``."""
         return self.read("verdict.json", list) if (self.path / "verdict.json").exists() else []
+
+    @property
+    def robustness(self) -> dict[str, Any]:
+        """What `opsin.evaluation.robustness` found out; empty where the network was not examined."""
+        return self.read("robustness.json") if (self.path / "robustness.json").exists() else {}
 
     @property
     def looks(self) -> list[dict[str, Any]]:

@@ -312,6 +312,10 @@ def test_findings_are_complete_and_advise_real_flags():
         curves(*[np.linspace(1, 0.5, 4)] * 2, np.linspace(0.2, 0.4, 4), np.full(4, 0.3)), scorecard, information()
     )
     findings += diagnose([], {"test": scores_of(np.full((3, 3), 10))}, information((30, 30, 30), (30, 30, 30)))
+    fragile = {"title": "noise", "flag": "--noise 0.1", "severities": [{"severity": 2, "amount": "some", "value": 0.6}]}
+    fragile["severities"][0] |= {"lost": 40, "gained": 0, "n": 100}
+    found = {"clean": {"value": 1.0}, "corruptions": [fragile]}
+    findings += diagnose([], GOOD_CARD, information(), GOOD, 0.0, found)
     assert {finding.kind for finding in findings} >= HEADLINES.keys() - {"healthy", "slow-start"}
     for finding in findings:
         assert list(finding.to_dict()) == [field.name for field in dataclasses.fields(Finding)]

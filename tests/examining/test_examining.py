@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import shutil
 import sys
 import types
 
@@ -44,6 +45,18 @@ def order(monkeypatch):
     return order
 
 
+@pytest.fixture(scope="module")
+def unexamined(tmp_path_factory):
+    return opsin.train("digits", out=tmp_path_factory.mktemp("runs") / "run", examine=False, **QUICK)
+
+
+@pytest.fixture
+def run(unexamined, tmp_path):
+    """A run that was not examined, for one test to change."""
+    shutil.copytree(unexamined.path, tmp_path / "run")
+    return opsin.load_run(tmp_path / "run")
+
+
 def test_training_examines_the_best_weights_on_validation(order, tmp_path):
     run = opsin.train("digits", out=tmp_path / "run", **QUICK)
     assert order == ["first", "second"]
@@ -52,8 +65,7 @@ def test_training_examines_the_best_weights_on_validation(order, tmp_path):
     assert [look["split"] for look in run.folder.looks] == ["test"]
 
 
-def test_a_run_that_was_not_examined_can_be_later(order, tmp_path):
-    run = opsin.train("digits", out=tmp_path / "run", examine=False, **QUICK)
+def test_a_run_that_was_not_examined_can_be_later(order, run):
     assert order == [] and not (run.path / "first.json").exists()
     before = run.report.stat().st_mtime_ns
     assert opsin.examine(run, only=["second"], quiet=True) == order == ["second"]
@@ -80,16 +92,14 @@ def test_an_unknown_examination_is_refused_before_anything_is_read(order, tmp_pa
     assert check_names(["second", "first"]) == ["first", "second"]
 
 
-def test_an_unscored_run_says_what_to_do(order, tmp_path):
-    run = opsin.train("digits", out=tmp_path / "run", examine=False, **QUICK)
+def test_an_unscored_run_says_what_to_do(order, run):
     (run.path / "scorecard.json").unlink()
     with pytest.raises(RunError, match=r"not scored yet.*--resume"):
         opsin.examine(run, quiet=True)
 
 
-def test_examinations_are_told_their_progress(order, tmp_path):
+def test_examinations_are_told_their_progress(order, run):
     """The bar is drawn by `examine`; what an examination calls is never missing."""
-    run = opsin.train("digits", out=tmp_path / "run", examine=False, **QUICK)
     subject = examining.Subject(
         run.predictor,
         pixels=torch.zeros(3, 8, 8, 1, dtype=torch.uint8),

@@ -179,7 +179,8 @@ def _compress(images: Tensor, amount: float, way: Tensor, generator: torch.Gener
 
 
 def _pixelate(images: Tensor, amount: float, way: Tensor, generator: torch.Generator) -> Tensor:
-    size = tuple(max(2, round(side / (1 + amount))) for side in images.shape[2:])
+    factor = 1 + amount * min(1.0, min(images.shape[2:]) / SMALLEST)
+    size = tuple(max(2, round(side / factor)) for side in images.shape[2:])
     few = interpolate(images, size=size, mode="bilinear", antialias=True)
     return interpolate(few, size=images.shape[2:], mode="bilinear")
 

@@ -8,6 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from opsin.evaluation.diagnosis_learning import last_scores, learning_findings
+from opsin.evaluation.diagnosis_robustness import robustness_findings
 from opsin.evaluation.diagnosis_scores import (
     certainty_findings,
     has_learned,
@@ -20,7 +21,9 @@ from opsin.evaluation.finding import SEVERITIES, Finding, counts_of, number, wit
 __all__ = ["Finding", "diagnose", "headline"]
 
 # What a run may have and still be called healthy.
-HARMLESS = frozenset({"weak-class", "still-improving", "slow-start", "few-groups", "unreadable-images", "starved"})
+HARMLESS = frozenset(
+    {"weak-class", "still-improving", "slow-start", "few-groups", "unreadable-images", "starved", "fragile"}
+)
 
 # Kinds in the order in which they are told where they are equally severe, each with its words for the headline.
 HEADLINES = {
@@ -31,6 +34,7 @@ HEADLINES = {
     "imbalance": "rare classes suffer",
     "weak-class": "a class is often missed",
     "miscalibrated": "its probabilities are off",
+    "fragile": "a mild change of the images makes it fail",
     "few-test-images": "too few test images to be sure",
     "few-training-images": "few training images",
     "few-groups": "few groups, so indicative",
@@ -48,6 +52,7 @@ def diagnose(
     info: dict[str, Any],
     confusion: NDArray | None = None,
     overconfidence: float | None = None,
+    robustness: dict[str, Any] | None = None,
 ) -> list[Finding]:
     """Read a run as an experienced person would.
 
@@ -59,6 +64,8 @@ def diagnose(
         info: ``run.json``; what it lacks is not commented on.
         confusion: int64 ``(C, C)`` of the split that is read, to say what a class is taken for.
         overconfidence: Mean confidence minus accuracy on that split, to say in which direction probabilities are off.
+
+        robustness: ``robustness.json``, where the network was examined.
 
     Returns:
         Findings, the most severe first; at least one where there are scores: ``healthy`` where nothing is wrong.
@@ -72,6 +79,7 @@ def diagnose(
         found += certainty_findings(scores, split)
         if learned:
             found += score_findings(scores, info, confusion, overconfidence)
+            found += robustness_findings(robustness or {})
         else:
             found.append(nothing_learned(scores, counts_of(info, split), split))
     gap = split_gap(scorecard)

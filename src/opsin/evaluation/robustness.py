@@ -9,7 +9,6 @@ people) comes on top.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from opsin.data.corruptions import CORRUPTIONS, SEVERITIES, corrupt_by
+from opsin.evaluation.elsewhere import foretell
 from opsin.evaluation.intervals import wilson
 from opsin.recipe import AugmentationRecipe
 
@@ -25,7 +25,6 @@ LABORATORIES = 30
 STRONGEST = 3.0  # of the severities 0 to 5; up to here a person is still sure of the picture
 # What differs from laboratory to laboratory, in the order in which it happens on the way from specimen to file.
 LABORATORY = ("stain", "brightness", "scale", "blur", "cast", "contrast", "saturation", "noise", "jpeg")
-COVERAGE = 0.8  # part of the laboratories between the bounds that are told
 AT_ONCE = 256  # images that are corrupted at a time
 
 # Gives the predicted class, int64 (N,), of images uint8 (N, C, H, W).
@@ -95,7 +94,13 @@ def measure_corruptions(
     for name in applicable(images):
         corruption = CORRUPTIONS[name]
         seen = corruption.seen(augmentation)
-        row: dict[str, Any] = {"name": name, "title": corruption.title, "seen": seen, "severities": []}
+        row: dict[str, Any] = {
+            "name": name,
+            "title": corruption.title,
+            "flag": corruption.flag,
+            "seen": seen,
+            "severities": [],
+        }
         for severity in severities:
             after = predict_corrupted(predict, images, {name: severity}, {}) == labels
             progress()
@@ -180,25 +185,3 @@ def simulate_laboratories(
     counts = np.bincount(labels, minlength=classes).tolist()
     found = {"number": number, "strongest": strongest, "images": counts, "right": right, "severities": drawn}
     return found | foretell(found, counts)
-
-
-def foretell(laboratories: dict[str, Any], counts: Sequence[int]) -> dict[str, float]:
-    """Return the accuracy to expect in another laboratory.
-
-    Args:
-        laboratories: From `simulate_laboratories`.
-        counts: int ``(classes,)``; how many images of each class there are, as far as that is known. Classes of which
-            no image was in the simulation are left out.
-
-    Returns:
-        ``expected`` (the median laboratory), ``low`` and ``high`` (the central 80 % lie between them), and ``worst``;
-        nan where none of the classes was in the simulation.
-    """
-    images = np.array(laboratories["images"], float)
-    weights = np.where(images > 0, np.array(counts, float), 0)
-    if not weights.sum():
-        return dict.fromkeys(("expected", "low", "high", "worst"), math.nan)
-    recalls = np.array(laboratories["right"], float) / np.maximum(images, 1)
-    accuracies = recalls @ weights / weights.sum()
-    low, expected, high = np.quantile(accuracies, [0.5 - COVERAGE / 2, 0.5, 0.5 + COVERAGE / 2])
-    return {"expected": float(expected), "low": float(low), "high": float(high), "worst": float(accuracies.min())}

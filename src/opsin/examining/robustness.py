@@ -27,19 +27,21 @@ MOST_IMAGES = 1_000
 FEWEST_IMAGES = 100
 FEW_SEVERITIES = (2, 4)
 PART_OF_TRAINING = 0.05  # a forward pass is a third of a training step
+CHEAP = 3e11  # multiplications, some ten seconds on a laptop, that are always spent
 
 
 def examine(folder: RunFolder, subject: Subject) -> None:
     """Measure how the accuracy on validation images holds up, and write ``robustness.json``.
 
-    As many images are used, at most 1,000, as cost a twentieth of what training has cost. Where that is fewer than 100
-    images, 100 are used at two severities rather than five.
+    As many images are used, at most 1,000, as cost a twentieth of what training has cost, or some ten seconds. Where
+    that is fewer than 100 images, 100 are used at two severities rather than five.
     """
     rows = subject.rows[VALIDATION]
     kinds = len(applicable(_channels_first(subject.pixels[rows[:1]])))
     passes = 1 + kinds * len(SEVERITIES) + LABORATORIES
     trained = 3 * len(folder.history) * len(subject.rows[TRAIN])
-    number = int(PART_OF_TRAINING * trained / passes)
+    cheap = CHEAP / max(folder.info["network"]["macs"], 1)
+    number = int(max(PART_OF_TRAINING * trained, cheap) / passes)
     severities = SEVERITIES if number >= FEWEST_IMAGES or len(rows) < FEWEST_IMAGES else FEW_SEVERITIES
     chosen = rows[choose_images(subject.labels[rows], min(max(number, FEWEST_IMAGES), MOST_IMAGES))]
     images, labels = _channels_first(subject.pixels[torch.from_numpy(chosen)]), subject.labels[chosen]

@@ -1,0 +1,69 @@
+"""What to expect on other people's images: corruptions and simulated laboratories."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from markupsafe import Markup
+
+from opsin.evaluation.elsewhere import foretell, laboratory_accuracies
+from opsin.reporting.figures_elsewhere import plot_laboratories
+from opsin.reporting.page import Page
+from opsin.reporting.style import figure_to_svg
+
+OWN = ("train", "validation", "test")
+SUFFERING, SUFFERS = 5, 0.1  # how many classes are named, and the loss of recall from which on one is
+
+
+def facts(page: Page) -> dict[str, Any] | None:
+    """Return what the examination ``robustness`` found; None where it was not made."""
+    found = page.run.robustness
+    if not found:
+        return None
+    laboratories, clean = found["laboratories"], found["clean"]
+    titles = {row["name"]: row["title"] for row in found["corruptions"]}
+    suffering = [row for row in found["classes"] if row["clean"] - row["corrupted"] >= SUFFERS]
+    return {
+        "images": found["images"],
+        "of": found["of"],
+        "home": clean["value"],
+        "expected": laboratories["expected"],
+        "low": laboratories["low"],
+        "high": laboratories["high"],
+        "worst_laboratory": laboratories["worst"],
+        "laboratories": laboratories["number"],
+        "differences": [titles[name] for name in laboratories["severities"][0]],
+        "strongest": laboratories["strongest"],
+        "figure": _figure(page, laboratories, clean["value"]),
+        "measured_elsewhere": _measured(page, laboratories),
+        "severities": found["severities"],
+        "corruptions": [
+            row | {"severities": [_cell(entry, clean) for entry in row["severities"]]} for row in found["corruptions"]
+        ],
+        "mean": found["mean"],
+        "worst": found["worst"],
+        "suffering": suffering[:SUFFERING],
+        "unseen": sum(not row["seen"] for row in found["corruptions"]),
+    }
+
+
+def _cell(entry: dict[str, Any], clean: dict[str, Any]) -> dict[str, Any]:
+    """Add how much is lost, 0 to 1, for the color of the cell."""
+    return entry | {"loss": max(0.0, clean["value"] - entry["value"]) / max(clean["value"], 1e-9)}
+
+
+def _measured(page: Page, laboratories: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what was measured on other data, each beside what the simulation foretells for its classes."""
+    rows: list[dict[str, Any]] = []
+    for name, scores in page.run.scorecard.items():
+        if name not in OWN and scores.get("accuracy"):
+            counts = [scores.get(f"recall/{label}", {}).get("n", 0) for label in page.classes]
+            title = f"other images {len(rows) + 1}" if page.anonymous else name
+            rows.append({"name": title, "accuracy": scores["accuracy"], **foretell(laboratories, counts)})
+    return rows
+
+
+def _figure(page: Page, laboratories: dict[str, Any], home: float) -> Markup:
+    accuracies = laboratory_accuracies(laboratories, laboratories["images"])
+    figure = plot_laboratories(accuracies, (laboratories["low"], laboratories["high"]), home)
+    return figure_to_svg(figure, "laboratories", "accuracy in each simulated laboratory, and at home")
