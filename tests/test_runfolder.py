@@ -185,3 +185,19 @@ def test_runs_are_listed_newest_first(tmp_path):
         folder.write("run.json", info | {"created": f"2026-01-0{day}T00:00:00+00:00"})
     assert [run.name for run in list_runs(tmp_path)] == ["c", "b", "a"]
     assert list_runs(tmp_path / "none") == []
+
+
+@pytest.mark.parametrize(
+    ("classes", "counts", "chosen", "positive"),
+    [
+        (["melanoma", "nevus"], [10, 90], None, "melanoma"),
+        (["benign", "malignant"], [90, 10], None, "malignant"),
+        (["no", "yes"], [50, 50], None, "yes"),
+        (["melanoma", "nevus"], [10, 90], "nevus", "nevus"),
+        (["a", "b", "c"], [10, 90, 10], None, None),
+    ],
+)
+def test_of_two_classes_the_rarer_is_looked_for_unless_another_is_chosen(tmp_path, classes, counts, chosen, positive):
+    run = RunFolder.create(tmp_path / "run", Recipe(), data={"counts": {"train": counts}}, positive=chosen)
+    run.write("preprocessing.json", {"classes": classes})
+    assert run.positive == positive

@@ -50,7 +50,7 @@ def assess(
     folder.write_predictions(name, names, labels, predictions)
     rows = select(labels, predictions)
     folder.write_thumbnails(name, rows, thumbnails([picture(int(row)) for row in rows]))
-    scores = to_json(score(predictions, labels, folder.classes, groups))
+    scores = to_json(score(predictions, labels, folder.classes, groups, folder.positive))
     folder.write("scorecard.json", folder.scorecard | {name: scores})
     return scores
 

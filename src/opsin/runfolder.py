@@ -149,6 +149,18 @@ class RunFolder:
             return tuple(self.read("preprocessing.json")["classes"])
 
     @property
+    def positive(self) -> str | None:
+        """Of two classes the one that is looked for, None where there are not two.
+
+        The one chosen with ``opsin report --positive``; otherwise the rarer in training, of equally many the last.
+        """
+        classes, info = self.classes, self.info
+        if len(classes) != 2:
+            return None
+        first, last = info.get("data", {}).get("counts", {}).get("train", (1, 1))
+        return info.get("positive") or classes[0 if first < last else 1]
+
+    @property
     def history(self) -> list[dict[str, Any]]:
         """One entry per epoch: ``{"epoch": 1, "learning_rate": …, "train": {score: value}, "validation": {…}}``."""
         return read_json_lines(self.path / "history.jsonl")

@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from opsin.evaluation import intervals
+from opsin.evaluation.groups import group_method, groups_behind
 from opsin.evaluation.intervals import wilson
-from opsin.evaluation.scorecard import OVERALL, group_method, groups_behind, score, to_json
+from opsin.evaluation.scorecard import OVERALL, PER_CLASS, score, to_json
 from opsin.metrics import classification as metrics
+from opsin.metrics.thresholds import average_precision, roc_auc
 from opsin.tasks.predictions import Classified
 
 
@@ -46,21 +48,49 @@ def test_values_equal_independent_references(groups):
     predictions, labels, group_of = simulate(np.random.default_rng(0), 500, [0.5, 0.3, 0.15, 0.05], 1.5, groups, 0.2)
     scores = score(predictions, labels, names(4), group_of)
     predicted = predictions.labels
-    assert list(scores)[:5] == list(OVERALL)
-    assert list(scores)[5:8] == ["recall/class 0", "precision/class 0", "f1/class 0"]
+    assert list(scores)[:7] == list(OVERALL)
+    assert list(scores)[7:12] == [f"{kind}/class 0" for kind in PER_CLASS]
+    exact = predictions.probabilities.astype(float)
+    exact /= exact.sum(axis=1, keepdims=True)
+    one_hot = np.eye(4)[labels]
     expected = {
         "accuracy": sklearn.metrics.accuracy_score(labels, predicted),
         "balanced_accuracy": sklearn.metrics.balanced_accuracy_score(labels, predicted),
         "macro_f1": sklearn.metrics.f1_score(labels, predicted, average="macro"),
+        "roc_auc": sklearn.metrics.roc_auc_score(labels, exact, multi_class="ovr", average="macro"),
+        "average_precision": sklearn.metrics.average_precision_score(one_hot, predictions.probabilities),
         "log_loss": sklearn.metrics.log_loss(labels, predictions.probabilities),
         "calibration_error": metrics.calibration_error(labels, predictions.probabilities),
     }
+    areas = sklearn.metrics.roc_auc_score(one_hot, predictions.probabilities, average=None)
+    precisions = sklearn.metrics.average_precision_score(one_hot, predictions.probabilities, average=None)
+    for index in range(4):
+        expected |= {f"auc/class {index}": areas[index], f"average_precision/class {index}": precisions[index]}
     per_class = sklearn.metrics.precision_recall_fscore_support(labels, predicted)
     for kind, values in zip(("precision", "recall", "f1"), per_class, strict=False):
         expected |= {f"{kind}/class {index}": value for index, value in enumerate(values)}
     assert {name: interval.value for name, interval in scores.items()} == pytest.approx(expected, abs=1e-6)
     for interval in scores.values():
         assert interval.low < interval.value < interval.high
+
+
+def test_of_two_classes_the_positive_one_is_ranked():
+    predictions, labels, _ = simulate(np.random.default_rng(0), 200, [0.8, 0.2], 1.0)
+    for positive in (0, 1, None):
+        scores = score(predictions, labels, names(2), positive=None if positive is None else f"class {positive}")
+        index = 1 if positive is None else positive
+        true, given = labels == index, predictions.probabilities[:, index]
+        assert scores["roc_auc"].value == pytest.approx(sklearn.metrics.roc_auc_score(true, given))
+        expected = sklearn.metrics.average_precision_score(true, given)
+        assert scores["average_precision"].value == pytest.approx(expected)
+        assert scores["average_precision"] == scores[f"average_precision/class {index}"]
+
+
+def test_a_perfect_ranking_is_as_sure_as_its_rarer_class():
+    labels = np.repeat([0, 1], [50, 10])
+    area = score(certain(labels, 2), labels, names(2))["roc_auc"]
+    assert (area.value, area.high, area.method) == (1, 1, "Wilson bound")
+    assert area.low == pytest.approx(wilson(10, 10).low)
 
 
 def test_methods_and_numbers_are_stated():
@@ -78,7 +108,8 @@ def test_methods_and_numbers_are_stated():
     assert single["calibration_error"].method == "reflected bootstrap"
     assert single["recall/a"].n == (labels == 0).sum() and single["precision/a"].n == (predictions.labels == 0).sum()
     grouped = score(predictions, labels, ["a", "b/c"], np.array([f"patient {group}" for group in group_of]))
-    assert {interval.method for interval in grouped.values()} == {"cluster bootstrap, 16 groups: indicative"}
+    methods = ("cluster bootstrap", "clustered DeLong", "clustered jackknife")
+    assert {interval.method for interval in grouped.values()} == {f"{name}, 16 groups: indicative" for name in methods}
     assert grouped["accuracy"].n == 300
 
 
@@ -216,6 +247,9 @@ def test_intervals_hold_their_level(number, shares, strength, groups, scale, mon
         "recall/class 0": metrics.recall(confusion)[0],
         "f1/class 1": metrics.f1(confusion)[1],
     }
+    for name, area in (("roc_auc", roc_auc), ("average_precision", average_precision)):
+        areas = [area(labels == index, predictions.probabilities[:, index]) for index in range(len(shares))]
+        truth[name] = areas[-1] if len(shares) == 2 else np.mean(areas)
     held = dict.fromkeys(truth, 0)
     for _ in range(300):
         predictions, labels, group_of = simulate(generator, number, shares, strength, groups, 0.3, scale)

@@ -133,13 +133,3 @@ def test_overconfidence_has_a_sign():
     probabilities = np.array([[0.9, 0.1], [0.9, 0.1]])
     assert metrics.overconfidence(np.array([0, 1]), probabilities) == pytest.approx(0.4)
     assert metrics.overconfidence(np.array([0, 0]), probabilities) == pytest.approx(-0.1)
-
-
-@given(st.lists(st.tuples(st.booleans(), st.integers(0, 5)), min_size=2))
-def test_roc_auc_equals_scikit_learn_with_ties(rows):
-    positive, scores = (np.array(column) for column in zip(*rows, strict=True))
-    value = metrics.roc_auc(positive, scores.astype(float))
-    if positive.all() or not positive.any():
-        assert np.isnan(value)
-    else:
-        assert value == pytest.approx(sklearn.metrics.roc_auc_score(positive, scores))

@@ -47,7 +47,12 @@ def evaluate(
     screen.print(table(["score", "value (95 % interval)", "images", "method"], rows, numbers=["images"]))
     by_class = _by_class(scores)
     if by_class:
-        kinds = list(dict.fromkeys(kind for entries in by_class.values() for kind in entries))
+        # The average precision is in scorecard.json; a sixth column is more than a terminal has room for.
+        kinds = [
+            kind
+            for kind in dict.fromkeys(kind for entries in by_class.values() for kind in entries)
+            if kind != "average_precision"
+        ]
         by_row = [[name, *(interval(entries.get(kind)) for kind in kinds)] for name, entries in by_class.items()]
         screen.print(table(["class", *kinds], by_row))
 

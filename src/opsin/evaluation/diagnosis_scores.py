@@ -9,7 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from opsin.evaluation.finding import Finding, chance_level, counts_of, number, with_interval
-from opsin.evaluation.scorecard import ENOUGH_GROUPS, groups_behind
+from opsin.evaluation.groups import ENOUGH_GROUPS, groups_behind
 
 Scores = dict[str, dict[str, Any]]
 

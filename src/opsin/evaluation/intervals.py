@@ -10,6 +10,7 @@ Nothing is random from call to call: the generator is seeded with 0.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,7 @@ from scipy import sparse, special
 RESAMPLES = 2000
 DRAWS = 20_000_000
 CHUNK = 4_000_000
+_NEEDS_SPREAD = "BCa|cluster bootstrap|reflected bootstrap|(clustered )?(DeLong|jackknife)"
 
 
 @dataclass(frozen=True)
@@ -194,6 +196,28 @@ def reflected(result: Bootstrap, level: float = 0.95) -> tuple[NDArray[np.float6
     return bounds[0], bounds[1]
 
 
+def linearized(value: float, variance: float, free: float, level: float = 0.95) -> tuple[float, float]:
+    """Return bounds of a score between 0 and 1 from the variance that the influences of single images give it.
+
+    A Student's t interval of the log-odds, whose bounds stay between 0 and 1 (for the area under the ROC curve: Pepe
+    2003, The Statistical Evaluation of Medical Tests, section 5.2).
+
+    Args:
+        value: The score.
+        variance: Sum of squared influences of independent images or groups.
+        free: Degrees of freedom, about the number of the rarer kind of image or group less 1.
+        level: Confidence.
+
+    Returns:
+        Lower and upper bound; nan where nothing varies (see `without_spread`).
+    """
+    if not 0 < value < 1 or variance < 1e-24 or free <= 0:
+        return math.nan, math.nan
+    odds = math.log(value / (1 - value))
+    half = float(special.stdtrit(free, 0.5 + level / 2)) * math.sqrt(variance) / (value * (1 - value))
+    return float(special.expit(odds - half)), float(special.expit(odds + half))
+
+
 def without_spread(
     value: float, n: float, least: float = 0.0, most: float = 1.0, level: float = 0.95
 ) -> tuple[float, float]:
@@ -211,6 +235,26 @@ def without_spread(
     """
     unseen = wilson(0, n, level).high
     return value - unseen * (value - least), value + unseen * (most - value)
+
+
+def bounded(value: float, low: float, high: float, method: str, n: int, alike: float, most: float = 1.0) -> Interval:
+    """Return the interval of a score, also where nothing varies from which bounds could have come.
+
+    Args:
+        value: The score; nan where it is undefined, for which the interval is everything.
+        low: Lower bound; nan where nothing varies, for which `without_spread` gives the bounds.
+        high: Upper bound.
+        method: How bounds are found where something varies.
+        n: The images that the score is about.
+        alike: Images or groups that it rests on.
+        most: The largest possible score.
+    """
+    if np.isnan(value):
+        return Interval(value, 0.0, most, method, n)
+    if np.isnan(low) or np.isnan(high):
+        low, high = without_spread(value, alike, most=most)
+        method = re.sub(_NEEDS_SPREAD, "Wilson bound", method)
+    return Interval(value, float(low), float(high), method, n)
 
 
 def _draws(generator: np.random.Generator, counts: NDArray[np.int64], resamples: int) -> NDArray[np.float64]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,16 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from opsin.evaluation.groups import group_method, membership_of
 from opsin.evaluation.intervals import (
     Bootstrap,
     Interval,
     bca,
     bootstrap,
+    bounded,
     mean_bounds,
     reflected,
     wilson,
-    without_spread,
 )
+from opsin.evaluation.ranking import ranking_intervals
 from opsin.metrics.classification import (
     CALIBRATION_BINS,
     ClassCounts,
@@ -35,11 +36,24 @@ from opsin.metrics.classification import (
     precision,
     recall,
 )
+from opsin.metrics.thresholds import average_precision_influence, roc_auc_influence
 from opsin.tasks.predictions import Classified
 
-OVERALL = ("accuracy", "balanced_accuracy", "macro_f1", "log_loss", "calibration_error")
-PER_CLASS = ("recall", "precision", "f1")
-ENOUGH_GROUPS = 30
+OVERALL = (
+    "accuracy",
+    "balanced_accuracy",
+    "macro_f1",
+    "roc_auc",
+    "average_precision",
+    "log_loss",
+    "calibration_error",
+)
+PER_CLASS = ("recall", "precision", "f1", "auc", "average_precision")
+# Score of a class -> score of all of them, method of its interval, value and influences.
+RANKINGS = {
+    "auc": ("roc_auc", "DeLong", roc_auc_influence),
+    "average_precision": ("average_precision", "jackknife", average_precision_influence),
+}
 
 
 def score(
@@ -47,6 +61,7 @@ def score(
     labels: NDArray[np.int64],
     classes: Sequence[str],
     groups: NDArray | None = None,
+    positive: str | None = None,
 ) -> dict[str, Interval]:
     """Score predictions, each score with its 95 % interval.
 
@@ -57,12 +72,15 @@ def score(
         groups: ``(N,)`` names of what images were taken from (patient, slide, video). With groups every interval
             comes from drawing whole groups, as images of one group resemble each other. Left out, or where each image
             is a group of its own: Wilson for accuracy, recall and precision, BCa for F1 and the log loss, the wider of
-            both for the balanced accuracy, and the reflected bootstrap for the calibration error.
+            both for the balanced accuracy, DeLong for the area under the ROC curve, the jackknife for the average
+            precision, and the reflected bootstrap for the calibration error.
+        positive: Of two classes, the one that ``average_precision`` is about; left out, the last. Of more classes the
+            mean over all of them is taken, each against the rest.
 
     Returns:
-        ``accuracy``, ``balanced_accuracy``, ``macro_f1``, ``log_loss``, ``calibration_error``, then ``recall/NAME``,
-        ``precision/NAME`` and ``f1/NAME`` of each class. Recall of a class without images is nan between 0 and 1; so is
-        F1 of one that was never predicted either.
+        ``accuracy``, ``balanced_accuracy``, ``macro_f1``, ``roc_auc``, ``average_precision``, ``log_loss``,
+        ``calibration_error``, then ``recall/NAME``, ``precision/NAME``, ``f1/NAME``, ``auc/NAME`` and
+        ``average_precision/NAME`` of each class. A score that a class has not enough images for is nan between 0 and 1.
 
     Raises:
         ValueError: There are no images, or the lengths differ.
@@ -71,7 +89,7 @@ def score(
         raise ValueError(
             f"{len(predictions)} predictions cannot be scored against {len(labels)} labels and their groups"
         )
-    membership = _membership(groups)
+    membership = membership_of(groups)
     loss, calibration = score_probabilities(predictions, labels, groups)
     predicted = predictions.labels
     if membership is None:
@@ -79,34 +97,17 @@ def score(
     else:
         scores = _by_group(labels, predicted, classes, membership)
     scores |= {"log_loss": loss, "calibration_error": calibration}
+    for kind, (overall, method, influence) in RANKINGS.items():
+        kinds = (labels == index for index in range(len(classes)))
+        each, mean = ranking_intervals(influence, kinds, predictions.probabilities.T, method, membership)
+        scores |= {f"{kind}/{name}": interval for name, interval in zip(classes, each, strict=True)}
+        scores[overall] = scores[f"{kind}/{positive or classes[-1]}"] if len(classes) == 2 else mean
     return {name: scores[name] for name in [*OVERALL, *(f"{kind}/{name}" for name in classes for kind in PER_CLASS)]}
 
 
 def to_json(scores: dict[str, Interval]) -> dict[str, dict[str, Any]]:
     """Return the scorecard of a split as ``scorecard.json`` holds it; undefined values are None."""
     return {name: interval.to_dict() for name, interval in scores.items()}
-
-
-def group_method(groups: int) -> str:
-    """Name the method of an interval that comes from drawing so many groups."""
-    return f"cluster bootstrap, {groups} group{'s' * (groups != 1)}{': indicative' * (groups < ENOUGH_GROUPS)}"
-
-
-def groups_behind(method: str) -> int | None:
-    """Return the number of groups that `group_method` wrote into a method, or None for a method without groups."""
-    found = re.search(r"(\d+) groups?\b", method)
-    return int(found[1]) if found else None
-
-
-def _membership(groups: NDArray | None) -> sparse.csr_array | None:
-    """Return the sparse ``(G, N)`` matrix of which image is in which group; None where each image is on its own."""
-    if groups is None:
-        return None
-    names, group_of = np.unique(groups, return_inverse=True)
-    if len(names) == len(groups):
-        return None
-    rows = np.arange(len(groups))
-    return sparse.csr_array((np.ones(len(groups)), (group_of, rows)), shape=(len(names), len(groups)))
 
 
 def _by_image(confusion: NDArray[np.int64], classes: Sequence[str]) -> dict[str, Interval]:
@@ -117,7 +118,7 @@ def _by_image(confusion: NDArray[np.int64], classes: Sequence[str]) -> dict[str,
     lows, highs = bca(result)
 
     def interval(index: int, n: int, alike: float) -> Interval:
-        return _interval(float(result.values[index]), lows[index], highs[index], "BCa", n, alike)
+        return bounded(float(result.values[index]), lows[index], highs[index], "BCa", n, alike)
 
     images = int(confusion.sum())
     recalls = [wilson(hits, support) for hits, support in zip(counts.hits, counts.support, strict=True)]
@@ -156,13 +157,13 @@ def _by_group(
     images = np.bincount(labels, minlength=number)
     images = np.concatenate([np.full(3, len(labels)), images, np.bincount(predicted, minlength=number), images])
     lows, highs = bca(result, units=units)
-    names = [*OVERALL[:3], *(f"{kind}/{name}" for kind in PER_CLASS for name in classes)]
+    names = [*OVERALL[:3], *(f"{kind}/{name}" for kind in PER_CLASS[:3] for name in classes)]
     scores = {}
     for index, name in enumerate(names):
         # Never predicted: a precision of 0 by convention, of which the resamples say nothing.
         value = 0.0 if name.startswith("precision/") and not units[index] else float(result.values[index])
         method = group_method(int(units[index]))
-        scores[name] = _interval(value, lows[index], highs[index], method, int(images[index]), float(units[index]))
+        scores[name] = bounded(value, lows[index], highs[index], method, int(images[index]), float(units[index]))
     return scores
 
 
@@ -188,7 +189,7 @@ def score_probabilities(
     predictions: Classified, labels: NDArray[np.int64], groups: NDArray | None = None
 ) -> tuple[Interval, Interval]:
     """Return log loss and calibration error with their intervals; arguments as for `score`."""
-    membership = _membership(groups)
+    membership = membership_of(groups)
     images = np.arange(len(labels))
     losses = log_losses(labels, predictions.probabilities)
     gaps = calibration_gaps(labels, predictions.probabilities)
@@ -210,8 +211,8 @@ def score_probabilities(
     most = largest_log_loss(predictions.probabilities.dtype)
     loss, error = (float(value) for value in result.values)
     return (
-        _interval(loss, loss_low, loss_high, grouped or "BCa", len(labels), units, most),
-        _interval(error, low, high, grouped or "reflected bootstrap", len(labels), units),
+        bounded(loss, loss_low, loss_high, grouped or "BCa", len(labels), units, most),
+        bounded(error, low, high, grouped or "reflected bootstrap", len(labels), units),
     )
 
 
@@ -238,13 +239,3 @@ def _calibration_bounds(
     normal = np.random.default_rng(0).standard_normal((len(result.resampled), len(values)))
     perfect = np.abs(normal * np.sqrt(np.clip(values, 0, None)) @ vectors.T).sum(axis=1) / terms[:, [0]].sum()
     return (0.0 if result.values[1] <= np.quantile(perfect, 0.975) else max(low, 0.0)), min(high, 1.0)
-
-
-def _interval(value: float, low: float, high: float, method: str, n: int, alike: float, most: float = 1.0) -> Interval:
-    """Return the interval; where the resamples do not differ, the bound of `without_spread` over ``alike`` units."""
-    if np.isnan(value):
-        return Interval(value, 0.0, most, method, n)
-    if np.isnan(low) or np.isnan(high):
-        low, high = without_spread(value, alike, most=most)
-        method = re.sub("BCa|cluster bootstrap|reflected bootstrap", "Wilson bound", method)
-    return Interval(value, float(low), float(high), method, n)

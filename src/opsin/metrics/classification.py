@@ -207,26 +207,6 @@ def overconfidence(labels: NDArray[np.int64], probabilities: NDArray[np.floating
     return float(-calibration_gaps(labels, probabilities).mean())
 
 
-def roc_auc(positive: NDArray[np.bool_], scores: NDArray[np.floating]) -> float:
-    """Area under the ROC curve: how often a positive image scores above a negative one, ties counting half.
-
-    Computed from ranks (Mann and Whitney 1947).
-
-    Args:
-        positive: bool ``(N,)``.
-        scores: float ``(N,)``; larger means more likely positive.
-
-    Returns:
-        A value in [0, 1]; nan where one of the two kinds is missing.
-    """
-    positive = np.asarray(positive, bool)
-    _, inverse, ties = np.unique(scores, return_inverse=True, return_counts=True)
-    mean_rank = np.cumsum(ties) - (ties - 1) / 2
-    positives, negatives = int(positive.sum()), int((~positive).sum())
-    above = mean_rank[inverse][positive].sum() - positives * (positives + 1) / 2
-    return float(_ratio(above, positives * negatives, empty=np.nan))
-
-
 def _confidence(
     labels: NDArray[np.int64], probabilities: NDArray[np.floating]
 ) -> tuple[NDArray[np.floating], NDArray[np.bool_]]:

@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opsin.errors import DataError
-from opsin.evaluation.delong import auc_interval
 from opsin.evaluation.intervals import Interval, wilson
+from opsin.evaluation.ranking import ranking_intervals
 from opsin.metrics.classification import confusion_matrix
+from opsin.metrics.thresholds import roc_auc_influence
 from opsin.scoring.isic_files import match_rows, read_rows
 
 MELANOMA, KERATOSIS, OTHER = "melanoma", "seborrheic keratosis", "neither"
@@ -165,7 +166,8 @@ def score_isic(
     answers.check_truth()
     rows = match_rows(read_rows(Path(predictions)), answers, any_order=any_order)
     positives = answers.values == 1
-    intervals = [*(auc_interval(positives[:, task], rows[:, task]) for task in (0, 1)), auc_interval(positives, rows)]
+    each, mean = ranking_intervals(roc_auc_influence, positives.T, rows.T, "DeLong")
+    intervals = [*each, mean]
     categories = tuple(
         Category(number, name, score, 1 + sum(other > round(score.value, 3) for other in published))
         for number, (name, score, published) in enumerate(zip(NAMES, intervals, PUBLISHED, strict=True), 1)

@@ -8,8 +8,9 @@ import numpy as np
 from markupsafe import Markup
 
 from opsin.evaluation.calibration import tempered
+from opsin.evaluation.groups import groups_behind
 from opsin.evaluation.intervals import wilson
-from opsin.evaluation.scorecard import groups_behind, score_probabilities
+from opsin.evaluation.scorecard import score_probabilities
 from opsin.metrics.classification import reliability
 from opsin.reporting.figures import plot_reliability
 from opsin.reporting.formats import percent

@@ -20,6 +20,14 @@ SCORES = {
         "mean over the classes of F1, which is high only where few images of a class are missed and few others are "
         "put into it",
     ),
+    "roc_auc": (
+        "ROC AUC",
+        "how often an image of a class gets a higher probability of it than an image of another class; 0.5 is chance",
+    ),
+    "average_precision": (
+        "Average precision",
+        "mean precision over all thresholds; chance is the part of the images that is of the class",
+    ),
     "log_loss": (
         "Log loss",
         "how far the probabilities are from the truth; 0 is perfect, confident mistakes cost most",
