@@ -32,6 +32,7 @@ VERBS = {
     "score": ("score", "Score a file of predictions by the rules of a competition (ISIC 2017)."),
     "report": ("runs", "Write the report of a run anew."),
     "recipe": ("recipe", "Show recipes, and every key that a recipe may have."),
+    "learn": ("learn", "See how learning works: networks written with NumPy alone."),
     "networks": ("networks", "List the networks that --network takes."),
     "data": ("data", "List the data sets that Opsin knows by name, or look into one."),
 }

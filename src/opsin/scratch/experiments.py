@@ -129,7 +129,7 @@ def compare(digits: Digits, variants: dict[str, dict], epochs: int, **training: 
             digits.labels,
             epochs=epochs,
             validation=digits.validation,
-            **chosen,  # type: ignore[arg-type]
+            **chosen,
         )
         results.append(Variant(name, network, progress))
     return results

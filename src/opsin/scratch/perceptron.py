@@ -92,7 +92,7 @@ def learn_by_perceptron_rule(X: Array, y: Array, rate: float = 0.1, passes: int 
         seed: Of the weights at the start.
     """
     generator = np.random.default_rng(seed)
-    unit = Perceptron(generator.normal(size=X.shape[1]), 0.0)
+    unit = Perceptron(np.array(generator.normal(size=X.shape[1])), 0.0)
     lines = Lines(unit, [np.append(unit.w, unit.b)])
     for _ in range(passes):
         mistakes = 0
@@ -126,7 +126,7 @@ def learn_by_gradient(X: Array, y: Array, rate: float = 1.0, passes: int = 200, 
         The line's way, and the cross-entropy before each step, ``(passes,)``.
     """
     generator = np.random.default_rng(seed)
-    w, b = generator.normal(size=X.shape[1]), 0.0
+    w, b = np.array(generator.normal(size=X.shape[1])), 0.0  # (D,)
     lines, costs = Lines(Perceptron(w, b), [np.append(w, b)]), np.zeros(passes)
     for number in range(passes):
         p = sigmoid(X @ w + b)  # (N,), feed forward

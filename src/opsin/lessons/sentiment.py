@@ -1,0 +1,261 @@
+"""The lesson on film reviews: six steps from counting words to a fast network, and one beyond."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from opsin.evaluation.intervals import Interval, wilson
+from opsin.lessons.lesson import LOOKS, Lesson, Part, Picture, Table
+from opsin.reporting.style import BLUE, ORANGE, add_axes, label_x, new_figure
+from opsin.scratch.sentiment import (
+    FastNetwork,
+    Pass,
+    PhraseNetwork,
+    SlowNetwork,
+    Vocabulary,
+    WordCounts,
+    Words,
+    accuracy,
+    count_words,
+    learn_in_turn,
+    learn_phrases,
+    similar_words,
+)
+
+HELD_OUT = 1_000  # the last reviews, as in the lesson this follows
+SLOW = 1_000  # reviews on which the slow networks are timed; all would take half an hour
+MIN_COUNT, POLARITY_CUTOFF = 20, 0.05
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one of the networks did.
+
+    Attributes:
+        name: Its step.
+        done: Its pass over the training reviews, or over the first of them.
+        inputs: Words it knows.
+        test: Accuracy on the held-out reviews, with its interval (Wilson); None where it saw too few reviews to be
+            tested.
+    """
+
+    name: str
+    done: Pass
+    inputs: int
+    test: Interval | None
+
+
+def teach_sentiment(
+    reviews: Sequence[str], labels: Sequence[int], source: str, say: Callable[[str], None] = lambda sentence: None
+) -> Lesson:
+    """Run the lesson.
+
+    Args:
+        reviews: Texts; the last 1,000, or a fifth where there are fewer than 5,000, are held out.
+        labels: 1 for good, 0 for bad.
+        source: What to call them.
+        say: Is told what is being done.
+    """
+    held_out = min(HELD_OUT, len(reviews) // 5)
+    train, test = list(reviews[:-held_out]), list(reviews[-held_out:])
+    answers, truth = list(labels[:-held_out]), list(labels[-held_out:])
+    say("step 1: counting words")
+    counts = count_words(train, answers)
+    say("step 2: words to numbers")
+    vocabulary = Vocabulary(counts.words())
+    present, unseen = ([vocabulary.present(review) for review in part] for part in (train, test))
+    say("steps 3 and 4: whole vectors through whole matrices")
+    numbers = [vocabulary.numbers(review) for review in train[:SLOW]]
+    steps = [
+        _slow("3: counts", SlowNetwork(len(vocabulary)), numbers, answers),
+        _slow("4: presence", SlowNetwork(len(vocabulary), presence=True), present[:SLOW], answers),
+    ]
+    say("step 5: the same without the useless work")
+    fast = FastNetwork(len(vocabulary))
+    steps.append(_tested("5: only what is there", fast, present, answers, unseen, truth, len(vocabulary)))
+    say("step 6: fewer words")
+    few = Vocabulary(counts.words(MIN_COUNT, POLARITY_CUTOFF))
+    kept, kept_test = ([few.present(review) for review in part] for part in (train, test))
+    steps.append(_tested("6: pruned", FastNetwork(len(few)), kept, answers, kept_test, truth, len(few)))
+    say("further: pairs of words")
+    phrases, network = learn_phrases(train, answers)
+    best = wilson(accuracy(network, [phrases.present(review) for review in test], truth) * len(test), len(test))
+    return Lesson(
+        "sentiment",
+        "The feeling of a film review",
+        "Which words praise? A network finds out by itself. Most of what helps it is not a better network but less "
+        "noise in what it is given, and less work that leads to nothing.",
+        f"{source}, the last {held_out:,} held out",
+        [
+            _counting(counts),
+            _numbers(vocabulary),
+            _networks(steps),
+            _meaning(fast, vocabulary, counts),
+            _further(steps[-1], best, phrases, network),
+        ],
+        [
+            "Raise the polarity cutoff to 0.8: how much faster does it get, and what does it cost?",
+            "Give the hidden layer a single unit. Does the accuracy fall? Why (not), for a linear hidden layer?",
+            "Learn at a rate of 0.1 in the place of 0.01. What does the running accuracy do?",
+        ],
+    )
+
+
+def _slow(name: str, network: SlowNetwork, inputs: list[Words], answers: Sequence[int]) -> Step:
+    return Step(name, learn_in_turn(network, inputs, answers[: len(inputs)]), len(network.W1), None)
+
+
+def _tested(
+    name: str,
+    network: FastNetwork,
+    inputs: list[Words],
+    answers: Sequence[int],
+    unseen: list[Words],
+    truth: Sequence[int],
+    words: int,
+) -> Step:
+    done = learn_in_turn(network, inputs, answers)
+    return Step(name, done, words, wilson(accuracy(network, unseen, truth) * len(truth), len(truth)))
+
+
+def _counting(counts: WordCounts) -> Part:
+    common = counts.words(min_count=100)
+    by_polarity = sorted(common, key=counts.polarity)
+    frequent = sorted(counts.words(), key=counts.total, reverse=True)[:8]
+    rows = [
+        [
+            f"{good} {counts.polarity(good):+.2f}",
+            f"{bad} {counts.polarity(bad):+.2f}",
+            f"{noise} {counts.polarity(noise):+.2f}",
+        ]
+        for good, bad, noise in zip(by_polarity[::-1], by_polarity, frequent, strict=False)
+    ][:8]
+    polarity = np.array([counts.polarity(word) for word in common])
+    figure = new_figure(4.6, 2.6)
+    axes = add_axes(figure, title="Words")
+    axes.hist(polarity, bins=60, color=BLUE)
+    label_x(axes, "log of positive / negative, words that occur 100 times or more")
+    return Part(
+        "1: counting words",
+        [
+            f"{len(counts.words()):,} different words. The most frequent ones, '.', 'the', 'and', stand in good and "
+            "bad reviews alike: noise. The logarithm of the ratio of the two counts shows where the signal is."
+        ],
+        [Table(["most positive", "most negative", "most frequent"], rows)],
+        [Picture(figure, "Most words lean nowhere", "The signal is in the two tails.")],
+    )
+
+
+def _numbers(vocabulary: Vocabulary) -> Part:
+    return Part(
+        "2: words become numbers",
+        [
+            f"Each word gets a place in a vector of {len(vocabulary):,}; a review is the vector of its counts, its "
+            "label 1 for positive and 0 for negative."
+        ],
+    )
+
+
+def _networks(steps: list[Step]) -> Part:
+    rows = [
+        [
+            step.name,
+            f"{step.inputs:,}",
+            f"{step.done.reviews:,}",
+            f"{step.done.speed:,.0f}",
+            f"{step.done.speed / steps[0].done.speed:,.0f}×",
+            f"{step.done.running[-1]:.1%}",
+            "" if step.test is None else f"{step.test.value:.1%} ({step.test.low:.1%}–{step.test.high:.1%})",
+        ]
+        for step in steps
+    ]
+    columns = ["step", "words", "reviews", "reviews/s", "speed", "right as it learned", "held-out reviews"]
+    figure = new_figure(4.6, 2.8)
+    axes = add_axes(figure, title="Right so far")
+    for step, look in zip(steps, (LOOKS[1], LOOKS[2], LOOKS[0], LOOKS[3]), strict=True):
+        running = step.done.running
+        axes.plot(np.arange(1, len(running) + 1), running, label=step.name, **look)
+    axes.set(xscale="log", ylim=(0.4, 0.95))
+    axes.legend(frameon=False, fontsize=8, loc="lower right")
+    label_x(axes, "reviews met")
+    slow, clean, fast, pruned = steps
+    first = slow.done.reviews
+    return Part(
+        "3 to 6: a network, less noise, less work",
+        [
+            f"Step 3 feeds counts: after {first:,} reviews {slow.done.running[-1]:.1%} were right when they were met. "
+            f"Step 4 feeds presence, and it is {clean.done.running[-1]:.1%}: 'the' said forty times drowns the rest "
+            "no more.",
+            f"Step 5 computes the same without multiplying by 0 and by 1: {fast.done.speed / slow.done.speed:,.0f} "
+            f"times the reviews a second, all {fast.done.reviews:,} in {fast.done.seconds:.1f} s. Step 6 leaves out "
+            f"words that occur less than {MIN_COUNT} times or lean less than {POLARITY_CUTOFF}: {pruned.inputs:,} of "
+            f"{fast.inputs:,} words are left.",
+        ],
+        [Table(columns, rows)],
+        [Picture(figure, "Accuracy as it learns", "Each review is judged before it is learned from.")],
+    )
+
+
+def _meaning(network: FastNetwork, vocabulary: Vocabulary, counts: WordCounts) -> Part:
+    tables = []
+    asked = [word for word in ("excellent", "terrible") if word in vocabulary.index]
+    found = [similar_words(network, vocabulary, word, 10) for word in asked]
+    if asked:
+        tables.append(
+            Table(asked, [list(row) for row in zip(*([word for word, _ in each] for each in found), strict=True)])
+        )
+    return Part(
+        "What the words mean to it",
+        [
+            "Nobody told the network what words mean. Those that speak for the same verdict have come to have "
+            "similar weights."
+        ],
+        tables,
+        [
+            Picture(
+                plot_words(network, vocabulary, counts),
+                "A map of words",
+                "The two directions in which their weights differ most "
+                "(principal components). Blue: of good reviews. Orange: of bad ones.",
+                wide=True,
+            )
+        ],
+    )
+
+
+def plot_words(
+    network: FastNetwork, vocabulary: Vocabulary, counts: WordCounts, number: int = 500, named: int = 46
+) -> Figure:
+    """Draw the words that lean most, among those that occur 100 times, where their weights put them."""
+    words = [word for word in counts.words(min_count=100) if word in vocabulary.index]
+    words = sorted(words, key=lambda word: -abs(counts.polarity(word)))[:number]
+    rows = network.W1[[vocabulary.index[word] for word in words]]  # (words, H)
+    rows = rows - rows.mean(axis=0)
+    places = rows @ np.linalg.svd(rows, full_matrices=False)[2][:2].T  # (words, 2), principal components
+    good = np.array([counts.polarity(word) > 0 for word in words])
+    figure = new_figure(7.2, 4.2)
+    axes = add_axes(figure, grid="")
+    axes.scatter(places[good, 0], places[good, 1], s=7, color=BLUE, linewidths=0)
+    axes.scatter(places[~good, 0], places[~good, 1], s=7, color=ORANGE, linewidths=0)
+    for word, (x, y), positive in list(zip(words, places, good, strict=True))[:named]:
+        axes.annotate(word, (x, y), (2, 2), textcoords="offset points", fontsize=7, color=BLUE if positive else ORANGE)
+    axes.set(xticks=(), yticks=())
+    return figure
+
+
+def _further(last: Step, best: Interval, vocabulary: Vocabulary, network: PhraseNetwork) -> Part:
+    assert last.test is not None
+    return Part(
+        "Further: pairs of words",
+        [
+            f"'not good' is neither 'not' nor 'good'. With {len(vocabulary):,} words and pairs that occur five times "
+            "or more, each entering with the strength of its polarity, three passes and a shrinking rate, the same "
+            f"small network ({network.W1.shape[1]} hidden units) gets {best.value:.1%} "
+            f"({best.low:.1%}–{best.high:.1%}) of the held-out reviews right, against {last.test.value:.1%}. With "
+            f"{best.n:,} reviews, differences below two points may be chance."
+        ],
+    )
