@@ -20,7 +20,8 @@ from opsin.examining import examine as examine_subject
 from opsin.preparing import Prepared, prepare, read_source
 from opsin.run import Run
 from opsin.runfolder import RunFolder
-from opsin.telling import decoding, warn_of_seen_images
+from opsin.tasks.predictions import Classified
+from opsin.telling import decoding, warn_of_seen_images, warn_of_unlike_images
 
 
 def evaluate(
@@ -160,12 +161,19 @@ def _assess_other(
     if seen:
         warn_of_seen_images(console, seen, len(dataset))
     rows = torch.arange(len(dataset))
+
+    def predict() -> Classified:
+        predictions, unlike = run.predictor.predict_unlike(pixels.images, rows)
+        if unlike is not None:
+            warn_of_unlike_images(console, int((unlike > 1).sum()), len(dataset))
+        return predictions
+
     name = dataset.name if dataset.name not in SPLITS else f"other {dataset.name}"
     return assess(
         run.folder,
         name,
         f"opsin evaluate on other data, {seen:,} of {len(dataset):,} images seen in training",
-        lambda: run.predictor.predict_pixels(pixels.images, rows),
+        predict,
         [dataset.images.name(row) for row in range(len(dataset))],
         labels,
         dataset.groups,

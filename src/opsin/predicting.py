@@ -14,7 +14,9 @@ from opsin.data.dataset import FileImages
 from opsin.data.preprocessing import Preprocessing
 from opsin.devices import create_fabric
 from opsin.errors import DataError, UnreadableImageError, unreadable_message
+from opsin.evaluation.unlike import Unlikeness
 from opsin.networks.building import build_network
+from opsin.networks.features import entering_head
 from opsin.runfolder import RunFolder
 from opsin.tasks.classification import Classification
 from opsin.tasks.inference import predict_images
@@ -33,12 +35,32 @@ class Prediction:
         label: The most probable class.
         confidence: Its probability.
         probabilities: Class -> probability; they sum to 1.
+        unlike: How unlike the training images it is, from 0; above 1 the rest means little. None where the run does
+            not know.
     """
 
     image: str
     label: str
     confidence: float
     probabilities: dict[str, float]
+    unlike: float | None = None
+
+
+@dataclass(frozen=True)
+class PredictedImages:
+    """What the network says of many images.
+
+    Attributes:
+        names: What each of the N images is called.
+        predictions: Of these N images.
+        unlike: float32 ``(N,)``, as in `Prediction`; None where the run does not know.
+        left_out: Images that could not be read, with the reasons; they are none of the N.
+    """
+
+    names: list[str]
+    predictions: Classified
+    unlike: NDArray[np.float32] | None
+    left_out: dict[str, str]
 
 
 class Predictor:
@@ -60,6 +82,8 @@ class Predictor:
         fabric = create_fabric()  # whatever is here, as the run may come from another machine
         self.device = fabric.device
         self.network = fabric.to_device(self.network).to(memory_format=torch.channels_last).eval()
+        known = folder.path / "unlike.safetensors"
+        self.unlikeness = Unlikeness.load(known) if known.exists() else None
 
     def predict_pixels(self, pixels: torch.Tensor, rows: torch.Tensor) -> Classified:
         """Predict preprocessed pixels, uint8 ``(M, H, W, C)``, at ``rows`` (int64 ``(N,)``)."""
@@ -67,21 +91,19 @@ class Predictor:
 
     def predict(
         self, images: Sequence[str | Path | NDArray[np.uint8]], *, skip_unreadable: bool = False
-    ) -> tuple[list[str], Classified, dict[str, str]]:
+    ) -> PredictedImages:
         """Predict image files or arrays.
 
         Args:
             images: Paths, or uint8 arrays ``(H, W)``, ``(H, W, 1)`` or ``(H, W, 3)``.
             skip_unreadable: Leave out images that cannot be read.
 
-        Returns:
-            What each image is called, the predictions, and the images left out with the reasons.
-
         Raises:
             DataError: Images cannot be read; they are named.
         """
         names: list[str] = []
         parts: list[Classified] = []
+        unlike: list[NDArray[np.float32]] = []
         left_out: dict[str, str] = {}
         for start in range(0, len(images), AT_ONCE):
             read = []
@@ -93,11 +115,21 @@ class Predictor:
                 except UnreadableImageError as error:
                     left_out[name] = error.reason
             if read:
-                pixels = torch.from_numpy(np.stack(read))
-                parts.append(self.predict_pixels(pixels, torch.arange(len(pixels))))
+                part, far = self.predict_unlike(torch.from_numpy(np.stack(read)), torch.arange(len(read)))
+                parts.append(part)
+                unlike += [] if far is None else [far]
         if left_out and not skip_unreadable:
             raise DataError(unreadable_message("predict", left_out))
-        return names, self.task.join(parts), left_out
+        known = None if self.unlikeness is None else np.concatenate([*unlike, np.zeros(0, np.float32)])
+        return PredictedImages(names, self.task.join(parts), known, left_out)
+
+    def predict_unlike(self, pixels: torch.Tensor, rows: torch.Tensor) -> tuple[Classified, NDArray[np.float32] | None]:
+        """Predict as `predict_pixels`, and say how unlike the training images each image is, float32 ``(N,)``."""
+        if self.unlikeness is None:
+            return self.predict_pixels(pixels, rows), None
+        with entering_head(self.network) as features:
+            predictions = self.predict_pixels(pixels, rows)
+            return predictions, self.unlikeness.score(features().numpy())
 
     def _read(self, image: str | Path | NDArray[np.uint8]) -> NDArray[np.uint8]:
         if isinstance(image, str | Path):

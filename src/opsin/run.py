@@ -81,11 +81,16 @@ class Run:
             several = [images]
         else:
             several = list(images)
-        names, predictions, _ = self.predictor.predict(several)
-        classes = self.folder.classes
+        found = self.predictor.predict(several)
+        classes, unlike = (
+            self.folder.classes,
+            [None] * len(found.names) if found.unlike is None else found.unlike.tolist(),
+        )
         return [
-            Prediction(name, classes[label], float(row[label]), dict(zip(classes, row.tolist(), strict=True)))
-            for name, label, row in zip(names, predictions.labels, predictions.probabilities, strict=True)
+            Prediction(name, classes[label], float(row[label]), dict(zip(classes, row.tolist(), strict=True)), far)
+            for name, label, row, far in zip(
+                found.names, found.predictions.labels, found.predictions.probabilities, unlike, strict=True
+            )
         ]
 
     def write_report(self, anonymous: bool = False) -> Path:

@@ -11,6 +11,7 @@
     best.safetensors       the weights that did best on validation
     preprocessing.json     how an image becomes the network's input
     calibration.json       the temperature that logits are divided by, and why
+    unlike.safetensors     what training images look like to the network, to know those that are unlike them
     predictions-test.csv   a row per image: true and predicted class, all probabilities
     thumbnails-test.npz    small pictures of the images that the report's gallery shows
     scorecard.json         split -> score -> value, low, high, method, n

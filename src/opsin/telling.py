@@ -101,3 +101,14 @@ def warn_of_seen_images(console: Console, seen: int, images: int) -> None:
         highlight=False,
         markup=False,
     )
+
+
+def warn_of_unlike_images(console: Console, unlike: int, images: int) -> None:
+    """Say how many images are unlike the training images, where that is more than a few by chance."""
+    if unlike > max(0.05 * images, 1):
+        console.print(
+            f"  {unlike:,} of these {images:,} images are unlike the training images: the network knows little of "
+            "their kind.",
+            highlight=False,
+            markup=False,
+        )

@@ -101,6 +101,43 @@ def test_predict_as_json_is_json_and_nothing_else(opsin_command: Callable) -> No
     assert entry["confidence"] == max(entry["probabilities"].values()) == entry["probabilities"][entry["class"]]
 
 
+def test_predict_warns_of_images_unlike_the_training_images(opsin_command: Callable, tmp_path: Path) -> None:
+    for number, pixels in enumerate((np.full((8, 8), 255), np.indices((8, 8)).sum(axis=0) % 2 * 255)):
+        Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / f"{number}.png")
+    result = opsin_command("predict", "runs/small", tmp_path, "small/0")
+    assert "images are unlike the training images; do not trust" in result.out
+    entries = json.loads(opsin_command("predict", "runs/small", tmp_path, "small/0", "--abstain", "--json").out)
+    for entry in entries:
+        assert (entry["warning"] is not None) == (entry["unlike"] > 1) == (entry["class"] is None)
+    assert all(entry["unlike"] > 1 for entry in entries[:2])
+    assert sum(entry["unlike"] > 1 for entry in entries[2:]) <= 5
+
+
+def test_predict_leaves_open_what_it_is_not_sure_of(opsin_command: Callable) -> None:
+    result = opsin_command("predict", "runs/small", "small", "--abstain-below", "1", "--out", "open.csv")
+    assert result.code == 0 and "90 of 90 images are left open." in result.out
+    with Path("open.csv").open(newline="", encoding="utf-8") as file:
+        assert all(row["predicted"] == "" and "not sure enough" in row["warning"] for row in csv.DictReader(file))
+    result = opsin_command("predict", "runs/small", "small", "--target-accuracy", "0.9")
+    assert result.code == 0 and ("On validation, the " in result.out or "No answer is sure enough" in result.out)
+    result = opsin_command("predict", "runs/small", "small", "--target-accuracy", "0.9", "--abstain-below", "0.8")
+    assert result.code == 2 and "either --target-accuracy or --abstain-below" in result.err
+    result = opsin_command("predict", "runs/small", "small", "--format", "kaggle", "--abstain", "--out", "x.csv")
+    assert result.code == 2 and "leave out what abstains or pools" in result.err
+
+
+def test_predict_pools_the_images_of_a_group(opsin_command: Callable) -> None:
+    result = opsin_command("predict", "runs/small", "small", "--pool-by", "folder:-1", "--out", "pooled.csv")
+    assert result.code == 0 and "3 groups: " in result.out
+    with Path("pooled.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["group"] for row in rows] == ["0", "1", "2"]
+    single = opsin.load_run("runs/small").predict(sorted(Path("small", "2").iterdir()))
+    assert int(rows[2]["images"]) == len(single)
+    mean = np.mean([prediction.probabilities["2"] for prediction in single])
+    assert float(rows[2]["p(2)"]) == pytest.approx(mean, abs=1e-5)
+
+
 def test_predict_names_what_cannot_be_read(opsin_command: Callable, tmp_path: Path) -> None:
     images = make_images(tmp_path / "mixed")
     (images / "0" / "hollow.png").touch()

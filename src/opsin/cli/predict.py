@@ -7,7 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,8 +15,9 @@ from opsin.cli.console import console, table
 from opsin.errors import DataError, nearest
 
 if TYPE_CHECKING:
+    from opsin.answering import Answers
+    from opsin.runfolder import RunFolder
     from opsin.submissions import Submission
-    from opsin.tasks.predictions import Classified
 
 app = typer.Typer(add_completion=False)
 
@@ -27,6 +28,10 @@ EXAMPLES = """[bold]Examples[/bold]
   opsin predict runs/photos-3f9a1c new/ --out predictions.csv
 
   opsin predict runs/photos-3f9a1c a.jpg "scans/**/*.png" --json
+
+  opsin predict runs/photos-3f9a1c new/ --target-accuracy 0.99 --out predictions.csv
+
+  opsin predict runs/smears-5b20f4 smears/ --pool-by 'patient_(\\d+)' --out patients.csv
 
   opsin predict runs/lesions-77aa01 test/ --format isic --sample sample.csv --out submission.csv
 
@@ -63,35 +68,78 @@ def predict(
             "probability.",
         ),
     ] = "",
+    abstain: Annotated[
+        bool, typer.Option("--abstain", help="Leave the answer open for images that are unlike the training images.")
+    ] = False,
+    target_accuracy: Annotated[
+        float | None,
+        typer.Option(
+            min=0.01,
+            max=1.0,
+            help="Leave open also what is not sure enough, so that the answers reach this accuracy on validation.",
+        ),
+    ] = None,
+    abstain_below: Annotated[
+        float | None, typer.Option(min=0.0, max=1.0, help="Leave open also what is less confident than this.")
+    ] = None,
+    pool_by: Annotated[
+        str,
+        typer.Option(
+            metavar="PATTERN|folder:-1|FILE.csv|group",
+            help="One answer for each group of images, from the mean of their probabilities. The group is what the "
+            "pattern's brackets match in the name, the image's folder, what a CSV with the columns image and group "
+            "says, or as in training (group).",
+        ),
+    ] = "",
 ) -> None:
     """Classify images with the network of a run, in its own preprocessing.
 
-    Folders are searched with everything below them.
+    Folders are searched with everything below them. Images that are unlike the training images are warned of.
     """
     paths = expand(images)
 
     import opsin
-    from opsin.runfolder import write_predictions
+    from opsin.answering import answer, find_groups
 
     trained = opsin.load_run(run)
-    submission = _plan(form, paths, trained.folder.classes, sample, columns, out, skip_unreadable)
-    paths = paths if submission is None else submission.images
-    names, predictions, left_out = trained.predictor.predict(paths, skip_unreadable=skip_unreadable)
     classes = trained.folder.classes
-    for name, reason in left_out.items():
+    abstaining = abstain or target_accuracy is not None or abstain_below is not None
+    if form != "csv" and (abstaining or pool_by):
+        raise DataError(f"--format {form} has a row with an answer for every image: leave out what abstains or pools.")
+    submission = _plan(form, paths, classes, sample, columns, out, skip_unreadable)
+    least, told = _threshold(trained.folder, target_accuracy, abstain_below, bool(pool_by))
+    found = trained.predictor.predict(
+        paths if submission is None else submission.images, skip_unreadable=skip_unreadable
+    )
+    groups = find_groups(trained.folder, found.names, pool_by) if pool_by else None
+    answers = answer(found, classes, groups=groups, abstain=abstaining, least=least)
+    for name, reason in found.left_out.items():
         console(stderr=True).print(f"left out: {name} {reason}", soft_wrap=True)
     if submission is not None and out is not None:
-        submission.write(out, classes, predictions)
+        submission.write(out, classes, found.predictions)
     elif out is not None:
-        write_predictions(out, names, classes, predictions)
+        answers.write(out)
     if as_json:
-        typer.echo(json.dumps(_entries(names, classes, predictions), indent=2, ensure_ascii=False))
+        typer.echo(json.dumps(answers.entries(), indent=2, ensure_ascii=False))
         return
-    _print(names, [classes[label] for label in predictions.labels], predictions.confidence.tolist(), out)
+    _print(answers, told, out)
     if submission is not None:
         console().print(submission.describe(), soft_wrap=True)
         if submission.left_over:
             console().print(f"{submission.left_over:,} of the images given are not in {sample} and were left out")
+
+
+def _threshold(
+    folder: RunFolder, target_accuracy: float | None, abstain_below: float | None, pooled: bool
+) -> tuple[float, str]:
+    """Return the confidence below which answers are left open, and a sentence on where it comes from."""
+    if target_accuracy is None:
+        return abstain_below or 0.0, ""
+    if abstain_below is not None:
+        raise DataError("Give either --target-accuracy or --abstain-below.")
+    from opsin.answering import threshold_for
+
+    return (chosen := threshold_for(folder, target_accuracy, pooled)).confidence, chosen.describe()
 
 
 def _plan(
@@ -148,26 +196,24 @@ def expand(patterns: Sequence[str]) -> list[Path]:
     return list(found)
 
 
-def _entries(names: Sequence[str], classes: Sequence[str], predictions: Classified) -> list[dict[str, Any]]:
-    return [
-        {
-            "image": name,
-            "class": classes[label],
-            "confidence": float(row[label]),
-            "probabilities": dict(zip(classes, row.tolist(), strict=True)),
-        }
-        for name, label, row in zip(names, predictions.labels, predictions.probabilities, strict=True)
-    ]
-
-
-def _print(names: Sequence[str], labels: Sequence[str], confidences: Sequence[float], out: Path | None) -> None:
+def _print(answers: Answers, told: str, out: Path | None) -> None:
     screen = console()
-    rows = [(name, label, f"{p:.3f}") for name, label, p in zip(names, labels, confidences, strict=True)][:SHOWN]
-    screen.print(table(["image", "class", "confidence"], rows, numbers=["confidence"]))
-    more = len(names) - len(rows)
+    labels = [answers.label(row) or "–" for row in range(len(answers))]
+    confidences = [f"{confidence:.3f}" for confidence in answers.predictions.confidence]
+    rows = list(zip(answers.names, labels, confidences, answers.warnings, strict=True))[:SHOWN]
+    screen.print(table([answers.subject, "class", "confidence", "warning"], rows, numbers=["confidence"]))
+    more = len(answers) - len(rows)
     if more:
         screen.print(f"and {more:,} more" + ("" if out else "; --out predictions.csv writes them all"))
-    counts = ", ".join(f"{label} {number:,}" for label, number in Counter(labels).most_common())
-    screen.print(f"{len(names):,} {'image' if len(names) == 1 else 'images'}: {counts}")
+    counts = Counter(label for label in labels if label != "–")
+    number = f"{len(answers):,} {answers.subject}{'s' * (len(answers) != 1)}"
+    screen.print(f"{number}: " + ", ".join(f"{label} {count:,}" for label, count in counts.most_common()))
+    if answers.strange:
+        screen.print(f"{answers.strange}; do not trust the answer there.", soft_wrap=True)
+    open_answers = len(answers) - int(answers.answered.sum())
+    if open_answers:
+        screen.print(f"{open_answers:,} of {number} are left open.")
+    if told:
+        screen.print(told, soft_wrap=True)
     if out is not None:
         screen.print(f"written to {out}", soft_wrap=True)

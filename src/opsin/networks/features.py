@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -45,29 +46,50 @@ def penultimate_features(
     Raises:
         NetworkError: The network has no last layer that is known.
     """
-    head = head_of(network)
-    heads = list(head) if isinstance(head, nn.ModuleList) else [head]
-    entered: list[Tensor] = []
-
-    def remember(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        entered.append(_one_vector_each(inputs[0]).float().cpu())
-
-    hooks = [module.register_forward_pre_hook(remember) for module in heads]
     was_training = network.training
     network.eval()
     parts: list[Tensor] = []
     try:
-        for some in rows.split(batch_size):
-            entered.clear()
-            network(preprocessing.standardize(gather(pixels, some, torch.device(device))))
-            parts.append(torch.cat(entered, dim=1))
-            if progress:
-                progress(sum(map(len, parts)), len(rows))
+        with entering_head(network) as entered:
+            for some in rows.split(batch_size):
+                network(preprocessing.standardize(gather(pixels, some, torch.device(device))))
+                parts.append(entered())
+                if progress:
+                    progress(sum(map(len, parts)), len(rows))
     finally:
         network.train(was_training)
+    return torch.cat(parts).numpy() if parts else np.zeros((0, 0), np.float32)
+
+
+@contextlib.contextmanager
+def entering_head(network: nn.Module) -> Iterator[Callable[[], Tensor]]:
+    """Watch what enters the last layer while a network is used for something else; see `penultimate_features`.
+
+    Yields:
+        A function that returns the features of all images since it was last called, float32 ``(N, F)`` on the CPU.
+
+    Raises:
+        NetworkError: The network has no last layer that is known.
+    """
+    head = head_of(network)
+    heads = list(head) if isinstance(head, nn.ModuleList) else [head]
+    entered: list[list[Tensor]] = [[] for _ in heads]
+
+    def collect() -> Tensor:
+        joined = torch.cat([torch.cat(parts) for parts in entered], dim=1)
+        for parts in entered:
+            parts.clear()
+        return joined
+
+    def remember(parts: list[Tensor]) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
+        return lambda module, inputs: parts.append(_one_vector_each(inputs[0].detach()).float().cpu())
+
+    hooks = [module.register_forward_pre_hook(remember(parts)) for module, parts in zip(heads, entered, strict=True)]
+    try:
+        yield collect
+    finally:
         for hook in hooks:
             hook.remove()
-    return torch.cat(parts).numpy() if parts else np.zeros((0, 0), np.float32)
 
 
 def _one_vector_each(values: Tensor) -> Tensor:
