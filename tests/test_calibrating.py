@@ -8,6 +8,7 @@ import torch
 from scipy.special import softmax
 
 import opsin
+from opsin.data.dataset import ArrayImages, DataSet
 from opsin.evaluation.calibration import fit_temperature, tempered
 
 QUICK = {"network": "mlp", "batch_size": 32, "device": "cpu", "quiet": True, "examine": False}
@@ -50,3 +51,28 @@ def test_a_run_made_before_calibration_predicts_at_temperature_1(run, digits, tm
     expected = tempered(probabilities, run.folder.temperature)[0]
     np.testing.assert_allclose(list(new.probabilities.values()), expected, atol=1e-6)
     assert old.label == new.label
+
+
+def test_a_run_knows_the_images_that_are_unlike_its_own(run, digits):
+    images = digits.images.array
+    known = run.predictor.unlikeness
+    assert known.n == sum(run.folder.info["data"]["counts"]["validation"])
+    ordinary = [prediction.unlike for prediction in run.predict(images)]
+    turned = [prediction.unlike for prediction in run.predict(255 - images)]
+    assert np.mean(np.array(ordinary) > 1) < 0.05
+    assert np.mean(np.array(turned) > 1) > 0.95
+    rows = torch.arange(len(images))
+    _, unlike = run.predictor.predict_unlike(torch.from_numpy(images), rows)
+    np.testing.assert_allclose(unlike, ordinary, rtol=1e-4)
+
+
+def test_a_run_without_that_knowledge_says_nothing(run, digits, tmp_path):
+    shutil.copytree(run.path, tmp_path / "old")
+    (tmp_path / "old" / "unlike.safetensors").unlink()
+    assert opsin.predict(tmp_path / "old", [digits.images.read(0)])[0].unlike is None
+
+
+def test_other_data_that_are_unlike_are_told(run, digits, capsys):
+    inverted = DataSet("inverted", digits.classes, ArrayImages(255 - digits.images.array[:50]), digits.labels[:50])
+    opsin.evaluate(run, inverted)
+    assert "of these 50 images are unlike the training images" in " ".join(capsys.readouterr().out.split())

@@ -7,7 +7,7 @@ from torch import nn
 
 from opsin.data.preprocessing import Preprocessing
 from opsin.errors import NetworkError
-from opsin.networks.features import penultimate_features
+from opsin.networks.features import entering_head, penultimate_features
 from opsin.networks.table import create_network, head_of
 
 PREPROCESSING = Preprocessing(32, 32, 3, mean=(0.4, 0.5, 0.6), std=(0.2, 0.25, 0.3))
@@ -31,6 +31,19 @@ def test_the_last_layer_turns_the_features_into_the_logits(name, pixels):
         wanted = network(PREPROCESSING.standardize(pixels[rows]))
         logits = head_of(network)(torch.from_numpy(features))
     torch.testing.assert_close(logits, wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_features_are_watched_while_a_network_predicts(pixels):
+    network = create_network("small_resnet", 4, 3, (32, 32)).eval()
+    images = PREPROCESSING.standardize(pixels)
+    with entering_head(network) as features, torch.no_grad():
+        network(images[:3]), network(images[3:5])
+        first = features().numpy()
+        network(images[5:])
+        second = features().numpy()
+    wanted = penultimate_features(network, PREPROCESSING, pixels, torch.arange(7))
+    np.testing.assert_allclose(np.concatenate([first, second]), wanted, rtol=1e-4, atol=1e-5)
+    assert len(first) == 5 and not head_of(network)._forward_pre_hooks
 
 
 def test_two_last_layers_give_their_inputs_side_by_side(pixels):

@@ -32,7 +32,7 @@ def contents(path: Path) -> tuple[dict[str, torch.Tensor], dict]:
 
 
 def assert_same(first: Path, second: Path) -> None:
-    for name in ("checkpoint.safetensors", "best.safetensors"):
+    for name in ("checkpoint.safetensors", "best.safetensors", "unlike.safetensors"):
         (tensors, facts), (others, other_facts) = contents(first / name), contents(second / name)
         assert facts == other_facts
         assert set(tensors) == set(others)
