@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from opsin.evaluation.intervals import Interval, wilson
-from opsin.lessons.lesson import LOOKS, Lesson, Part, Picture, Table
+from opsin.lessons.lesson import LOOKS, Lesson, Part, Picture, Table, log_scale
 from opsin.reporting.style import add_axes, add_legend, label_x, new_figure, whole_numbers
 from opsin.scratch.experiments import Digits
 from opsin.scratch.functions import Array
@@ -217,7 +217,7 @@ def _curves(results: list[Trained], what: str) -> Figure:
         values = getattr(result.progress, what)
         axes.plot(np.arange(1, len(values) + 1), values, **look, label=result.name)
     if what == "training":
-        axes.set_yscale("log")
+        log_scale(axes)
     add_legend(axes)
     whole_numbers(axes)
     label_x(axes, "epoch")

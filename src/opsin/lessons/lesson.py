@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 import opsin
 from opsin.files import write_text
@@ -140,3 +142,13 @@ class Lesson:
         )
         write_text(path, page)
         return path
+
+
+def log_scale(axes: Axes, direction: str = "y") -> None:
+    """Make an axis logarithmic, with its powers of ten in plain numbers."""
+    axes.set(**{f"{direction}scale": "log"})
+    axis = axes.yaxis if direction == "y" else axes.xaxis
+    axis.set_major_locator(LogLocator(numticks=6))
+    axis.set_minor_formatter(NullFormatter())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.4g}"))
+    axes.tick_params(which="minor", length=0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from opsin.lessons.lesson import LOOKS, Lesson, Part, Picture, Table
+from opsin.lessons.lesson import LOOKS, Lesson, Part, Picture, Table, log_scale
 from opsin.reporting.style import BLUE, INK, MUTED, ORANGE, add_axes, add_legend, label_x, new_figure
 from opsin.scratch.cars import Cars
 from opsin.scratch.functions import Array
@@ -114,11 +114,12 @@ def _all_inputs(cars: Cars, steps: int) -> Part:
     order = np.argsort(-np.abs(fit.w))
     rows = [[INPUT_NAMES[place], f"{fit.w[place]:+.1f}", f"{exact.w[place]:+.1f}"] for place in order]
     figure = new_figure(4.6, 3.0)
-    axes = add_axes(figure, title="Cost (half the mean squared error)")
+    axes = add_axes(figure, title="Cost")
     for name, found, look in (("scaled", fit, LOOKS[0]), ("as they are", raw, LOOKS[1])):
         axes.plot(np.arange(1, len(found.costs) + 1), found.costs, **look, label=name)
     axes.axhline(float(exact.costs[0]), color=INK, linewidth=0.8, dashes=(1, 2))
-    axes.set(xscale="log", yscale="log")
+    log_scale(axes, "x")
+    log_scale(axes)
     add_legend(axes)
     label_x(axes, "step")
     return Part(
@@ -145,7 +146,7 @@ def _rates(cars: Cars) -> Part:
     for part, look in ((0.02, LOOKS[2]), (0.3, LOOKS[0]), (1.05, LOOKS[1])):
         costs = descend(scaled, y, part * most, 60).costs
         axes.plot(np.arange(len(costs)), np.minimum(costs, 1e6), **look, label=f"{part * most:.2f}")
-    axes.set_yscale("log")
+    log_scale(axes)
     add_legend(axes, columns=3)
     label_x(axes, "step")
     return Part(

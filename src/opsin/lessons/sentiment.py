@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from opsin.evaluation.intervals import Interval, wilson
-from opsin.lessons.lesson import LOOKS, Lesson, Part, Picture, Table
+from opsin.lessons.lesson import LOOKS, Lesson, Part, Picture, Table, log_scale
 from opsin.reporting.style import BLUE, ORANGE, add_axes, label_x, new_figure
 from opsin.scratch.sentiment import (
     FastNetwork,
@@ -179,7 +179,8 @@ def _networks(steps: list[Step]) -> Part:
     for step, look in zip(steps, (LOOKS[1], LOOKS[2], LOOKS[0], LOOKS[3]), strict=True):
         running = step.done.running
         axes.plot(np.arange(1, len(running) + 1), running, label=step.name, **look)
-    axes.set(xscale="log", ylim=(0.4, 0.95))
+    axes.set_ylim(0.4, 0.95)
+    log_scale(axes, "x")
     axes.legend(frameon=False, fontsize=8, loc="lower right")
     label_x(axes, "reviews met")
     slow, clean, fast, pruned = steps

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from matplotlib.figure import Figure
 
-from opsin.lessons.lesson import LOOKS, Lesson, Part, Picture, Table
+from opsin.lessons.lesson import LOOKS, Lesson, Part, Picture, Table, log_scale
 from opsin.reporting.style import BLUE, MUTED, ORANGE, add_axes, add_legend, label_x, new_figure, whole_numbers
 from opsin.scratch import experiments
 from opsin.scratch.experiments import Digits, Variant
@@ -57,7 +57,7 @@ def _early_stopping(digits: Digits) -> Part:
     axes.plot(epochs, progress.training, color=ORANGE, dashes=(4, 1.6), label="training")
     axes.plot(epochs, progress.validation, color=BLUE, label="validation")
     axes.axvline(progress.best_epoch, color=MUTED, linewidth=0.8, dashes=(1, 2))
-    axes.set_yscale("log")
+    log_scale(axes)
     add_legend(axes)
     whole_numbers(axes)
     label_x(axes, "epoch")
@@ -91,7 +91,7 @@ def _penalties(digits: Digits) -> Part:
     for variant, look in zip(variants, LOOKS, strict=False):
         counts, _ = np.histogram(variant.network.layers[0].W, edges)
         axes.plot((edges[:-1] + edges[1:]) / 2, counts + 1, **look, label=variant.name)
-    axes.set_yscale("log")
+    log_scale(axes)
     add_legend(axes, columns=3)
     label_x(axes, "weight")
     zero = {each.name: float((np.abs(each.network.layers[0].W) < 1e-3).mean()) for each in variants}
@@ -177,7 +177,7 @@ def _vanishing(digits: Digits) -> Part:
     axes = add_axes(figure, title="Size of the gradient")
     for (name, values), look in zip(sizes.items(), LOOKS, strict=False):
         axes.plot(np.arange(1, len(values) + 1), values, **look, marker="o", markersize=3, label=name)
-    axes.set_yscale("log")
+    log_scale(axes)
     add_legend(axes, columns=3)
     whole_numbers(axes)
     label_x(axes, "layer")
@@ -239,7 +239,7 @@ def _curves(variants: list[Variant], accuracy: bool = False) -> Figure:
         values = variant.progress.accuracy if accuracy else variant.progress.validation
         axes.plot(np.arange(1, len(values) + 1), values, **look, label=variant.name)
     if not accuracy:
-        axes.set_yscale("log")
+        log_scale(axes)
     add_legend(axes, columns=3)
     whole_numbers(axes)
     label_x(axes, "epoch")
