@@ -156,7 +156,16 @@ def test_every_public_name_is_explained() -> None:
 
 def test_every_documented_function_has_the_parameters_that_the_page_names() -> None:
     page = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
-    for name in ("train", "cross_validate", "evaluate", "examine", "predict", "load_run", "read_dataset"):
+    for name in (
+        "train",
+        "cross_validate",
+        "evaluate",
+        "examine",
+        "learning_curve",
+        "predict",
+        "load_run",
+        "read_dataset",
+    ):
         function: Callable = getattr(opsin, name)
         for parameter in inspect.signature(function).parameters:
             assert f"`{parameter}`" in page or f"`**{parameter}`" in page, f"docs/python.md: {name}({parameter})"

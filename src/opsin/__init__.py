@@ -19,6 +19,7 @@ _LAZY = {
     "evaluate": "opsin.evaluating",
     "examine": "opsin.evaluating",
     "predict": "opsin.workflow",
+    "learning_curve": "opsin.learningcurve",
     "load_run": "opsin.run",
     "Run": "opsin.run",
     "Recipe": "opsin.recipe",
@@ -34,6 +35,7 @@ __all__ = [
     "cross_validate",
     "evaluate",
     "examine",
+    "learning_curve",
     "load_run",
     "predict",
     "read_dataset",
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from opsin.data.reading import read_dataset
     from opsin.errors import OpsinError
     from opsin.evaluating import evaluate, examine
+    from opsin.learningcurve import learning_curve
     from opsin.recipe import Recipe
     from opsin.run import Run, load_run
     from opsin.scoring.isic import score_isic

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from opsin.data.arranging import arrange
 from opsin.data.dataset import SPLITS, TRAIN, DataSet
+from opsin.data.part import keep_part
 from opsin.data.pixels import Pixels, load_pixels, memory_budget
 from opsin.data.preprocessing import Preprocessing, channel_statistics
 from opsin.data.reading import check_classes, read_dataset
@@ -159,13 +160,13 @@ def prepare_other_split(prepared: Prepared, asked: Recipe) -> Prepared:
 
     Args:
         prepared: The images.
-        asked: What the user asked for; it differs in the seed and the fold of the split, and nowhere else.
+        asked: What the user asked for; it differs in split and seed, and nowhere else.
 
     Raises:
         DataError: The images cannot be shared out so.
         RecipeError: Settings contradict each other.
     """
-    recipe = replace(prepared.recipe, split=asked.split, training=asked.training)
+    recipe = replace(prepared.recipe, seed=asked.seed, split=asked.split, training=asked.training)
     return _share_out(recipe, prepared.dataset, prepared.pixels, prepared.digests, prepared.sizes)
 
 
@@ -173,6 +174,7 @@ def _share_out(recipe: Recipe, dataset: DataSet, pixels: Pixels, digests: NDArra
     """Split decoded images and fill in what the recipe still leaves open."""
     preprocessing = _preprocessing(recipe)
     split = split_samples(dataset, digests, recipe.split)
+    split = keep_part(split, dataset.labels, dataset.classes, recipe.split.train_part, recipe.seed)
     training = split.indices(TRAIN)
     if not recipe.network.pretrained:
         mean, std = channel_statistics(pixels.images, torch.from_numpy(training))

@@ -107,6 +107,12 @@ class SplitRecipe:
     file: str = setting(
         "", "CSV with the columns image and split, or the folder of a run whose split is used again", flag="split_file"
     )
+    train_part: float = setting(
+        1.0,
+        "part of the training images that is used, stratified, whole groups; the seed decides which (`opsin curve`)",
+        low=0.0001,
+        high=1,
+    )
     given: bool = setting(
         True, "keep the split that the data come with; no: share all images out anew", flag="given_split"
     )

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from opsin.data.dataset import SPLITS, TEST
+from opsin.data.dataset import SPLITS, TEST, VALIDATION
 from opsin.evaluation.diagnosis import headline
 from opsin.evaluation.finding import Finding
 from opsin.networks.table import find_weights
@@ -76,11 +76,12 @@ def tell_network(console: Console, session: Session) -> None:
 
 
 def tell_result(console: Console, folder: RunFolder) -> None:
-    """Say the test accuracy and the verdict in one line."""
-    accuracy = folder.scorecard[TEST]["accuracy"]
+    """Say the accuracy, on test if that was opened, and the verdict in one line."""
+    split = TEST if TEST in folder.scorecard else VALIDATION
+    accuracy = folder.scorecard[split]["accuracy"]
     findings = [Finding(**finding) for finding in folder.verdict]
     console.print(
-        f"test accuracy {accuracy['value']:.3f} ({accuracy['low']:.3f}–{accuracy['high']:.3f})  ·  "
+        f"{split} accuracy {accuracy['value']:.3f} ({accuracy['low']:.3f}–{accuracy['high']:.3f})  ·  "
         f"verdict: {headline(findings, folder.scorecard)}",
         highlight=False,
         markup=False,

@@ -47,6 +47,7 @@ def train(
     data_root: str | Path | None = None,
     anonymous: bool = False,
     examine: bool = True,
+    open_test: bool = True,
     quiet: bool = False,
     callbacks: Sequence[Callback] = (),
     **settings: Any,
@@ -63,6 +64,7 @@ def train(
         data_root: A folder that holds named data sets (``mnist/``, ``cifar100/``).
         anonymous: Leave file names and paths out of the report.
         examine: Examine the trained network further, which takes a while; `opsin.examine` does it later.
+        open_test: Score the test split at the end. Else it stays locked, until `opsin.evaluate` opens it.
         quiet: Say nothing.
         callbacks: Further watchers of the loop.
         **settings: Any setting by its short name, ``epochs=5, network="mlp", image_size=64``; they override the recipe.
@@ -87,7 +89,7 @@ def train(
         prepared = prepare(asked, dataset, progress=progress)
     tell_data(console, prepared)
     root = str(Path(data_root).resolve()) if data_root is not None else ""
-    facts = {"asked": identity, "anonymous": anonymous, "examine": examine, "data_root": root}
+    facts = {"asked": identity, "anonymous": anonymous, "examine": examine, "open_test": open_test, "data_root": root}
     return train_prepared(
         prepared, Path(out) if out is not None else Path(runs), facts, console, callbacks, out is None
     )
@@ -131,7 +133,8 @@ def train_prepared(
     Args:
         prepared: The data and the resolved recipe.
         place: The run folder.
-        facts: What ``run.json`` says beside what follows from the data: asked, anonymous, examine, data_root.
+        facts: What ``run.json`` says beside what follows from the data: asked, anonymous, examine, open_test,
+            data_root.
         console: Where to say what is done.
         callbacks: Further watchers of the loop.
         below: Make a new run folder below ``place`` instead.
@@ -251,14 +254,14 @@ def _train(folder: RunFolder, session: Session, console: Console, callbacks: Seq
 
 
 def _finish(folder: RunFolder, session: Session, console: Console) -> Run:
-    """Calibrate the best weights on validation, score them there and, once, on test; examine them; report."""
+    """Calibrate the best weights on validation, score them there and, once, on test, if at all; examine; report."""
     load_weights(folder.path / "best.safetensors", session.network)
     learn_from_validation(folder, session)
 
     def predict_pixels(pixels: torch.Tensor, rows: torch.Tensor) -> Any:
         return session.predict(session.network, rows)
 
-    for split in (VALIDATION, TEST):
+    for split in (VALIDATION, TEST) if folder.info.get("open_test", True) else (VALIDATION,):
         assess_split(folder, session.prepared, split, "end of training", predict_pixels)
     folder.update(state="finished")
     run = Run(folder.path)

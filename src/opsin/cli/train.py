@@ -52,6 +52,14 @@ def train(
             rich_help_panel="Run",
         ),
     ] = True,
+    open_test: Annotated[
+        bool,
+        typer.Option(
+            "--open-test/--lock-test",
+            help="Score the test split at the end, or keep it locked until `opsin evaluate` opens it.",
+            rich_help_panel="Run",
+        ),
+    ] = True,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Print only the report's path.", rich_help_panel="Run")
     ] = False,
@@ -69,7 +77,7 @@ def train(
     if resume is not None and out is not None:
         raise RecipeError(f"{resume} goes on in its own folder; leave out --out.")
     if resume is None:
-        run = _train(wanted, out=out, runs=runs, anonymous=anonymous, examine=examine, quiet=quiet)
+        run = _train(wanted, out=out, runs=runs, anonymous=anonymous, examine=examine, open_test=open_test, quiet=quiet)
     else:
         run = _resume(resume, anonymous, quiet)
     if quiet:

@@ -1,0 +1,224 @@
+"""The learning curve over the number of training images, in one call: would more images help?"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+import opsin
+from opsin.data.dataset import TRAIN, VALIDATION, DataSet
+from opsin.errors import DataError, RecipeError, RunError, TrainingInterrupted
+from opsin.evaluation.learning_curve import foresee
+from opsin.files import damage_explained, write_json
+from opsin.preparing import Prepared, prepare, prepare_other_split
+from opsin.recipe import Recipe
+from opsin.run import Run
+from opsin.runfolder import FORMAT, RunFolder
+from opsin.telling import decoding, tell_data
+from opsin.workflow import ask, identify, resume_run, train_prepared
+
+FILE = "curve.json"
+SIZES = (0.1, 0.2, 0.4, 0.7, 1.0)
+REPEATS = 3
+
+
+class LearningCurve:
+    """A finished learning curve.
+
+    Args:
+        path: Its folder.
+
+    Raises:
+        RunError: There is none, it is damaged, not finished, or of another format version.
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        if not (self.path / FILE).exists():
+            raise RunError(f"{self.path} is no finished learning curve: it has no {FILE}.")
+        if self.info.get("format") != FORMAT:
+            raise RunError(f"{self.path} has another format than this version of Opsin; make it anew (--out).")
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """What ``curve.json`` holds: ``runs``, ``sentence``, ``law``, ``doubled`` and ``band`` among others."""
+        with damage_explained(self.path / FILE):
+            info = json.loads((self.path / FILE).read_text(encoding="utf-8"))
+            if not isinstance(info, dict):
+                raise ValueError("it holds no table")
+        return info
+
+    @property
+    def sentence(self) -> str:
+        """What twice as many training images would bring, in words."""
+        return self.info["sentence"]
+
+    @property
+    def report(self) -> Path:
+        """The page, a self-contained HTML file."""
+        return self.path / "curve.html"
+
+    def __repr__(self) -> str:
+        return f"LearningCurve({str(self.path)!r})"
+
+
+def learning_curve(
+    data: str | Path | DataSet | Run | None = None,
+    *,
+    sizes: Sequence[float] = SIZES,
+    repeats: int = REPEATS,
+    recipe: Recipe | str | Path | None = None,
+    out: str | Path | None = None,
+    runs: str | Path = "runs",
+    data_root: str | Path | None = None,
+    anonymous: bool = False,
+    quiet: bool = False,
+    **settings: Any,
+) -> LearningCurve:
+    """Train on growing parts of the training images and say what twice as many would bring.
+
+    All networks are scored on the same validation images; the test split stays locked. Each repeat has its own seed,
+    and in each the smaller parts lie within the larger ones. Called again in the same words, it goes on where it was
+    interrupted.
+
+    Args:
+        data: As for `opsin.train`; or a run, whose data and recipe are taken.
+        sizes: At least three: parts of the training images up to 1, or numbers of images above 1.
+        repeats: How often to train on each.
+        recipe: A recipe, or the path of its TOML file; left out, the defaults.
+        out: Its folder; left out, ``runs/NAME-curve-HASH``.
+        runs: Where that is made.
+        data_root: A folder that holds named data sets.
+        anonymous: Leave file names and paths out of the reports.
+        quiet: Say nothing.
+        **settings: Any setting by its short name, as for `opsin.train`.
+
+    Raises:
+        RecipeError: A setting is unknown or out of range, or there are too few sizes.
+        DataError: The data cannot be read or used.
+        TrainingInterrupted: Ctrl-C or a termination signal ended it; the same call goes on with it.
+    """
+    console = Console(quiet=quiet)
+    if isinstance(data, Run) or (isinstance(data, str | Path) and (Path(data) / "run.json").is_file()):
+        run = (data if isinstance(data, Run) else Run(data)).folder
+        data, recipe, data_root = None, _recipe_of(run, recipe), data_root or run.info.get("data_root") or None
+    asked, dataset = ask(data, recipe, settings, data_root)
+    if repeats < 1:
+        raise RecipeError(f"--repeats must be at least 1, not {repeats}.")
+    if min(sizes, default=0) <= 0 or len(set(sizes)) < 3:
+        raise RecipeError("A learning curve needs at least three different --sizes above 0, as in 0.1,0.3,1.")
+    asked = replace(asked, split=replace(asked.split, train_part=1.0))
+    with decoding(console) as progress:
+        prepared = prepare(asked, dataset, progress=progress)
+    tell_data(console, prepared)
+    parts = _parts(sizes, prepared)
+    place = Path(out) if out is not None else Path(runs) / _name(asked, dataset)
+    if not any(place.glob("part-*/run.json")):
+        RunFolder.check_free(place)
+    root = str(Path(data_root).resolve()) if data_root is not None else ""
+    shared = {"anonymous": anonymous, "examine": False, "open_test": False, "data_root": root}
+    made = []
+    for repeat in range(repeats):
+        for part in parts:
+            each = replace(asked, seed=asked.seed + repeat, split=replace(asked.split, train_part=part))
+            console.print(f"repeat {repeat + 1} of {repeats}, {part:.3g} of the training images", highlight=False)
+            folder = place / f"part-{part:g}-seed-{each.seed}"
+            made.append(_run_part(each, dataset, prepared, folder, shared, console))
+    return _conclude(place, asked, prepared, made, anonymous, console)
+
+
+def _recipe_of(run: RunFolder, recipe: Recipe | str | Path | None) -> Recipe:
+    if recipe is not None:
+        raise RecipeError(f"{run.path} is a run and keeps its own recipe; leave out --recipe.")
+    if not run.recipe.data.source:
+        raise DataError(
+            f"{run.path} was trained on a DataSet object; give that and the recipe: opsin.learning_curve(dataset, "
+            "recipe=run.recipe)."
+        )
+    return run.recipe
+
+
+def _parts(sizes: Sequence[float], prepared: Prepared) -> list[float]:
+    """Return the sizes as parts of the training images, ascending.
+
+    Raises:
+        RecipeError: There are not so many training images, or too few sizes are different.
+    """
+    available = len(prepared.split.indices(TRAIN))
+    if max(sizes) > available:
+        raise RecipeError(f"--sizes: there are only {available:,} training images, not {max(sizes):,.0f}.")
+    parts = sorted({float(f"{size / available:.4g}") if size > 1 else float(size) for size in sizes})
+    if len(parts) < 3:
+        raise RecipeError("A learning curve needs at least three different --sizes; 1 means all training images.")
+    return parts
+
+
+def _name(asked: Recipe, dataset: DataSet) -> str:
+    """Return ``NAME-curve-HASH``, the same for the same words on the same data."""
+    readable = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in dataset.name).strip("-.")
+    return f"{readable or 'run'}-curve-{hashlib.sha256(identify(asked, dataset).encode()).hexdigest()[:6]}"
+
+
+def _run_part(
+    asked: Recipe, dataset: DataSet, prepared: Prepared, place: Path, shared: dict[str, Any], console: Console
+) -> RunFolder:
+    """Train, go on with, or pass over the run of one size."""
+    identity = identify(asked, dataset)
+    try:
+        if (place / "run.json").exists() and RunFolder(place).info.get("asked") == identity:
+            return resume_run(place, dataset=dataset, quiet=console.quiet).folder
+        RunFolder.check_free(place)
+        return train_prepared(
+            prepare_other_split(prepared, asked), place, {"asked": identity, **shared}, console
+        ).folder
+    except TrainingInterrupted:
+        raise TrainingInterrupted(
+            f"Stopped in {place}; nothing is lost. The same command goes on from there."
+        ) from None
+
+
+def _conclude(
+    place: Path, asked: Recipe, prepared: Prepared, made: list[RunFolder], anonymous: bool, console: Console
+) -> LearningCurve:
+    """Fit the curve, and write ``curve.json`` and the page."""
+    from opsin.reporting.curve import write_curve_page
+
+    rows = []
+    for run in made:
+        accuracy, images = run.scorecard[VALIDATION]["accuracy"], sum(run.info["data"]["counts"][TRAIN])
+        rows.append({"run": run.name, "images": images, "seed": run.recipe.seed, "accuracy": accuracy})
+    validated = len(prepared.split.indices(VALIDATION))
+    images = np.array([row["images"] for row in rows])
+    if len(np.unique(images)) < 3:
+        raise DataError(f"{prepared.dataset.name}: its groups are so large that fewer than three --sizes differ.")
+    errors = np.array([1 - row["accuracy"]["value"] for row in rows])
+    seen = foresee(images, errors, validated)
+    law = {"floor": seen.law.floor, "scale": seen.law.scale, "exponent": seen.law.exponent}
+    doubled = {"images": seen.images, "accuracy": seen.expected, "low": seen.low, "high": seen.high, "told": seen.told}
+    info = {
+        "format": FORMAT,
+        "opsin": opsin.__version__,
+        "name": prepared.dataset.name,
+        "anonymous": anonymous,
+        "recipe": asked.to_dict(),
+        "validated": validated,
+        "runs": rows,
+        "law": law,
+        "accuracy": seen.accuracy,
+        "doubled": doubled,
+        "sentence": seen.sentence,
+        "band": np.round(seen.band, 6).tolist(),
+    }
+    write_json(place / FILE, info)
+    curve = LearningCurve(place)
+    write_curve_page(curve.path, curve.info)
+    console.print(seen.sentence, highlight=False, soft_wrap=True)
+    console.print(f"report  {curve.report}", highlight=False, soft_wrap=True)
+    return curve
