@@ -14,6 +14,9 @@
     unlike.safetensors     what training images look like to the network, to know those that are unlike them
     predictions-test.csv   a row per image: true and predicted class, all probabilities
     thumbnails-test.npz    small pictures of the images that the report's gallery shows
+    attributions.npz       heat maps of some of these images
+    attributions.json      how they were made, and how much of them lies along the border
+    map.npz                validation images laid out by what the network makes of them
     scorecard.json         split -> score -> value, low, high, method, n
     robustness.json        accuracy under corruptions and in simulated laboratories, where the run was examined
     verdict.json           the findings in plain language
@@ -205,6 +208,11 @@ class RunFolder:
         return self.read("robustness.json") if (self.path / "robustness.json").exists() else {}
 
     @property
+    def attributions(self) -> dict[str, Any]:
+        """How the heat maps were made and how much lies along the border; empty where it was not examined."""
+        return self.read("attributions.json") if (self.path / "attributions.json").exists() else {}
+
+    @property
     def looks(self) -> list[dict[str, Any]]:
         """Every opening of the locked test split: ``{"time", "recipe", "split", "why"}``."""
         return read_json_lines(self.path / "looks.jsonl")
@@ -283,8 +291,7 @@ class RunFolder:
             rows: int64 ``(K,)``; rows of ``predictions-SPLIT.csv``.
             images: uint8 ``(K, H, W, C)``.
         """
-        with replacing(self.path / f"thumbnails-{split}.npz") as temporary, temporary.open("wb") as file:
-            np.savez_compressed(file, rows=rows, images=images)
+        self.write_arrays(f"thumbnails-{split}.npz", rows=rows, images=images)
 
     def thumbnails(self, split: str) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
         """Return rows int64 ``(K,)`` and images uint8 ``(K, H, W, C)``; empty where none were kept.
@@ -292,12 +299,33 @@ class RunFolder:
         Raises:
             RunError: The file is damaged.
         """
-        path = self.path / f"thumbnails-{split}.npz"
-        if not path.exists():
+        name = f"thumbnails-{split}.npz"
+        if not (self.path / name).exists():
             return np.zeros(0, np.int64), np.zeros((0, 1, 1, 3), np.uint8)
+        stored = self.arrays(name, "rows", "images")
+        return stored["rows"], stored["images"]
+
+    def write_arrays(self, name: str, **arrays: NDArray) -> None:
+        """Write a ``.npz`` file of the run in one step."""
+        with replacing(self.path / name) as temporary, temporary.open("wb") as file:
+            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # numpy takes them for its own options
+
+    def arrays(self, name: str, *needed: str) -> dict[str, NDArray]:
+        """Return the arrays of a ``.npz`` file of the run.
+
+        Args:
+            name: The file.
+            needed: The arrays it has to hold.
+
+        Raises:
+            RunError: It is missing or damaged.
+        """
+        path = self.path / name
+        if not path.exists():
+            raise RunError(f"{self.path} has no {name}: the run ended before it was written.")
         # Opened here, because np.load leaves a damaged file open.
         with damage_explained(path), path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            return stored["rows"], stored["images"]
+            return {key: stored[key] for key in needed}
 
     def read(self, name: str, kind: type = dict) -> Any:
         """Read a ``.json`` file of the run, which holds a table or, with ``kind=list``, a list.
