@@ -62,7 +62,8 @@ def judge(folder: RunFolder) -> None:
     _, labels, predictions = folder.predictions(split)
     confusion = confusion_matrix(labels, predictions.labels, len(folder.classes))
     over = overconfidence(labels, predictions.probabilities)
-    findings = diagnose(folder.history, scorecard, folder.info, confusion, over, folder.robustness)
+    examined = (folder.robustness, folder.attributions)
+    findings = diagnose(folder.history, scorecard, folder.info, confusion, over, *examined)
     folder.write("verdict.json", [finding.to_dict() for finding in findings])
 
 

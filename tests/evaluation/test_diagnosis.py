@@ -315,7 +315,8 @@ def test_findings_are_complete_and_advise_real_flags():
     fragile = {"title": "noise", "flag": "--noise 0.1", "severities": [{"severity": 2, "amount": "some", "value": 0.6}]}
     fragile["severities"][0] |= {"lost": 40, "gained": 0, "n": 100}
     found = {"clean": {"value": 1.0}, "corruptions": [fragile]}
-    findings += diagnose([], GOOD_CARD, information(), GOOD, 0.0, found)
+    border = {"width": 0.1, "area": 0.36, "shares": {"occlusion": [0.6, 0.7, 0.8, 0.7]}}
+    findings += diagnose([], GOOD_CARD, information(), GOOD, 0.0, found, {"border": border})
     assert {finding.kind for finding in findings} >= HEADLINES.keys() - {"healthy", "slow-start"}
     for finding in findings:
         assert list(finding.to_dict()) == [field.name for field in dataclasses.fields(Finding)]

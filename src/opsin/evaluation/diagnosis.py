@@ -8,6 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from opsin.evaluation.diagnosis_learning import last_scores, learning_findings
+from opsin.evaluation.diagnosis_looking import looking_findings
 from opsin.evaluation.diagnosis_robustness import robustness_findings
 from opsin.evaluation.diagnosis_scores import (
     certainty_findings,
@@ -22,7 +23,16 @@ __all__ = ["Finding", "diagnose", "headline"]
 
 # What a run may have and still be called healthy.
 HARMLESS = frozenset(
-    {"weak-class", "still-improving", "slow-start", "few-groups", "unreadable-images", "starved", "fragile"}
+    {
+        "weak-class",
+        "still-improving",
+        "slow-start",
+        "few-groups",
+        "unreadable-images",
+        "starved",
+        "fragile",
+        "looks-at-border",
+    }
 )
 
 # Kinds in the order in which they are told where they are equally severe, each with its words for the headline.
@@ -35,6 +45,7 @@ HEADLINES = {
     "weak-class": "a class is often missed",
     "miscalibrated": "its probabilities are off",
     "fragile": "a mild change of the images makes it fail",
+    "looks-at-border": "it looks at the margin of the images",
     "few-test-images": "too few test images to be sure",
     "few-training-images": "few training images",
     "few-groups": "few groups, so indicative",
@@ -53,6 +64,7 @@ def diagnose(
     confusion: NDArray | None = None,
     overconfidence: float | None = None,
     robustness: dict[str, Any] | None = None,
+    attributions: dict[str, Any] | None = None,
 ) -> list[Finding]:
     """Read a run as an experienced person would.
 
@@ -64,8 +76,8 @@ def diagnose(
         info: ``run.json``; what it lacks is not commented on.
         confusion: int64 ``(C, C)`` of the split that is read, to say what a class is taken for.
         overconfidence: Mean confidence minus accuracy on that split, to say in which direction probabilities are off.
-
         robustness: ``robustness.json``, where the network was examined.
+        attributions: ``attributions.json``, where the network was examined.
 
     Returns:
         Findings, the most severe first; at least one where there are scores: ``healthy`` where nothing is wrong.
@@ -80,6 +92,7 @@ def diagnose(
         if learned:
             found += score_findings(scores, info, confusion, overconfidence)
             found += robustness_findings(robustness or {})
+            found += looking_findings(attributions or {})
         else:
             found.append(nothing_learned(scores, counts_of(info, split), split))
     gap = split_gap(scorecard)
