@@ -13,12 +13,15 @@ from typing import Any, NamedTuple
 
 from opsin.reporting.page import Page
 from opsin.reporting.sections import (
+    alike,
     calibration,
     classes,
     confusion,
     data,
     elsewhere,
+    filters,
     gallery,
+    looking,
     network,
     reproduce,
     scores,
@@ -51,7 +54,10 @@ SECTIONS = (
     Section("calibration", "Calibration", calibration.facts),
     Section("elsewhere", "Elsewhere", elsewhere.facts),
     Section("gallery", "Gallery", gallery.facts),
+    Section("looking", "Heat maps", looking.facts),
+    Section("alike", "Map", alike.facts),
     Section("training", "Training", training.facts),
     Section("network", "Network", network.facts),
+    Section("filters", "First layer", filters.facts),
     Section("reproduce", "Reproduce", reproduce.facts),
 )
