@@ -4,8 +4,8 @@
     opsin train glands.csv
 
 The folder holds `Grade.csv` and the images (`train_1.bmp`, or `.jpg` or `.png`) beside it or in a folder below it. The
-contest's own split shares patients between training and test, so that a network can score by knowing the patient; here
-the patient is the group, which Opsin never divides. --official writes the contest's split instead, without groups.
+patient is the group, which Opsin never divides. --official adds the contest's own split, which shares patients between
+training and test, so that a network can score by knowing the patient; Opsin keeps that split and says that it leaks.
 """
 
 from __future__ import annotations
@@ -25,21 +25,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="the folder with Grade.csv")
     parser.add_argument("out", type=Path, nargs="?", default=Path("glands.csv"), help="the table (glands.csv)")
-    parser.add_argument("--official", action="store_true", help="the contest's split by image, without patients")
+    parser.add_argument("--official", action="store_true", help="add the contest's own split by image")
     options = parser.parse_args()
     grades = read_grades(options.folder / "Grade.csv")
     images = find_images(options.folder, {row[NAME] for row in grades})
     missing = sorted(row[NAME] for row in grades if row[NAME] not in images)
     if missing:
         sys.exit(f"{options.folder} has no image of {len(missing)} names in Grade.csv, the first is {missing[0]}.")
-    last = "split" if options.official else "group"
     with options.out.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["path", "label", last])
+        writer.writerow(["path", "label", "group", *(["split"] if options.official else [])])
         for row in grades:
             path = relative(images[row[NAME]], options.out.parent)
             split = "train" if row[NAME].startswith("train") else "test"
-            writer.writerow([path, row[GRADE], split if options.official else f"patient {row[PATIENT]}"])
+            writer.writerow([path, row[GRADE], f"patient {row[PATIENT]}", *([split] if options.official else [])])
     patients = len({row[PATIENT] for row in grades})
     malignant = sum(row[GRADE] == "malignant" for row in grades)
     print(f"{options.out}: {len(grades)} images, {malignant} malignant, {patients} patients")

@@ -12,6 +12,7 @@ from opsin.data.dataset import TEST, VALIDATION
 from opsin.evaluation.diagnosis import diagnose
 from opsin.evaluation.gallery import select
 from opsin.evaluation.scorecard import score, to_json
+from opsin.leaking import measure_leak
 from opsin.metrics.classification import confusion_matrix, overconfidence
 from opsin.runfolder import RunFolder
 from opsin.tasks.predictions import Classified
@@ -56,14 +57,15 @@ def assess(
 
 
 def judge(folder: RunFolder) -> None:
-    """Write the verdict on a run whose test or validation split is scored."""
+    """Write the verdict on a run whose test or validation split is scored, and what its score owes to a leak."""
     scorecard = folder.scorecard
     split = TEST if TEST in scorecard else VALIDATION
     _, labels, predictions = folder.predictions(split)
     confusion = confusion_matrix(labels, predictions.labels, len(folder.classes))
     over = overconfidence(labels, predictions.probabilities)
     examined = (folder.robustness, folder.attributions)
-    findings = diagnose(folder.history, scorecard, folder.info, confusion, over, *examined)
+    leak = measure_leak(folder) if split == TEST else None
+    findings = diagnose(folder.history, scorecard, folder.info, confusion, over, *examined, leak)
     folder.write("verdict.json", [finding.to_dict() for finding in findings])
 
 

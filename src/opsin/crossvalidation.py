@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
+from opsin.assessing import judge
 from opsin.crossvalfolder import CrossvalFolder
 from opsin.data.dataset import TEST, DataSet
 from opsin.errors import DataError, RecipeError, RunError, TrainingInterrupted
@@ -18,7 +19,7 @@ from opsin.evaluation.scorecard import OVERALL
 from opsin.preparing import Prepared, prepare, prepare_other_split
 from opsin.recipe import Recipe
 from opsin.run import Run
-from opsin.runfolder import RunFolder
+from opsin.runfolder import RunFolder, list_runs
 from opsin.telling import decoding, tell_data
 from opsin.workflow import ask, identify, resume_run, train_prepared
 
@@ -76,7 +77,7 @@ def cross_validate(
     each_group: bool = False,
     recipe: Recipe | str | Path | None = None,
     out: str | Path | None = None,
-    runs: str | Path = "runs",
+    runs: str | Path | None = None,
     data_root: str | Path | None = None,
     anonymous: bool = False,
     quiet: bool = False,
@@ -85,7 +86,8 @@ def cross_validate(
     """Train a network for each fold, test each on the images that it has not seen, and score all of them together.
 
     All images take part, whatever split they come with. Groups stay whole, validation is held out of the other folds.
-    Called again in the same words, it goes on where it was interrupted.
+    Called again in the same words, it goes on where it was interrupted. The reports of runs beside it that leave the
+    same images on both sides of a split then say what their scores owe to that.
 
     Args:
         data: As for `opsin.train`; or a run, whose data and recipe are taken.
@@ -93,7 +95,7 @@ def cross_validate(
         each_group: Make as many folds as there are groups, and so leave out one group at a time.
         recipe: A recipe, or the path of its TOML file; left out, the defaults.
         out: Its folder; left out, ``runs/NAME-crossval-HASH``.
-        runs: Where that is made.
+        runs: Where that is made; left out, ``runs``, or beside the run whose recipe is taken.
         data_root: A folder that holds named data sets.
         anonymous: Leave file names and paths out of the reports.
         quiet: Say nothing.
@@ -107,6 +109,7 @@ def cross_validate(
     console = Console(quiet=quiet)
     if isinstance(data, Run) or (isinstance(data, str | Path) and (Path(data) / "run.json").is_file()):
         run = (data if isinstance(data, Run) else Run(data)).folder
+        runs = runs if runs is not None else run.path.parent
         data, recipe, data_root = None, _recipe_of(run, recipe), data_root or run.info.get("data_root") or None
     asked, dataset = ask(data, recipe, settings, data_root)
     if asked.split.fold:
@@ -120,7 +123,7 @@ def cross_validate(
     if each_group:
         prepared = _prepare(_with_folds(asked, 2), dataset, console)
         asked = _with_folds(asked, _number_of_groups(prepared))
-    place = Path(out) if out is not None else Path(runs) / _name(asked, dataset)
+    place = Path(out) if out is not None else Path(runs or "runs") / _name(asked, dataset)
     facts = {"recipe": asked.to_dict(), "name": dataset.name, "folds": asked.split.folds, "repeats": repeats}
     folder = CrossvalFolder.create(place, **facts, anonymous=anonymous)
     root = str(Path(data_root).resolve()) if data_root is not None else ""
@@ -225,7 +228,20 @@ def _conclude(folder: CrossvalFolder, console: Console) -> CrossValidation:
     report = write_crossval_page(folder)
     console.print(sentence, highlight=False, soft_wrap=True)
     console.print(f"report  {report}", highlight=False, soft_wrap=True)
+    _judge_leaky_runs(folder.path.resolve().parent, console)
     return CrossValidation(folder.path)
+
+
+def _judge_leaky_runs(place: Path, console: Console) -> None:
+    """Let the runs in a folder whose splits leak look for this cross-validation, and bring their reports up to date."""
+    for run in list_runs(place):
+        if not (run.path / "leak.json").exists():
+            continue
+        before = run.read("leak.json")
+        judge(run)
+        if run.read("leak.json") != before:
+            Run(run.path).write_report(anonymous=bool(run.info.get("anonymous")))
+            console.print(f"{run.name}: {run.read('leak.json')['reading']}", highlight=False, markup=False)
 
 
 def _fold_row(run: RunFolder) -> dict[str, Any]:

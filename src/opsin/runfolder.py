@@ -20,6 +20,7 @@
     scorecard.json         split -> score -> value, low, high, method, n
     robustness.json        accuracy under corruptions and in simulated laboratories, where the run was examined
     verdict.json           the findings in plain language
+    leak.json              what the test score owes to groups on both sides of a given split, where there are any
     looks.jsonl            every time the locked test split was opened
     report.html            all of it for people
     events.out.tfevents.*  the curves for TensorBoard

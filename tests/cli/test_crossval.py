@@ -40,3 +40,16 @@ def test_crossval_takes_a_run_and_flags_beside_it(data: Path, opsin_command: Cal
     assert info["recipe"]["training"]["epochs"] == 2 and info["recipe"]["network"]["name"] == "mlp"
     wrong = opsin_command("crossval", "run", "--set", "training.epochs=3")
     assert wrong.code == 2 and "is cross-validated by its own recipe; change it by flags alone" in wrong.err
+
+
+def test_the_leak_check_cross_validates_only_where_the_split_leaks(data: Path, opsin_command: Callable) -> None:
+    with np.load(data) as arrays:
+        contents = dict(arrays)
+    np.savez("leaky.npz", **contents | {"split": np.where(np.arange(90) % 2, "test", "train")})
+    options = ("--no-examine", "--quiet", "--leak-check")
+    assert opsin_command("train", data, *FAST, "--out", "runs/tight", *options).code == 0
+    assert [path.name for path in Path("runs").iterdir()] == ["tight"]
+    assert opsin_command("train", "leaky.npz", *FAST, "--out", "runs/leaky", *options).code == 0
+    assert json.loads(Path("runs/leaky/leak.json").read_text(encoding="utf-8"))["crossval"]["path"].startswith(
+        "leaky-cross"
+    )

@@ -43,7 +43,7 @@ def test_every_setting_has_a_flag_of_its_type() -> None:
 
 def test_the_command_s_own_flags_do_not_hide_a_setting() -> None:
     own = {"data", "recipe", "assignments", "data_root", "out", "runs", "resume", "anonymous", "examine", "quiet"}
-    own |= {"open_test"}
+    own |= {"open_test", "leak_check"}
     assert own.isdisjoint(flag_names())
     assert len(inspect.signature(train).parameters) == len(own) + len(flag_names())
 

@@ -72,6 +72,11 @@ def test_nothing_straddles_but_what_a_given_split_takes_apart(seed, given_parts,
     used = split.names != "unused"
     for digest in np.unique(digests):
         assert len(set(split.names[used & (digests == digest)])) == 1
+    if any("too few others are left" in note for note in split.notes):
+        assert "test" in given_parts and "validation" not in given_parts
+        drawn = split.groups[split.names == "validation"]
+        assert len(drawn) and not np.isin(split.groups[split.names == "train"], drawn).any()
+        return
     taken_apart = set()
     for group in np.unique(groups) if groups is not None else ():
         before, after = (set(names[used & (groups == group)]) for names in (asked, split.names))
@@ -162,6 +167,16 @@ def test_patients_of_a_given_validation_split_are_not_drawn_for_test():
         "2 of the 2 groups in the given validation split are also trained on: its scores will be better than for new "
         "groups.",
     )
+
+
+def test_validation_comes_from_tested_groups_where_the_given_split_leaves_no_others():
+    names = np.where(np.arange(240) % 3 == 0, "test", "train")
+    groups = np.array([f"patient {number % 8}" for number in range(240)])
+    split = split_samples(data(np.arange(240) % 5 % 2, groups, names), None, SplitRecipe())
+    assert (split.names[names == "test"] == "test").all()
+    held_out, trained = (set(groups[split.names == name]) for name in ("validation", "train"))
+    assert held_out and trained and not held_out & trained
+    assert split.notes[-1].startswith("Validation images had to be taken from groups that are tested on")
 
 
 def test_a_split_column_that_says_only_train_is_shared_out_like_none():

@@ -317,12 +317,15 @@ def test_findings_are_complete_and_advise_real_flags():
     found = {"clean": {"value": 1.0}, "corruptions": [fragile]}
     border = {"width": 0.1, "area": 0.36, "shares": {"occlusion": [0.6, 0.7, 0.8, 0.7]}}
     findings += diagnose([], GOOD_CARD, information(), GOOD, 0.0, found, {"border": border})
+    leak = {"images": 30, "leaked": 28, "clean": 2, "groups": 5, "shared": 4, "enough": False}
+    leak |= {"scores": {"all": {"accuracy": {"value": 0.9}}}, "command": "opsin crossval runs/leaky"}
+    findings += diagnose([], GOOD_CARD, information(), GOOD, 0.0, leak=leak)
     assert {finding.kind for finding in findings} >= HEADLINES.keys() - {"healthy", "slow-start"}
     for finding in findings:
         assert list(finding.to_dict()) == [field.name for field in dataclasses.fields(Finding)]
         for text in (finding.sentence, finding.evidence, finding.advice):
             assert text.endswith(".") and "nan" not in text and "np." not in text and "  " not in text, text
-        assert set(re.findall(r"--[a-z-]+", finding.advice)) <= flags
+        assert {flag.replace("--no-", "--") for flag in re.findall(r"--[a-z-]+", finding.advice)} <= flags
 
 
 def test_confusion_matrix_of_predictions_fits_the_diagnosis():

@@ -41,7 +41,10 @@ def crossval(
         Path | None,
         typer.Option(help="Folder of the runs; left out: one in --runs.", rich_help_panel="Run"),
     ] = None,
-    runs: Annotated[Path, typer.Option(help="Folder in which that is made.", rich_help_panel="Run")] = Path("runs"),
+    runs: Annotated[
+        Path | None,
+        typer.Option(help="Folder in which that is made; left out: runs, or beside RUN.", rich_help_panel="Run"),
+    ] = None,
     anonymous: Annotated[
         bool, typer.Option("--anonymous", help="Keep file names out of the reports.", rich_help_panel="Run")
     ] = False,

@@ -60,6 +60,14 @@ def train(
             rich_help_panel="Run",
         ),
     ] = True,
+    leak_check: Annotated[
+        bool,
+        typer.Option(
+            "--leak-check",
+            help="Where a given split leaks, measure what the score owes to it (trains five more networks).",
+            rich_help_panel="Run",
+        ),
+    ] = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Print only the report's path.", rich_help_panel="Run")
     ] = False,
@@ -80,6 +88,10 @@ def train(
         run = _train(wanted, out=out, runs=runs, anonymous=anonymous, examine=examine, open_test=open_test, quiet=quiet)
     else:
         run = _resume(resume, anonymous, quiet)
+    if leak_check and (run.path / "leak.json").exists():
+        from opsin.crossvalidation import cross_validate
+
+        cross_validate(run, quiet=quiet)
     if quiet:
         typer.echo(run.report)
 

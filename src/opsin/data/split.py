@@ -68,7 +68,8 @@ def split_samples(dataset: DataSet, digests: NDArray | None, recipe: SplitRecipe
     """Decide for each sample whether it is trained on, validated on, or locked away for test.
 
     A split that comes with the data is kept. What it lacks is made: test and validation are drawn at random, stratified
-    by class, whole groups at a time, and share no group with any other part. With ``folds`` all samples are shared out
+    by class, whole groups at a time, and share no group with any other part; validation shares some with a given test
+    split only where that leaves too few groups apart, with a note. With ``folds`` all samples are shared out
     into as many folds in that way (`assign_folds`), of which one is the test split. Images with equal pixels, or that
     are otherwise alike, always share a group; a training image that is like one in a given validation or test split is
     not used, nor is a validation image that is like one in a given test split. Groups that the given split itself takes
@@ -100,6 +101,8 @@ def split_samples(dataset: DataSet, digests: NDArray | None, recipe: SplitRecipe
         share /= 1 - recipe.test
     if not given_validation:
         _draw(names, groups, dataset.labels, VALIDATION, min(share, 0.5), MOST_VALIDATION, generator)
+        if given_test and np.isin(groups[names == VALIDATION], groups[names == TEST]).any():
+            notes.append("Validation images had to be taken from groups that are tested on: too few others are left.")
     _check(names, dataset)
     method = _describe(given_validation, given_test, "image" if dataset.groups is None else "group", recipe)
     return Split(names, groups, method, duplicates, tuple(notes))
@@ -208,17 +211,20 @@ def _draw(
 ) -> None:
     """Move about ``share`` of the training images of each class to another part, in place.
 
-    Whole groups move, and only those that lie in training with all their images. Groups of several images go first,
-    as long as at least half of a group is still wanted; single images then fill up each class exactly.
+    Whole groups move, and only those that lie in training with all their images; for validation, where these are too
+    few because a given split takes the others apart, all that a group has in training. Groups of several images go
+    first, as long as at least half of a group is still wanted; single images then fill up each class exactly.
     """
     training = names == TRAIN
-    pool = np.flatnonzero(~np.isin(groups, groups[~training]))
     classes = int(labels.max(initial=0)) + 1
+    available = np.bincount(labels[training], minlength=classes)
+    wanted = _shares(available, min(share, most / max(1, int(training.sum()))))
+    pool = np.flatnonzero(~np.isin(groups, groups[~training]))
+    if target == VALIDATION and len(pool) < wanted.sum():
+        pool = np.flatnonzero(training)
     _, group = np.unique(groups[pool], return_inverse=True)
     table = np.zeros((int(group.max(initial=-1)) + 1, classes), np.int64)
     np.add.at(table, (group, labels[pool]), 1)
-    available = np.bincount(labels[training], minlength=classes)
-    wanted = _shares(available, min(share, most / max(1, int(training.sum()))))
     draw = _Draw(table, available, wanted)
     order, sizes = generator.permutation(len(table)), table.sum(axis=1)
     for number in order[sizes[order] > 1]:

@@ -18,12 +18,14 @@ from opsin.evaluation.diagnosis_scores import (
     split_gap,
 )
 from opsin.evaluation.finding import SEVERITIES, Finding, counts_of, number, with_interval
+from opsin.evaluation.leakage import leak_finding
 
 __all__ = ["Finding", "diagnose", "headline"]
 
 # What a run may have and still be called healthy.
 HARMLESS = frozenset(
     {
+        "leaky-split",
         "weak-class",
         "still-improving",
         "slow-start",
@@ -38,6 +40,7 @@ HARMLESS = frozenset(
 # Kinds in the order in which they are told where they are equally severe, each with its words for the headline.
 HEADLINES = {
     "did-not-learn": "it has not learned to tell the classes apart",
+    "leaky-split": "test images from groups it knows",
     "overfitting": "overfitting",
     "underfitting": "underfitting",
     "validation-test-gap": "test differs from validation",
@@ -65,6 +68,7 @@ def diagnose(
     overconfidence: float | None = None,
     robustness: dict[str, Any] | None = None,
     attributions: dict[str, Any] | None = None,
+    leak: dict[str, Any] | None = None,
 ) -> list[Finding]:
     """Read a run as an experienced person would.
 
@@ -78,6 +82,7 @@ def diagnose(
         overconfidence: Mean confidence minus accuracy on that split, to say in which direction probabilities are off.
         robustness: ``robustness.json``, where the network was examined.
         attributions: ``attributions.json``, where the network was examined.
+        leak: ``leak.json``, where test shares groups with training.
 
     Returns:
         Findings, the most severe first; at least one where there are scores: ``healthy`` where nothing is wrong.
@@ -95,6 +100,7 @@ def diagnose(
             found += looking_findings(attributions or {})
         else:
             found.append(nothing_learned(scores, counts_of(info, split), split))
+    found += [leak_finding(leak)] if leak else []
     gap = split_gap(scorecard)
     found += ([gap] if gap else []) + learning_findings(history, info, learned)
     if scores and all(finding.kind in HARMLESS and finding.severity == "note" for finding in found):

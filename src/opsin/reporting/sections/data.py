@@ -34,6 +34,7 @@ def facts(page: Page) -> dict[str, Any] | None:
         "notes": [] if page.anonymous else data.get("notes", []),
         "left_out": len(left_out),
         "left_out_files": {} if page.anonymous else dict(list(left_out.items())[:LISTED_FILES]),
+        "leak": page.words(page.run.read("leak.json")["reading"]) if (page.run.path / "leak.json").exists() else "",
         "looks": _looks(page.run, anonymous=page.anonymous),
     }
 
