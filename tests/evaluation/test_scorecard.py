@@ -276,3 +276,18 @@ def test_a_rare_class_that_is_all_right_does_not_feign_certainty(monkeypatch):
         balanced = score(certain(predicted, 3), labels, names(3))["balanced_accuracy"]
         held += balanced.low <= 0.995 <= balanced.high
     assert held / 100 >= 0.93
+
+
+def test_groups_of_one_class_are_scored_by_the_mean_of_their_images():
+    labels = np.repeat([0, 1, 0, 1], 3)
+    groups = np.repeat(["d", "a", "c", "b"], 3)
+    zeros = [0.9, 0.9, 0.1, 0.4, 0.1, 0.2, 0.3, 0.4, 0.6, 0.2, 0.9, 0.3]  # group c is wrong, two of its images are
+    predictions = Classified(np.array([[zero, 1 - zero] for zero in zeros], np.float32))
+    scores = score(predictions, labels, ("x", "y"), groups)
+    found = scores["group_accuracy"]
+    assert (found.value, found.n, found.method) == (0.75, 4, "Wilson over 4 groups")
+    assert (found.low, found.high) == (wilson(3, 4).low, wilson(3, 4).high)
+    labels[0] = 1
+    assert "group_accuracy" not in score(predictions, labels, ("x", "y"), groups)
+    assert "group_accuracy" not in score(predictions, labels, ("x", "y"))
+    assert "group_accuracy" not in score(predictions, labels, ("x", "y"), np.arange(12))

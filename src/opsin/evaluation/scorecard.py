@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from opsin.evaluation.intervals import (
     reflected,
     wilson,
 )
+from opsin.evaluation.pooling import group_labels, pool
 from opsin.evaluation.ranking import ranking_intervals
 from opsin.metrics.classification import (
     CALIBRATION_BINS,
@@ -81,6 +83,8 @@ def score(
         ``accuracy``, ``balanced_accuracy``, ``macro_f1``, ``roc_auc``, ``average_precision``, ``log_loss``,
         ``calibration_error``, then ``recall/NAME``, ``precision/NAME``, ``f1/NAME``, ``auc/NAME`` and
         ``average_precision/NAME`` of each class. A score that a class has not enough images for is nan between 0 and 1.
+        Where the images of every group are of one class, ``group_accuracy`` follows the overall scores: the part of the
+        groups whose class is that of the mean of their images' probabilities, with Wilson's interval.
 
     Raises:
         ValueError: There are no images, or the lengths differ.
@@ -97,12 +101,34 @@ def score(
     else:
         scores = _by_group(labels, predicted, classes, membership)
     scores |= {"log_loss": loss, "calibration_error": calibration}
-    for kind, (overall, method, influence) in RANKINGS.items():
+    for kind, (mean_name, method, influence) in RANKINGS.items():
         kinds = (labels == index for index in range(len(classes)))
         each, mean = ranking_intervals(influence, kinds, predictions.probabilities.T, method, membership)
         scores |= {f"{kind}/{name}": interval for name, interval in zip(classes, each, strict=True)}
-        scores[overall] = scores[f"{kind}/{positive or classes[-1]}"] if len(classes) == 2 else mean
-    return {name: scores[name] for name in [*OVERALL, *(f"{kind}/{name}" for name in classes for kind in PER_CLASS)]}
+        scores[mean_name] = scores[f"{kind}/{positive or classes[-1]}"] if len(classes) == 2 else mean
+    by_group = None if groups is None or membership is None else score_groups(predictions, labels, groups)
+    if by_group is not None:
+        scores["group_accuracy"] = by_group
+    overall = [*OVERALL, *(["group_accuracy"] if by_group else [])]
+    return {name: scores[name] for name in [*overall, *(f"{kind}/{name}" for name in classes for kind in PER_CLASS)]}
+
+
+def score_groups(predictions: Classified, labels: NDArray[np.int64], groups: NDArray) -> Interval | None:
+    """Return the accuracy of groups, each named by the mean of its images' probabilities.
+
+    Args:
+        predictions: Of N images.
+        labels: int64 ``(N,)``.
+        groups: ``(N,)``.
+
+    Returns:
+        None where the images of a group are of several classes.
+    """
+    common = group_labels(labels, groups)
+    if common is None:
+        return None
+    right = int((pool(predictions, groups)[1].labels == common).sum())
+    return replace(wilson(right, len(common)), method=f"Wilson over {len(common)} group{'s' * (len(common) != 1)}")
 
 
 def to_json(scores: dict[str, Interval]) -> dict[str, dict[str, Any]]:

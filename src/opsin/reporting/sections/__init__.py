@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from opsin.reporting.page import Page
 from opsin.reporting.sections import (
+    abstaining,
     alike,
     calibration,
     classes,
@@ -21,6 +22,7 @@ from opsin.reporting.sections import (
     elsewhere,
     filters,
     gallery,
+    groups,
     looking,
     network,
     reproduce,
@@ -51,7 +53,9 @@ SECTIONS = (
     Section("scores", "Scores", scores.facts),
     Section("classes", "Classes", classes.facts),
     Section("confusion", "Confusions", confusion.facts),
+    Section("groups", "Groups", groups.facts),
     Section("calibration", "Calibration", calibration.facts),
+    Section("abstaining", "Abstaining", abstaining.facts),
     Section("elsewhere", "Elsewhere", elsewhere.facts),
     Section("gallery", "Gallery", gallery.facts),
     Section("looking", "Heat maps", looking.facts),

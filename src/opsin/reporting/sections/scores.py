@@ -11,6 +11,10 @@ from opsin.runfolder import RunFolder
 # Title and what it means, in the order in which they are shown.
 SCORES = {
     "accuracy": ("Accuracy", "part of all images that are given the right class"),
+    "group_accuracy": (
+        "Accuracy by group",
+        "part of the groups (patients, slides) that the mean of their images' probabilities gives the right class",
+    ),
     "balanced_accuracy": (
         "Balanced accuracy",
         "mean of the recalls of all classes, so that a class with few images counts as much as one with many",
