@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test may ask a hub
 
@@ -13,6 +16,9 @@ from hypothesis import settings
 from sklearn.datasets import load_digits
 
 from opsin.data.dataset import ArrayImages, DataSet
+from opsin.recipe import Recipe, from_settings
+from opsin.runfolder import RunFolder
+from opsin.tasks.predictions import Classified
 
 # Where a change is accepted or not, the same examples are tried each time; elsewhere new ones are looked for.
 settings.register_profile("any", deadline=None)
@@ -43,3 +49,39 @@ def few_digits(digits: DataSet) -> DataSet:
 def _measure_briefly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Half a second to time loader and model is too long for networks that train in less."""
     monkeypatch.setattr("opsin.training.session.MEASURE_SECONDS", 0.01)
+
+
+@pytest.fixture
+def predicted_run(tmp_path: Path) -> Callable[..., RunFolder]:
+    """``predicted_run("a", labels, probabilities, …)`` makes a run folder that has predicted its test split."""
+
+    def build(
+        name: str,
+        labels: np.ndarray,
+        probabilities: np.ndarray,
+        *,
+        names: Sequence[str] | None = None,
+        classes: Sequence[str] = ("cat", "dog", "owl"),
+        groups: Sequence[str] | None = None,
+        digests: Sequence[int] | None = None,
+        size: int = 8,
+        split: str = "test",
+        info: dict[str, Any] | None = None,
+        **settings: Any,
+    ) -> RunFolder:
+        recipe = from_settings({"network": "mlp", **settings}, Recipe.from_dict({"data": {"source": "pets"}}))
+        facts = {"state": "finished", "data": {"groups": len(set(groups or ())), "fingerprint": "f00"}} | (info or {})
+        run = RunFolder.create(tmp_path / name, recipe, **facts)
+        sight = {"height": size, "width": size, "channels": 3, "resize": "squash", "bits": 16}
+        run.write("preprocessing.json", {"classes": list(classes), **sight})
+        names = names or [f"{number}.png" for number in range(len(labels))]
+        own = groups or names
+        pixels = digests or range(len(labels))
+        rows = zip(names, labels, own, pixels, strict=True)
+        run.write_split([[file, classes[label], split, group, f"{digest:016x}"] for file, label, group, digest in rows])
+        run.write_predictions(split, names, labels, Classified(np.asarray(probabilities, np.float32)))
+        epochs = [{"loss": 1.0 / epoch, "accuracy": 1 - 0.5 / epoch} for epoch in (1, 2, 3)]
+        run.write("history.jsonl", [{"epoch": at, "validation": scores} for at, scores in enumerate(epochs, 1)])
+        return run
+
+    return build

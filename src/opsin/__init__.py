@@ -25,6 +25,7 @@ _LAZY = {
     "Recipe": "opsin.recipe",
     "OpsinError": "opsin.errors",
     "read_dataset": "opsin.data.reading",
+    "compare": "opsin.evaluation.comparison",
     "score_isic": "opsin.scoring.isic",
 }
 
@@ -32,6 +33,7 @@ __all__ = [
     "Recipe",
     "OpsinError",
     "Run",
+    "compare",
     "cross_validate",
     "evaluate",
     "examine",
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     from opsin.data.reading import read_dataset
     from opsin.errors import OpsinError
     from opsin.evaluating import evaluate, examine
+    from opsin.evaluation.comparison import compare
     from opsin.learningcurve import learning_curve
     from opsin.recipe import Recipe
     from opsin.run import Run, load_run

@@ -30,6 +30,7 @@ VERBS = {
     "examine": ("examine", "Examine a trained network further, as is done at the end of training."),
     "predict": ("predict", "Classify images with the network of a run."),
     "runs": ("runs", "List the runs in a folder."),
+    "compare": ("compare", "Say which of several runs is better, or that it cannot be told."),
     "score": ("score", "Score a file of predictions by the rules of a competition (ISIC 2017)."),
     "report": ("runs", "Write the report of a run anew."),
     "recipe": ("recipe", "Show recipes, and every key that a recipe may have."),

@@ -140,7 +140,7 @@ def _by_image(confusion: NDArray[np.int64], classes: Sequence[str]) -> dict[str,
     """Intervals of the scores of a confusion matrix whose images were drawn one by one."""
     counts = ClassCounts(np.diagonal(confusion), confusion.sum(axis=1), confusion.sum(axis=0))
     true, predicted = np.nonzero(confusion)
-    result = bootstrap(_terms(true, predicted, len(classes)), _confusion_scores, confusion[true, predicted])
+    result = bootstrap(confusion_terms(true, predicted, len(classes)), _confusion_scores, confusion[true, predicted])
     lows, highs = bca(result)
 
     def interval(index: int, n: int, alike: float) -> Interval:
@@ -173,7 +173,7 @@ def _by_group(
 ) -> dict[str, Interval]:
     """Intervals of the scores of a confusion matrix whose images were drawn in groups."""
     number = len(classes)
-    terms = sparse.csr_array(membership @ _terms(labels, predicted, number))
+    terms = sparse.csr_array(membership @ confusion_terms(labels, predicted, number))
     result = bootstrap(terms, _confusion_scores)
     # A class found in few of the groups is as unsure as those few.
     holding = terms.toarray().reshape(-1, 3, number) > 0
@@ -193,7 +193,7 @@ def _by_group(
     return scores
 
 
-def _terms(true: NDArray[np.int64], predicted: NDArray[np.int64], classes: int) -> sparse.csr_array:
+def confusion_terms(true: NDArray[np.int64], predicted: NDArray[np.int64], classes: int) -> sparse.csr_array:
     """Return what images add to the hits, the support and the predictions of each class, sparse ``(U, 3 C)``."""
     units = np.arange(len(true))
     hit = true == predicted
@@ -216,21 +216,13 @@ def score_probabilities(
 ) -> tuple[Interval, Interval]:
     """Return log loss and calibration error with their intervals; arguments as for `score`."""
     membership = membership_of(groups)
-    images = np.arange(len(labels))
-    losses = log_losses(labels, predictions.probabilities)
-    gaps = calibration_gaps(labels, predictions.probabilities)
-    bins = calibration_bins(predictions.confidence)
-    columns = np.concatenate([np.zeros_like(bins), np.ones_like(bins), 2 + bins])
-    terms = sparse.csr_array(
-        (np.concatenate([np.ones(len(labels)), losses, gaps]), (np.tile(images, 3), columns)),
-        shape=(len(labels), 2 + CALIBRATION_BINS),
-    )
+    terms = probability_terms(labels, predictions)
     if membership is not None:
         terms = sparse.csr_array(membership @ terms)
-    result = bootstrap(terms, _loss_and_calibration)
+    result = bootstrap(terms, loss_and_calibration)
     units = terms.shape[0]
     loss_low, loss_high = (bound[0] for bound in bca(result))
-    chances = predictions.confidence.astype(np.float64)
+    chances, bins = predictions.confidence.astype(np.float64), calibration_bins(predictions.confidence)
     variances = np.bincount(bins, weights=chances * (1 - chances), minlength=CALIBRATION_BINS)
     low, high = _calibration_bounds(result, terms, variances.astype(np.float64))
     grouped = "" if membership is None else group_method(units)
@@ -242,7 +234,18 @@ def score_probabilities(
     )
 
 
-def _loss_and_calibration(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+def probability_terms(labels: NDArray[np.int64], predictions: Classified) -> sparse.csr_array:
+    """Return what images add to their number, the losses, and the gaps of each bin, sparse ``(N, 2 + bins)``."""
+    images = np.arange(len(labels))
+    losses = log_losses(labels, predictions.probabilities)
+    gaps = calibration_gaps(labels, predictions.probabilities)
+    bins = calibration_bins(predictions.confidence)
+    columns = np.concatenate([np.zeros_like(bins), np.ones_like(bins), 2 + bins])
+    values = np.concatenate([np.ones(len(labels)), losses, gaps])
+    return sparse.csr_array((values, (np.tile(images, 3), columns)), shape=(len(labels), 2 + CALIBRATION_BINS))
+
+
+def loss_and_calibration(sums: NDArray[np.float64]) -> NDArray[np.float64]:
     """Log loss and calibration error ``(..., 2)`` of sums of ones, losses, and gaps in each bin ``(..., 2 + bins)``."""
     n, loss, gaps = sums[..., 0], sums[..., 1], np.abs(sums[..., 2:]).sum(axis=-1)
     return np.stack([loss, gaps], axis=-1) / np.where(n > 0, n, np.nan)[..., None]

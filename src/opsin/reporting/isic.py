@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from markupsafe import Markup
 from matplotlib.figure import Figure
 
 import opsin
@@ -64,10 +63,7 @@ def write_isic_page(scores: IsicScores, path: Path) -> Path:
             matrix=_matrix(scores),
             sentences=scores.sentences,
             thresholds=rows,
-            figures={
-                name: Markup(figure_to_svg(figure, name, description))
-                for name, (figure, description) in figures.items()
-            },
+            figures={name: figure_to_svg(figure, name, description) for name, (figure, description) in figures.items()},
         )
     )
     write_text(path, page)

@@ -68,6 +68,11 @@ def names_of(folder: RunFolder) -> set[str]:
     return names - {""}
 
 
+def naming_keys() -> set[str]:
+    """Return the dotted keys of a recipe that may hold the name of a file, folder, column or group."""
+    return {f"{table}.{key}" for table, keys in _NAMING_KEYS.items() for key in keys}
+
+
 def anonymous_recipe(recipe: Recipe) -> dict[str, Any]:
     """Return the recipe's tables without its source, column names and whatever else may hold a path."""
     tables = recipe.to_dict()

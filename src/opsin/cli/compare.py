@@ -1,0 +1,106 @@
+"""``opsin compare``: which of several runs is better, on the same images."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from opsin.cli.console import console, table
+
+if TYPE_CHECKING:
+    from opsin.evaluation.comparison import Compared, Comparison
+
+app = typer.Typer(add_completion=False)
+
+EXAMPLES = """[bold]Examples[/bold]
+
+  opsin compare runs/cells-3f9a1c runs/cells-77aa01
+
+  opsin compare runs/mlp-* runs/resnet-* --score macro_f1 --out compare.html"""
+
+
+@app.command(epilog=EXAMPLES)
+def compare(
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN...", help="Folders of two or more runs on the same data and split.")
+    ],
+    score: Annotated[
+        str,
+        typer.Option(
+            metavar="SCORE",
+            help="What decides: accuracy, balanced_accuracy, macro_f1 or log_loss.",
+        ),
+    ] = "accuracy",
+    split: Annotated[
+        str, typer.Option(metavar="test|validation", help="Which images to compare on, as they were predicted.")
+    ] = "test",
+    out: Annotated[
+        Path | None, typer.Option(help="HTML page to write: differences, curves, recipes, images in dispute.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON and nothing else.")] = False,
+) -> None:
+    """Compare runs image by image: which recipe is better, or that it cannot be told and how many images it would take.
+
+    Runs whose recipes differ only in the seed are taken together. Nothing is predicted anew, so the locked test split
+    stays as it is.
+    """
+    import opsin
+
+    comparison = opsin.compare(runs, split=split, score=score)
+    if out is not None:
+        comparison.write_page(out)
+    if as_json:
+        typer.echo(json.dumps(comparison.to_dict(), indent=2, ensure_ascii=False))
+        return
+    screen = console()
+    screen.print(comparison.sentence)
+    for finding in comparison.findings:
+        screen.print(f"{finding.severity}: {finding.sentence} {finding.evidence} {finding.advice}")
+    names = list(comparison.recipes[0].scores)
+    columns = ["recipe", "seeds", *(name.replace("_", " ") for name in names)]
+    rows = [[recipe.name, _seeds(recipe), *(_mean(recipe, name) for name in names)] for recipe in comparison.recipes]
+    screen.print(table(columns, rows))
+    if comparison.differences:
+        _print_differences(comparison, screen)
+    if comparison.keys:
+        named = [recipe.name for recipe in comparison.recipes]
+        values = [[key, *map(_value, found)] for key, found in comparison.keys.items()]
+        screen.print(table(["what differs in the recipe", *named], values))
+    for note in comparison.notes:
+        screen.print(note)
+    if out is not None:
+        screen.print(f"written to {out}", soft_wrap=True)
+
+
+def _print_differences(comparison: Comparison, screen: Any) -> None:
+    rows = [
+        (
+            f"{comparison.recipes[each.first].name} − {comparison.recipes[each.second].name}",
+            each.score.replace("_", " "),
+            f"{each.value:+.3f} ({each.low:+.3f} to {each.high:+.3f})",
+            f"{each.p_value:.2g}",
+            f"{each.corrected:.2g}",
+            "cannot be told" if each.better is None else f"{comparison.recipes[each.better].name} is better",
+        )
+        for each in comparison.differences
+    ]
+    columns = ["difference", "score", "value (95 % interval)", "p", "p (Holm)", "in words"]
+    screen.print(table(columns, rows, numbers=["p", "p (Holm)"]))
+    for line in comparison.methods:
+        screen.print(line)
+
+
+def _seeds(recipe: Compared) -> str:
+    return ", ".join(map(str, recipe.seeds))
+
+
+def _mean(recipe: Compared, score: str) -> str:
+    deviation = recipe.deviation(score)
+    return f"{recipe.mean(score):.3f}" + ("" if deviation is None else f" ± {deviation:.3f}")
+
+
+def _value(value: Any) -> str:
+    return "–" if value is None else str(value)

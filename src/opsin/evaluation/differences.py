@@ -1,0 +1,278 @@
+"""Differences between the scores of runs on the same images: how large, how sure, and what it would take to tell."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse, special
+
+from opsin.evaluation.groups import group_method, membership_of
+from opsin.evaluation.intervals import Bootstrap, bca, bootstrap, without_spread
+from opsin.evaluation.paired_tests import holm, mcnemar, paired_proportions, sign_flip, wald_bounds
+from opsin.evaluation.pairing import Paired
+from opsin.evaluation.scorecard import confusion_terms, loss_and_calibration, probability_terms
+from opsin.evaluation.seeds import Contrast, Spread, contrast, spread
+from opsin.metrics.classification import ClassCounts, accuracy, balanced_accuracy, largest_log_loss, macro_f1
+
+SCORES = ("accuracy", "balanced_accuracy", "macro_f1", "log_loss", "calibration_error")
+# Calibration errors err upward on few images, each by another amount, so that their difference has no honest interval.
+COMPARED = SCORES[:4]
+LOWER_IS_BETTER = frozenset({"log_loss", "calibration_error"})
+POWER = 0.8
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One score of one recipe, less that of another, on the same images.
+
+    Attributes:
+        first: Number of the first recipe.
+        second: Number of the second.
+        score: Which score.
+        value: First less second.
+        low: Lower bound of the 95 % interval.
+        high: Upper bound.
+        method: How the bounds were found.
+        p_value: The chance of such a difference, or a larger one, if there were none.
+        test: How it was found.
+        corrected: The p-value corrected for all pairs of recipes that were compared by this score (Holm).
+        images_needed: How many images (or groups) would tell a difference of this size with a power of 80 %; None where
+            no number would, because the seeds differ too much or there is no difference.
+        seeds_needed: How many seeds of each recipe would, on as many images as there are; None as above, or where there
+            is one seed each.
+    """
+
+    first: int
+    second: int
+    score: str
+    value: float
+    low: float
+    high: float
+    method: str
+    p_value: float
+    test: str
+    corrected: float
+    images_needed: int | None
+    seeds_needed: int | None
+
+    @property
+    def told(self) -> bool:
+        """Whether the two have been told apart: the corrected p-value is below 0.05."""
+        return self.corrected < 0.05
+
+    @property
+    def better(self) -> int | None:
+        """The number of the better recipe; None where it cannot be told."""
+        if not self.told or not self.value:
+            return None
+        return self.first if (self.value > 0) != (self.score in LOWER_IS_BETTER) else self.second
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return asdict(self) | {"better": self.better}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The scores of all runs, of resamples of their images, and of pairs of recipes.
+
+    Attributes:
+        scores: float64 ``(R, S)``; of each run, in the order of `SCORES`.
+        resampled: float64 ``(resamples, R, S)``.
+        spreads: Of each recipe and score.
+        differences: Of each pair of recipes, score by score.
+        units: How many images or groups were drawn.
+    """
+
+    scores: NDArray[np.float64]
+    resampled: NDArray[np.float64]
+    spreads: list[list[Spread]]
+    differences: list[Difference]
+    units: int
+
+
+def measure(paired: Paired, recipes: Sequence[Sequence[int]]) -> Measured:
+    """Compare recipes pair by pair on the images that all their runs have predicted.
+
+    Args:
+        paired: The predictions.
+        recipes: The runs of each recipe.
+    """
+    membership = membership_of(paired.groups)
+    terms = [_terms(paired, run, membership) for run in range(len(paired.predictions))]
+    pairs = list(combinations(range(len(recipes)), 2))
+    weights = np.vstack([np.eye(len(terms)), *(_weights(recipes, pair, len(terms)) for pair in pairs)])
+    result = _bootstrap(terms, weights, len(paired.classes))
+    units, runs, scores = terms[0].shape[0], len(terms), len(SCORES)
+    values = result.values.reshape(-1, scores)
+    resampled = result.resampled.reshape(len(result.resampled), -1, scores)
+    spreads = [
+        [spread(values[list(own), at], resampled[:, list(own), at], units) for at in range(scores)] for own in recipes
+    ]
+    low, high = (bound.reshape(-1, scores) for bound in bca(result))
+    differences = []
+    for place, (first, second) in enumerate(pairs, runs):
+        single = len(recipes[first]) == len(recipes[second]) == 1
+        found = _Pair(first, second, values[place], resampled[:, place], units, len(pairs), paired.groups is not None)
+        if single:
+            own, other = recipes[first][0], recipes[second][0]
+            chances = sign_flip(terms[own], terms[other], lambda sums: _scores(sums, len(paired.classes)), len(pairs))
+            differences += _between_networks(found, paired, (own, other), low[place], high[place], chances)
+        else:
+            differences += _between_recipes(found, [spreads[first], spreads[second]])
+    return Measured(values[:runs], resampled[:, :runs], spreads, _corrected(differences), units)
+
+
+def _terms(paired: Paired, run: int, membership: sparse.csr_array | None) -> sparse.csr_array:
+    """Return what each image or group adds to the sums that the scores of a run are functions of."""
+    predictions, classes = paired.predictions[run], len(paired.classes)
+    counts = confusion_terms(paired.labels, predictions.labels, classes)
+    terms = sparse.hstack([counts, probability_terms(paired.labels, predictions)], format="csr")
+    return sparse.csr_array(terms if membership is None else membership @ terms)
+
+
+def _scores(sums: NDArray[np.float64], classes: int) -> NDArray[np.float64]:
+    """Return the scores of `SCORES` ``(..., S)`` of sums ``(..., M)``."""
+    counts = ClassCounts(*np.split(sums[..., : 3 * classes], 3, axis=-1))
+    by_class = np.stack([accuracy(counts), balanced_accuracy(counts), macro_f1(counts)], axis=-1)
+    return np.concatenate([by_class, loss_and_calibration(sums[..., 3 * classes :])], axis=-1)
+
+
+def _weights(recipes: Sequence[Sequence[int]], pair: tuple[int, int], runs: int) -> NDArray[np.float64]:
+    """Return the weights ``(1, R)`` that turn the scores of the runs into the difference of two recipes."""
+    weights = np.zeros((1, runs))
+    for recipe, sign in zip(pair, (1, -1), strict=True):
+        weights[0, list(recipes[recipe])] = sign / len(recipes[recipe])
+    return weights
+
+
+def _bootstrap(terms: list[sparse.csr_array], weights: NDArray[np.float64], classes: int) -> Bootstrap:
+    """Score all runs, and all weighted sums of their scores, on the same resamples of the images."""
+
+    def score(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+        by_run = _scores(sums.reshape(*sums.shape[:-1], len(terms), -1), classes)
+        return (weights @ by_run).reshape(*sums.shape[:-1], -1)
+
+    return bootstrap(sparse.csr_array(sparse.hstack(terms, format="csr")), score)
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """What is known of two recipes before it is known how sure it is."""
+
+    first: int
+    second: int
+    values: NDArray[np.float64]
+    resampled: NDArray[np.float64]
+    units: int
+    pairs: int
+    grouped: bool
+
+    def difference(self, at: int, bounds: tuple[float, float], method: str, p_value: float, test: str) -> Difference:
+        score, value = COMPARED[at], float(self.values[at])
+        low, high = (float(bound) for bound in bounds)
+        return Difference(self.first, self.second, score, value, low, high, method, p_value, test, p_value, None, None)
+
+    def squared_error(self, at: int) -> float:
+        """Return the variance of a difference over new images or groups."""
+        return float(self.resampled[:, at].var(ddof=1)) * self.units / max(1, self.units - 1)
+
+    @property
+    def reach(self) -> float:
+        """How many standard errors a difference must measure to be told with the power wanted, among so many pairs."""
+        return float(special.ndtri(1 - 0.025 / self.pairs) + special.ndtri(POWER))
+
+
+def _between_networks(
+    pair: _Pair,
+    paired: Paired,
+    runs: tuple[int, int],
+    low: NDArray[np.float64],
+    high: NDArray[np.float64],
+    chances: NDArray[np.float64],
+) -> list[Difference]:
+    """Compare two single runs: over new images, with these very networks."""
+    right = [paired.predictions[run].labels == paired.labels for run in runs]
+    only = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
+    found = []
+    for at, score in enumerate(COMPARED):
+        value, error = float(pair.values[at]), pair.squared_error(at)
+        wald = wald_bounds(value, error + 2 * _one_image(paired.labels, score), pair.units)
+        bounds = float(np.fmin(low[at], wald[0])), float(np.fmax(high[at], wald[1]))
+        method = group_method(pair.units) if pair.grouped else "the wider of BCa and Wald's, from a paired bootstrap"
+        if bounds[0] == bounds[1]:
+            most = largest_log_loss(np.float32)
+            bounds, method = without_spread(value, pair.units, -most, most), "Wilson's bound"
+        p_value, test = float(chances[at]), "sign-flip permutation"
+        if score == "accuracy" and not pair.grouped:
+            bounds, method = paired_proportions(*only, len(paired.labels)), "Bonett and Price"
+            p_value, test = mcnemar(*only), "McNemar's test (mid-p)"
+        needed = _needed(pair, value, error, 0.0)
+        found.append(replace(pair.difference(at, bounds, method, p_value, test), images_needed=needed))
+    return found
+
+
+def _one_image(labels: NDArray[np.int64], score: str) -> float:
+    """Return the mean square of what one image changes in a score when it is given its class or no longer.
+
+    Two such images, one for each side, keep intervals from being too short where networks disagree on very few, as they
+    do for Bonett and Price's interval of a difference in accuracy. The macro F1 takes that of the balanced accuracy.
+    """
+    if score == "log_loss":
+        return 0.0
+    counts = np.unique_counts(labels).counts
+    return 1 / len(labels) ** 2 if score == "accuracy" else float((1 / counts).sum()) / len(counts) ** 2 / len(labels)
+
+
+def _between_recipes(pair: _Pair, spreads: Sequence[Sequence[Spread]]) -> list[Difference]:
+    """Compare recipes of which at least one was run with several seeds: over new images and new seeds."""
+    found = []
+    for at in range(len(COMPARED)):
+        both = [each[at] for each in spreads]
+        result = contrast(float(pair.values[at]), pair.resampled[:, at], pair.units, both)
+        bounds, method = result.bounds(), "the same"
+        if pair.grouped:
+            method = f"the same, by {group_method(pair.units)}"
+        if not result.error:
+            bounds, method = without_spread(result.value, pair.units, -1.0), "Wilson's bound"
+        difference = pair.difference(at, bounds, method, result.p_value, "Student's test over images and seeds")
+        images = _needed(pair, result.value, result.by_images, result.by_seeds)
+        seeds = _seeds_needed(pair, result, both)
+        found.append(replace(difference, images_needed=images, seeds_needed=seeds))
+    return found
+
+
+def _needed(pair: _Pair, value: float, by_images: float, by_seeds: float) -> int | None:
+    """Return how many images or groups would tell such a difference; None where no number would."""
+    allowed = (value / pair.reach) ** 2 - by_seeds
+    if not value or allowed <= 0:
+        return None
+    return math.ceil(pair.units * by_images / allowed)
+
+
+def _seeds_needed(pair: _Pair, result: Contrast, spreads: Sequence[Spread]) -> int | None:
+    """Return how many seeds of each recipe would tell such a difference on the same images."""
+    allowed = (result.value / pair.reach) ** 2 - (result.error**2 - result.by_runs)
+    if not result.value or allowed <= 0:
+        return None
+    # As many of each as there would be, if they spread like those that there are.
+    of_one_each = result.by_runs * 2 / sum(1 / each.runs for each in spreads)
+    return max(2, math.ceil(of_one_each / allowed))
+
+
+def _corrected(differences: list[Difference]) -> list[Difference]:
+    """Correct the p-values of each score for the number of pairs."""
+    found = []
+    for score in COMPARED:
+        own = [difference for difference in differences if difference.score == score]
+        corrected = holm(np.array([difference.p_value for difference in own]))
+        found += [
+            Difference(**(asdict(each) | {"corrected": float(p)})) for each, p in zip(own, corrected, strict=True)
+        ]
+    return found

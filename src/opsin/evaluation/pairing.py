@@ -1,0 +1,171 @@
+"""The images that several runs have predicted: the same rows, in the same order, of the same classes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from opsin.data.split import join_groups
+from opsin.errors import RunError
+from opsin.runfolder import RunFolder
+from opsin.tasks.predictions import Classified
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Predictions of R runs for the N images of a split that they share.
+
+    Attributes:
+        names: What each image is called.
+        labels: int64 ``(N,)``, the true classes.
+        classes: Class names.
+        predictions: Of each run.
+        rows: int64 ``(R, N)``; where each image stands in the predictions of each run.
+        groups: int64 ``(N,)``, equal for images of one group (patient, slide, video) in any run; None where each image
+            stands for itself.
+        sizes: How many images of the split each run has.
+    """
+
+    names: list[str]
+    labels: NDArray[np.int64]
+    classes: tuple[str, ...]
+    predictions: list[Classified]
+    rows: NDArray[np.int64]
+    groups: NDArray[np.int64] | None
+    sizes: list[int]
+
+
+@dataclass(frozen=True)
+class _Split:
+    """What one run says of the images of a split."""
+
+    run: RunFolder
+    names: list[str]
+    labels: NDArray[np.str_]
+    predictions: Classified
+    digests: NDArray[np.uint64]
+    groups: NDArray | None
+
+
+def pair_runs(runs: Sequence[RunFolder], split: str) -> Paired:
+    """Bring the predictions of several runs together, image by image.
+
+    Images are matched by name. Runs that see images in the same size must also agree on their pixels; where names
+    differ altogether, as after a folder was moved, such runs are matched by pixels.
+
+    Args:
+        runs: At least one.
+        split: "test" or "validation".
+
+    Raises:
+        RunError: Runs have other classes, share no image, or disagree on what one is; or one has no predictions yet.
+    """
+    parts = [_read(run, split) for run in runs]
+    first = parts[0]
+    for part in parts[1:]:
+        _check_classes(first, part)
+    same_sight = len({_sight(run) for run in runs}) == 1
+    keys = [_numbered(part.names) for part in parts]
+    shared = set(keys[0]).intersection(*keys[1:])
+    if not shared and same_sight:
+        keys = [_numbered([f"{digest:016x}" for digest in part.digests]) for part in parts]
+        shared = set(keys[0]).intersection(*keys[1:])
+    if not shared:
+        raise RunError(_nothing_shared(parts, keys, split))
+    chosen = [key for key in keys[0] if key in shared]
+    rows = np.array([[place[key] for key in chosen] for place in keys], np.int64)
+    _check_images(parts, rows, same_sight)
+    classes = first.run.classes
+    predictions = []
+    for part, row in zip(parts, rows, strict=True):
+        order = [part.run.classes.index(name) for name in classes]
+        predictions.append(Classified(np.ascontiguousarray(part.predictions.probabilities[row][:, order])))
+    number = {name: label for label, name in enumerate(classes)}
+    return Paired(
+        [first.names[row] for row in rows[0]],
+        np.array([number[name] for name in first.labels[rows[0]]], np.int64),
+        classes,
+        predictions,
+        rows,
+        _join(parts, rows),
+        [len(part.names) for part in parts],
+    )
+
+
+def _read(run: RunFolder, split: str) -> _Split:
+    names, labels, predictions = run.predictions(split)
+    digests = run.digests(split)
+    if len(digests) != len(names):
+        raise RunError(
+            f"{run.path}: split.csv has {len(digests):,} {split} images and predictions-{split}.csv {len(names):,}; "
+            f"renew the predictions with: opsin evaluate {run.path} --split {split}"
+        )
+    return _Split(run, names, np.array(run.classes)[labels], predictions, digests, run.groups(split))
+
+
+def _check_classes(first: _Split, other: _Split) -> None:
+    ours, theirs = first.run.classes, other.run.classes
+    if sorted(ours) != sorted(theirs):
+        raise RunError(
+            f"{first.run.path} knows the classes {', '.join(ours)}, {other.run.path} {', '.join(theirs)}: only runs of "
+            "one data set can be compared."
+        )
+
+
+def _sight(run: RunFolder) -> tuple:
+    """Return what decides which pixels a network sees of an image."""
+    settings = run.read("preprocessing.json")
+    return tuple(settings.get(key) for key in ("height", "width", "channels", "resize", "bits"))
+
+
+def _numbered(names: Sequence[str]) -> dict[tuple[str, int], int]:
+    """Return (name, how many of that name came before) -> row; data sets may name an image more than once."""
+    seen: Counter[str] = Counter()
+    result = {}
+    for row, name in enumerate(names):
+        result[name, seen[name]] = row
+        seen[name] += 1
+    return result
+
+
+def _nothing_shared(parts: Sequence[_Split], keys: Sequence[dict], split: str) -> str:
+    first, other = parts[0].run, parts[-1].run
+    for part, key in zip(parts, keys, strict=True):
+        if not key.keys() & keys[0].keys():
+            other = part.run
+            break
+    return (
+        f"{first.path} and {other.path} share no {split} images, so that nothing can be compared on the same images: "
+        "train them on the same data with the same split."
+    )
+
+
+def _check_images(parts: Sequence[_Split], rows: NDArray[np.int64], same_sight: bool) -> None:
+    """Raise unless images that are called alike have the same class and, where it can be told, the same pixels."""
+    first, own = parts[0], rows[0]
+    for part, row in zip(parts[1:], rows[1:], strict=True):
+        other = np.flatnonzero(first.labels[own] != part.labels[row])
+        if len(other):
+            at = int(other[0])
+            raise RunError(
+                f"{first.names[own[at]]} is {first.labels[own[at]]} in {first.run.path} and {part.labels[row[at]]} in "
+                f"{part.run.path} ({len(other):,} such images): only runs with the same labels can be compared."
+            )
+        changed = np.flatnonzero(first.digests[own] != part.digests[row]) if same_sight else own[:0]
+        if len(changed):
+            at = int(changed[0])
+            raise RunError(
+                f"{first.names[own[at]]} has other pixels in {first.run.path} than in {part.run.path} "
+                f"({len(changed):,} such images): only runs on the same images can be compared."
+            )
+
+
+def _join(parts: Sequence[_Split], rows: NDArray[np.int64]) -> NDArray[np.int64] | None:
+    """Return one grouping that keeps together what any run keeps together; None where each image is on its own."""
+    keys = [part.groups[row] for part, row in zip(parts, rows, strict=True) if part.groups is not None]
+    joined = join_groups(rows.shape[1], *keys)
+    return joined if keys and len(np.unique(joined)) < len(joined) else None
