@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 
 # Imported on first use, so that `import opsin` and `opsin --help` need neither torch nor matplotlib.
 _LAZY = {
+    "check": "opsin.checking",
     "train": "opsin.workflow",
     "cross_validate": "opsin.crossvalidation",
     "evaluate": "opsin.evaluating",
@@ -33,6 +34,7 @@ __all__ = [
     "Recipe",
     "OpsinError",
     "Run",
+    "check",
     "compare",
     "cross_validate",
     "evaluate",
@@ -46,6 +48,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from opsin.checking import check
     from opsin.crossvalidation import cross_validate
     from opsin.data.reading import read_dataset
     from opsin.errors import OpsinError

@@ -91,12 +91,13 @@ class Prepared:
         ]
 
 
-def read_source(recipe: Recipe, data_root: str | Path | None = None) -> DataSet:
+def read_source(recipe: Recipe, data_root: str | Path | None = None, *, check: bool = True) -> DataSet:
     """Read the data that a recipe names; no image is decoded.
 
     Args:
         recipe: Names the source, and the columns of label and group.
         data_root: A folder that holds named data sets.
+        check: Whether to require enough images of each class to train on.
 
     Raises:
         DataError: The data cannot be read.
@@ -107,7 +108,9 @@ def read_source(recipe: Recipe, data_root: str | Path | None = None) -> DataSet:
             "was trained on a DataSet object needs that object again."
         )
     data = recipe.data
-    return read_dataset(data.source, label=data.label, group=data.group, data_root=data_root, decisions=data.decisions)
+    return read_dataset(
+        data.source, label=data.label, group=data.group, data_root=data_root, decisions=data.decisions, check=check
+    )
 
 
 def stamp(dataset: DataSet) -> str:

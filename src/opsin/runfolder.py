@@ -7,6 +7,7 @@
     split.csv              image, class, split, group, digest: where every sample went
     history.jsonl          a line per epoch: learning rate, training and validation scores (equal for equal recipes)
     timings.jsonl          a line per epoch: seconds, images per second
+    audit.json             what was found in the images, and what was decided about them
     checkpoint.safetensors everything that resuming needs
     best.safetensors       the weights that did best on validation
     preprocessing.json     how an image becomes the network's input
@@ -212,6 +213,11 @@ class RunFolder:
     def attributions(self) -> dict[str, Any]:
         """How the heat maps were made and how much lies along the border; empty where it was not examined."""
         return self.read("attributions.json") if (self.path / "attributions.json").exists() else {}
+
+    @property
+    def audit(self) -> dict[str, Any]:
+        """What was found in the images: ``decisions`` (counts, or None) and ``findings``; empty where nobody looked."""
+        return self.read("audit.json") if (self.path / "audit.json").exists() else {}
 
     @property
     def looks(self) -> list[dict[str, Any]]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from opsin.auditing.finding import headline as headline_of_audit
 from opsin.data.dataset import SPLITS, TEST, VALIDATION
 from opsin.evaluation.diagnosis import headline
 from opsin.evaluation.finding import Finding
@@ -54,6 +56,17 @@ def tell_data(console: Console, prepared: Prepared) -> None:
         notes.append(f"{len(facts['left_out']):,} images that cannot be read are left out; the report names them.")
     for note in notes:
         console.print(f"  {note}", highlight=False, markup=False)
+
+
+def tell_audit(console: Console, found: dict[str, Any]) -> None:
+    """Say how much was found in the images, and where it is said in full."""
+    severities = [finding["severity"] for finding in found["findings"]]
+    if severities:
+        console.print(
+            f"  In the images: {headline_of_audit(severities)}; the report lists them, `opsin check` shows them.",
+            highlight=False,
+            markup=False,
+        )
 
 
 def tell_network(console: Console, session: Session) -> None:

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from opsin.assessing import judge
 from opsin.calibrating import learn_from_validation
+from opsin.checking import audit_prepared
 from opsin.data.dataset import TEST, VALIDATION, DataSet
 from opsin.errors import RunError, TrainingError, TrainingInterrupted
 from opsin.evaluating import assess_split, prepare_again, subject_of
@@ -27,7 +28,7 @@ from opsin.preparing import Prepared, prepare, read_source, stamp
 from opsin.recipe import Recipe, from_settings
 from opsin.run import Run
 from opsin.runfolder import RunFolder, list_runs
-from opsin.telling import decoding, tell_data, tell_network, tell_position, tell_result
+from opsin.telling import decoding, tell_audit, tell_data, tell_network, tell_position, tell_result
 from opsin.training.fit import Callback
 from opsin.training.learning_rate import LearningRateCurve, sweep_learning_rate
 from opsin.training.session import Session
@@ -143,6 +144,9 @@ def train_prepared(
     tell_network(console, session)
     place = _free_place(place, prepared.dataset.name, session.recipe) if below else place
     folder = RunFolder.create(place, session.recipe, **facts, process=this_process(), **_describe(session))
+    found = audit_prepared(prepared)
+    folder.write("audit.json", found)
+    tell_audit(console, found)
     return _train(folder, session, console, callbacks)
 
 

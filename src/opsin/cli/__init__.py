@@ -22,6 +22,7 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells report a program ended by Ctrl-C
 
 # Verb -> the module that holds it, and its line in `opsin --help`.
 VERBS = {
+    "check": ("check", "Look through labelled images for what is broken, doubled, foreign or mislabelled."),
     "train": ("train", "Train a network on labelled images, test it, and write the report."),
     "crossval": ("crossval", "Train on all folds but one in turn and score every image by a network new to it."),
     "lr-find": ("train", "Draw the loss against the learning rate and suggest a rate."),

@@ -23,6 +23,7 @@ from opsin.reporting.sections import (
     filters,
     gallery,
     groups,
+    images,
     looking,
     network,
     reproduce,
@@ -50,6 +51,7 @@ class Section(NamedTuple):
 SECTIONS = (
     Section("verdict", "Verdict", verdict.facts),
     Section("data", "Data", data.facts),
+    Section("images", "Images", images.facts),
     Section("scores", "Scores", scores.facts),
     Section("classes", "Classes", classes.facts),
     Section("confusion", "Confusions", confusion.facts),

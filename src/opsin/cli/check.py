@@ -1,0 +1,111 @@
+"""``opsin check``: what is broken, doubled, out of place or wrongly labelled, before anything is trained."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from opsin.cli.console import console
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from opsin.auditing.finding import ImageFinding
+    from opsin.checking import Check
+
+app = typer.Typer(add_completion=False)
+
+NAMED = 3  # images that the terminal names for each finding
+UNUSABLE = 2
+
+EXAMPLES = """[bold]Examples[/bold]
+
+  opsin check photos/
+
+  opsin check photos/ --labels --out photos.html
+
+  opsin check scans.csv --label diagnosis --group patient
+
+  opsin check photos/ --json > findings.json"""
+
+
+@app.command(epilog=EXAMPLES)
+def check(
+    data: Annotated[
+        str, typer.Argument(metavar="DATA", help="Folder, CSV, npz or IDX file, or the name of a data set.")
+    ],
+    labels: Annotated[bool, typer.Option("--labels", help="Also look for likely wrong labels.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="The page to write; left out: check.html, and none with --json.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON, with all file names.")] = False,
+    anonymous: Annotated[
+        bool, typer.Option("--anonymous", help="Keep file names out of the page; it then cannot save decisions.")
+    ] = False,
+    label: Annotated[str, typer.Option(help="Column or array that holds the class.")] = "label",
+    group: Annotated[str, typer.Option(help="Column or array of groups that stay together.")] = "group",
+    group_by: Annotated[
+        str | None, typer.Option(help="Groups from file names or folders, as `opsin train --group-by` takes them.")
+    ] = None,
+    decisions: Annotated[
+        Path | None,
+        typer.Option(help="File of decisions to apply; left out: decisions.csv in the folder where there is one."),
+    ] = None,
+    data_root: Annotated[
+        Path | None, typer.Option(help="Folder that holds data sets by name, in place of OPSIN_DATA.")
+    ] = None,
+) -> None:
+    """Look through labelled images for what is broken, doubled, foreign or mislabelled, and write a page about it.
+
+    On the page you decide what to exclude, relabel or keep, and save decisions.csv into the folder of the images.
+    Training and every later check apply that file; no image is ever deleted. The exit code is 0 whatever was found,
+    and 2 only where `opsin train` would refuse the data.
+    """
+    import opsin
+
+    settings: dict[str, Any] = {
+        "label": label,
+        "group": group,
+        "group_by": group_by,
+        "decisions": decisions and str(decisions),
+    }
+    found = opsin.check(data, labels=labels, data_root=data_root, quiet=False, **settings)
+    if as_json:
+        typer.echo(json.dumps([finding.to_dict() for finding in found.findings], indent=2, ensure_ascii=False))
+    else:
+        _print(console(), found)
+    if out is not None or not as_json:
+        page = found.write_page(out or Path("check.html"), anonymous=anonymous)
+        console(stderr=as_json).print(f"page  {page}", soft_wrap=True)
+    if not found.usable:
+        console(stderr=True).print("These data cannot be trained on before the serious findings are mended.")
+        raise typer.Exit(UNUSABLE)
+
+
+def _print(screen: Console, found: Check) -> None:
+    dataset = found.dataset
+    screen.print(f"{dataset.name}: {len(dataset):,} images, {len(dataset.classes)} classes, {found.sizes}")
+    for note in dataset.notes:
+        screen.print(f"  {note}")
+    for finding in found.findings:
+        screen.print()
+        _print_finding(screen, finding)
+    screen.print()
+    screen.print(f"Found: {found.headline()}.")
+    if any(finding.images for finding in found.findings):
+        place = f"{found.place}" if found.place else "decisions.csv, for --decisions"
+        screen.print(f"Open the page, decide what to exclude, relabel or keep, and save it as {place}.", soft_wrap=True)
+
+
+def _print_finding(screen: Console, finding: ImageFinding) -> None:
+    screen.print(f"{finding.severity}: {finding.sentence}")
+    for name in finding.images[:NAMED]:
+        detail = finding.details.get(name)
+        screen.print(f"    {name}" + (f"  ({detail})" if detail else ""), soft_wrap=True)
+    if len(finding.images) > NAMED:
+        screen.print(f"    and {len(finding.images) - NAMED:,} more")
+    if finding.advice:
+        screen.print(f"  {finding.advice}")
