@@ -103,6 +103,48 @@ class Run:
 
         return write_report(self.folder, anonymous=anonymous)
 
+    def decide(
+        self,
+        *,
+        positive: str | None = None,
+        sensitivity: float | None = None,
+        cost_of_miss: float | None = None,
+        cost_of_false_alarm: float | None = None,
+    ) -> None:
+        """Decide what thresholds are to be good for; what is left out stays as it was. See `opsin.deciding.decide`.
+
+        Args:
+            positive: Of two classes the one that is looked for.
+            sensitivity: The least sensitivity that a threshold is to reach.
+            cost_of_miss: What an image of the class costs when it is missed, in any unit.
+            cost_of_false_alarm: What another image costs when it is taken for one of the class, in the same unit.
+
+        Raises:
+            RunError: The class is unknown, there are not two, or a number is out of range.
+        """
+        from opsin.deciding import decide
+
+        decide(
+            self.folder,
+            positive=positive,
+            sensitivity=sensitivity,
+            cost_of_miss=cost_of_miss,
+            cost_of_false_alarm=cost_of_false_alarm,
+        )
+
+    def add_readers(self, path: str | Path) -> None:
+        """Show people beside the network in the report; see `opsin.evaluation.readers.read_readers`.
+
+        Args:
+            path: A CSV file with the columns ``reader,sensitivity,specificity`` or ``reader,image,call``.
+
+        Raises:
+            DataError: The table cannot be read, or rows are wrong; they are named.
+        """
+        from opsin.deciding import add_readers
+
+        add_readers(self.folder, path)
+
     def _repr_html_(self) -> str:
         from opsin.reporting.notebook import run_html
 

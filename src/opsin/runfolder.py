@@ -20,6 +20,7 @@
     map.npz                validation images laid out by what the network makes of them
     scorecard.json         split -> score -> value, low, high, method, n
     robustness.json        accuracy under corruptions and in simulated laboratories, where the run was examined
+    readers.csv            what people saw in the test images, where `opsin report --readers` was given it
     verdict.json           the findings in plain language
     leak.json              what the test score owes to groups on both sides of a given split, where there are any
     looks.jsonl            every time the locked test split was opened
@@ -135,7 +136,7 @@ class RunFolder:
 
         Always ``format``, ``opsin`` (version), ``recipe`` (hash), ``state`` (training, interrupted, failed or finished)
         and ``created``; then ``machine``, ``data``, ``network``, ``throughput`` and ``best``, as far as the run has
-        come.
+        come, and ``positive`` and ``aims`` once a person has decided on them (`opsin.deciding`).
         """
         return self.read("run.json")
 

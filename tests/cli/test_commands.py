@@ -174,6 +174,21 @@ def test_report_is_written_anew_and_without_names(opsin_command: Callable) -> No
     assert opsin_command("report", "runs/small").out.strip() == f"report {report}"
 
 
+def test_report_remembers_what_thresholds_are_for(opsin_command: Callable, tmp_path: Path) -> None:
+    names, _, _ = opsin.load_run("runs/small").folder.predictions("test")
+    classes = opsin.load_run("runs/small").folder.classes
+    readers = tmp_path / "readers.csv"
+    readers.write_text(f"reader,image,call\nAda,{names[0]},{classes[0]}\n", encoding="utf-8")
+    result = opsin_command("report", "runs/small", "--sensitivity", "0.8", "--readers", str(readers))
+    assert result.code == 0
+    page = Path("runs/small/report.html").read_text(encoding="utf-8")
+    assert "At least 80" in page and "Ada" in page
+    assert opsin.load_run("runs/small").folder.info["aims"]["sensitivity"] == 0.8
+    readers.write_text("reader,image,call\nAda,nowhere.png,cat\n", encoding="utf-8")
+    result = opsin_command("report", "runs/small", "--readers", str(readers))
+    assert result.code == 2 and "line 2" in result.err and result.err.count("\n") == 1
+
+
 def test_data_list_shows_where_data_are(opsin_command: Callable) -> None:
     text = opsin_command("data", "list").out
     for name in ("digits", "mnist", "fashion-mnist", "cifar10", "cifar100"):

@@ -82,7 +82,8 @@ def test_policy_allows_exactly_the_script_of_the_page(html):
 
 def test_every_section_is_there_and_reachable(html):
     page = Page(html)
-    wanted = "verdict data scores classes confusion calibration abstaining gallery training network reproduce".split()
+    wanted = "verdict data scores classes confusion calibration thresholds abstaining gallery training network".split()
+    wanted.append("reproduce")
     assert [values["id"] for tag, values in page.elements if tag == "section"] == wanted
     links = [values["href"] for tag, values in page.elements if tag == "a"]
     assert links == [f"#{name}" for name in wanted]

@@ -44,6 +44,20 @@ def percent(part: float | None, decimals: int = 1) -> str:
     return f"{100 * part:.0f}\xa0%" if part in (0, 1) else f"{100 * part:.{decimals}f}\xa0%"
 
 
+def threshold(part: float) -> str:
+    r"""Write a threshold of a probability in percent, to three digits of what is left to the nearer end.
+
+    >>> threshold(0.5), threshold(0.001243), threshold(0.99973), threshold(1.0), threshold(1.1)
+    ('50\xa0%', '0.124\xa0%', '99.973\xa0%', '100\xa0%', 'none\xa0reaches it')
+    """
+    if part > 1:
+        return "none\xa0reaches it"
+    left = 100 * min(part, 1 - part)
+    decimals = max(0, min(2 - math.floor(math.log10(left)), 9)) if left > 0 else 0
+    text = f"{100 * part:.{decimals}f}"
+    return f"{text.rstrip('0').rstrip('.') if '.' in text else text}\xa0%"
+
+
 def count(number: float | None) -> str:
     """Write a count with thousands set apart.
 

@@ -38,6 +38,7 @@ _PAGE_COLORS = {
 }
 
 FONT_SIZE = 9.0
+LIVE = "live-"  # begins the gid of whatever a page's script may move; in the page it is the element's class
 _SVG = "{http://www.w3.org/2000/svg}"
 _HREF = "{http://www.w3.org/1999/xlink}href"
 
@@ -127,6 +128,9 @@ def figure_to_svg(figure: Figure, name: str, description: str) -> Markup:
     set, and its text stays text in the page's font, so that class names in any script can be read, found and copied.
     Equal figures give equal text.
 
+    A part whose gid begins with `LIVE` keeps it as its class, so that a script can move it. The figure then says as
+    ``data-axes`` where its first axes lie: left, top, right and bottom in its own units, then the values there.
+
     Args:
         figure: The figure.
         name: A word that no other figure of the page has; it keeps their inner references apart.
@@ -151,8 +155,17 @@ def figure_to_svg(figure: Figure, name: str, description: str) -> Markup:
         "class": "figure",
         "style": "stroke-linejoin:round;stroke-linecap:butt",
     }
+    if any(element.get("class", "").startswith(LIVE) for element in root.iter()):
+        root.set("data-axes", _place_of(figure.axes[0], width, height))
     # Safe: the text of the figure was escaped when it was written as XML.
     return Markup(ElementTree.tostring(root, encoding="unicode"))
+
+
+def _place_of(axes: Axes, width: float, height: float) -> str:
+    """Return left, top, right, bottom of drawn axes in a figure of some width and height, then the values there."""
+    box, (left, right), (bottom, top) = axes.get_position(), axes.get_xlim(), axes.get_ylim()
+    place = (box.x0 * width, (1 - box.y1) * height, box.x1 * width, (1 - box.y0) * height)
+    return " ".join(f"{number:.6g}" for number in (*place, left, top, right, bottom))
 
 
 def _clean(root: ElementTree.Element, name: str) -> None:
@@ -172,6 +185,8 @@ def _clean(root: ElementTree.Element, name: str) -> None:
             identifier = values.pop("id")
             if identifier in used:
                 values["id"] = f"{name}-{identifier}"
+            elif identifier.startswith(LIVE):
+                values["class"] = identifier
         if _HREF in values:
             target = values.pop(_HREF)
             values["href"] = f"#{name}-{target[1:]}" if target.startswith("#") else target.replace("\n", "")

@@ -28,6 +28,7 @@ from opsin.reporting.sections import (
     network,
     reproduce,
     scores,
+    thresholds,
     training,
     verdict,
 )
@@ -57,6 +58,7 @@ SECTIONS = (
     Section("confusion", "Confusions", confusion.facts),
     Section("groups", "Groups", groups.facts),
     Section("calibration", "Calibration", calibration.facts),
+    Section("thresholds", "Thresholds", thresholds.facts),
     Section("abstaining", "Abstaining", abstaining.facts),
     Section("elsewhere", "Elsewhere", elsewhere.facts),
     Section("gallery", "Gallery", gallery.facts),
