@@ -84,6 +84,52 @@ def test_losses_are_compared_by_permutations_of_pairs(make) -> None:
     assert found.high == pytest.approx(interval.confidence_interval.high, abs=0.01)
 
 
+def test_areas_under_curves_are_compared_by_the_influence_of_each_image(predicted_run) -> None:
+    """DeLong's test of two areas, from its definition pair by pair; groups as Obuchowski sums them."""
+    labels = np.minimum(LABELS, 1)
+    groups = [f"patient {number // 4}" for number in range(240)]
+    results = [outputs(LABELS, strength, seed)[:, 1:] for strength, seed in ((1.0, 0), (1.3, 1))]
+    results = [result / result.sum(axis=1, keepdims=True) for result in results]
+    pets = {"classes": ("cat", "dog")}
+    runs = [predicted_run("a", labels, results[0], **pets), predicted_run("b", labels, results[1], dropout=0.5, **pets)]
+    pets["groups"] = groups
+    runs += [
+        predicted_run("c", labels, results[0], **pets),
+        predicted_run("d", labels, results[1], dropout=0.5, **pets),
+    ]
+    placed, areas = [], []
+    for result in results:
+        positive, negative = result[labels == 1, 1], result[labels == 0, 1]
+        above = np.sign(positive[:, None] - negative[None, :]) / 2 + 0.5
+        placed.append((above.mean(axis=1), above.mean(axis=0)))
+        areas.append(above.mean())
+    ones, zeros = (placed[0][side] - placed[1][side] for side in (0, 1))
+    variance = ones.var(ddof=1) / len(ones) + zeros.var(ddof=1) / len(zeros)
+    found = entry(opsin.compare(runs[:2]), "roc_auc")
+    assert found.value == pytest.approx(areas[0] - areas[1])
+    assert found.p_value == pytest.approx(2 * stats.t.sf(abs(found.value) / math.sqrt(variance), 239), rel=1e-6)
+    assert (
+        found.high - found.value == pytest.approx(stats.t.ppf(0.975, 239) * math.sqrt(variance))
+        and "DeLong" in found.test
+    )
+    moved = np.empty(240)
+    moved[labels == 1], moved[labels == 0] = ((side - side.mean()) / len(side) for side in (ones, zeros))
+    by_group = (moved.reshape(60, 4).sum(axis=1) ** 2).sum() * 60 / 59
+    grouped = entry(opsin.compare(runs[2:]), "roc_auc")
+    assert grouped.high - grouped.value == pytest.approx(stats.t.ppf(0.975, 59) * math.sqrt(by_group), rel=0.02)
+
+
+def test_images_of_one_class_have_no_areas(predicted_run) -> None:
+    same = np.zeros(20, np.int64)
+    chances = np.random.default_rng(0).dirichlet([3, 1, 1], (2, 20))
+    runs = [predicted_run("a", same, chances[0]), predicted_run("b", same, chances[1], dropout=0.5)]
+    comparison = opsin.compare(runs)
+    assert "roc_auc" not in comparison.recipes[0].scores
+    assert "roc_auc" not in {each.score for each in comparison.differences}
+    with pytest.raises(RunError, match="roc_auc is undefined on these 20 images"):
+        opsin.compare(runs, score="roc_auc")
+
+
 def test_the_better_one_of_two_is_named_with_its_numbers(make) -> None:
     comparison = opsin.compare([make("plain", 1.5), make("strong", 3.0, noise=3, dropout=0.5)])
     assert comparison.sentence.startswith("strong is better than plain: accuracy ")

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False)
 
+SIDE_BY_SIDE = 5  # recipes whose scores stand beside each other; of more, only the score that decides is shown
+
 EXAMPLES = """[bold]Examples[/bold]
 
   opsin compare runs/cells-3f9a1c runs/cells-77aa01
@@ -31,7 +33,7 @@ def compare(
         str,
         typer.Option(
             metavar="SCORE",
-            help="What decides: accuracy, balanced_accuracy, macro_f1 or log_loss.",
+            help="What decides: accuracy, balanced_accuracy, macro_f1, roc_auc, average_precision or log_loss.",
         ),
     ] = "accuracy",
     split: Annotated[
@@ -59,10 +61,7 @@ def compare(
     screen.print(comparison.sentence)
     for finding in comparison.findings:
         screen.print(f"{finding.severity}: {finding.sentence} {finding.evidence} {finding.advice}")
-    names = list(comparison.recipes[0].scores)
-    columns = ["recipe", "seeds", *(name.replace("_", " ") for name in names)]
-    rows = [[recipe.name, _seeds(recipe), *(_mean(recipe, name) for name in names)] for recipe in comparison.recipes]
-    screen.print(table(columns, rows))
+    _print_scores(comparison, screen)
     if comparison.differences:
         _print_differences(comparison, screen)
     if comparison.keys:
@@ -75,11 +74,27 @@ def compare(
         screen.print(f"written to {out}", soft_wrap=True)
 
 
+def _print_scores(comparison: Comparison, screen: Any) -> None:
+    recipes = comparison.recipes
+    if len(recipes) <= SIDE_BY_SIDE:
+        from opsin.evaluation.finding import score_words
+
+        seeds = ["seeds" if len(comparison.runs) > len(recipes) else "seed", *map(_seeds, recipes)]
+        rows = [[score_words(name), *(_mean(recipe, name) for recipe in recipes)] for name in recipes[0].scores]
+        screen.print(table(["", *(recipe.name for recipe in recipes)], [seeds, *rows]))
+    else:
+        name = comparison.score
+        rows = [[recipe.name, _mean(recipe, name), _seeds(recipe)] for recipe in recipes]
+        screen.print(table(["recipe", name.replace("_", " "), "seeds"], rows))
+
+
 def _print_differences(comparison: Comparison, screen: Any) -> None:
+    from opsin.evaluation.finding import score_words
+
     rows = [
         (
             f"{comparison.recipes[each.first].name} − {comparison.recipes[each.second].name}",
-            each.score.replace("_", " "),
+            score_words(each.score),
             f"{each.value:+.3f} ({each.low:+.3f} to {each.high:+.3f})",
             f"{each.p_value:.2g}",
             f"{each.corrected:.2g}",

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from opsin.errors import RunError, nearest
 from opsin.evaluation.differences import COMPARED, SCORES, Difference, Measured, measure
-from opsin.evaluation.finding import Finding
+from opsin.evaluation.finding import Finding, score_words
 from opsin.evaluation.groups import ENOUGH_GROUPS
 from opsin.evaluation.pairing import Paired, pair_runs
 from opsin.evaluation.seeds import find_unstable
@@ -109,7 +109,8 @@ class Comparison:
         if not pairs:
             return found
         for (test, method), scores in ways.items():
-            found.append(f"{', '.join(scores).replace('_', ' ').capitalize()}: p by {test}; interval by {method}.")
+            named = ", ".join(map(score_words, scores))
+            found.append(f"{named[0].upper()}{named[1:]}: p by {test}; interval by {method}.")
         found.append("Calibration errors err upward on few images, each by another amount, and are not compared.")
         if pairs > 1:
             found.append(f"The p-values of each score are corrected for {pairs} pairs by Holm's method.")
@@ -160,7 +161,7 @@ def compare(runs: Sequence[str | Path | Run], *, split: str = "test", score: str
     Args:
         runs: At least two runs, or their folders, of the same data and split.
         split: "test" or "validation". Nothing is predicted anew, so that no locked split is opened.
-        score: The score that decides: accuracy, balanced_accuracy, macro_f1 or log_loss.
+        score: The score that decides: accuracy, balanced_accuracy, macro_f1, roc_auc, average_precision or log_loss.
 
     Raises:
         RunError: The runs cannot be compared; the sentence says why.
@@ -176,6 +177,8 @@ def compare(runs: Sequence[str | Path | Run], *, split: str = "test", score: str
     own = [list(range(at, at + len(recipe))) for at, recipe in zip(_starts(recipes), recipes, strict=True)]
     paired = pair_runs(folders, split)
     measured = measure(paired, own)
+    if np.isnan(measured.scores[:, SCORES.index(score)]).any():
+        raise RunError(f"{score} is undefined on these {len(paired.labels):,} images, which are all of one class.")
     keys = _keys([folders[recipe[0]].recipe for recipe in own])
     names = _names([[folders[run] for run in recipe] for recipe in own])
     compared = tuple(
@@ -183,7 +186,11 @@ def compare(runs: Sequence[str | Path | Run], *, split: str = "test", score: str
             name,
             tuple(folders[run].path for run in recipe),
             tuple(folders[run].recipe.seed for run in recipe),
-            {each: measured.scores[recipe, at] for at, each in enumerate(SCORES)},
+            {
+                each: values
+                for each, values in zip(SCORES, measured.scores[recipe].T, strict=True)
+                if not np.isnan(values[0])
+            },
         )
         for name, recipe in zip(names, own, strict=True)
     )
@@ -259,7 +266,7 @@ def _names(recipes: Sequence[Sequence[RunFolder]]) -> list[str]:
 def _findings(recipes: Sequence[Compared], measured: Measured, score: str) -> list[Finding]:
     at = SCORES.index(score)
     found = [
-        find_unstable(recipe.scores[score], spreads[at], score.replace("_", " "), recipe.name)
+        find_unstable(recipe.scores[score], spreads[at], score_words(score), recipe.name)
         for recipe, spreads in zip(recipes, measured.spreads, strict=True)
     ]
     return [finding for finding in found if finding]

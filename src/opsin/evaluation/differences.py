@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import combinations
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,15 +14,19 @@ from scipy import sparse, special
 
 from opsin.evaluation.groups import group_method, membership_of
 from opsin.evaluation.intervals import Bootstrap, bca, bootstrap, without_spread
-from opsin.evaluation.paired_tests import holm, mcnemar, paired_proportions, sign_flip, wald_bounds
+from opsin.evaluation.paired_tests import holm, mcnemar, paired_proportions, sign_flip, wald_bounds, wald_p_value
 from opsin.evaluation.pairing import Paired
 from opsin.evaluation.scorecard import confusion_terms, loss_and_calibration, probability_terms
 from opsin.evaluation.seeds import Contrast, Spread, contrast, spread
 from opsin.metrics.classification import ClassCounts, accuracy, balanced_accuracy, largest_log_loss, macro_f1
+from opsin.metrics.thresholds import average_precision_influence, roc_auc_influence
 
-SCORES = ("accuracy", "balanced_accuracy", "macro_f1", "log_loss", "calibration_error")
+# Functions of sums over images, and areas under curves, of which only the influence of each image is known.
+SUMMED = ("accuracy", "balanced_accuracy", "macro_f1", "log_loss", "calibration_error")
+RANKED = {"roc_auc": roc_auc_influence, "average_precision": average_precision_influence}
+SCORES = (*SUMMED[:3], *RANKED, *SUMMED[3:])
 # Calibration errors err upward on few images, each by another amount, so that their difference has no honest interval.
-COMPARED = SCORES[:4]
+COMPARED = SCORES[:-1]
 LOWER_IS_BETTER = frozenset({"log_loss", "calibration_error"})
 POWER = 0.8
 
@@ -80,18 +84,16 @@ class Difference:
 
 @dataclass(frozen=True)
 class Measured:
-    """The scores of all runs, of resamples of their images, and of pairs of recipes.
+    """The scores of all runs, and how recipes differ in them.
 
     Attributes:
-        scores: float64 ``(R, S)``; of each run, in the order of `SCORES`.
-        resampled: float64 ``(resamples, R, S)``.
-        spreads: Of each recipe and score.
+        scores: float64 ``(R, S)``; of each run, in the order of `SCORES`; nan where a score is undefined.
+            spreads: Of each recipe and score.
         differences: Of each pair of recipes, score by score.
         units: How many images or groups were drawn.
     """
 
     scores: NDArray[np.float64]
-    resampled: NDArray[np.float64]
     spreads: list[list[Spread]]
     differences: list[Difference]
     units: int
@@ -108,25 +110,82 @@ def measure(paired: Paired, recipes: Sequence[Sequence[int]]) -> Measured:
     terms = [_terms(paired, run, membership) for run in range(len(paired.predictions))]
     pairs = list(combinations(range(len(recipes)), 2))
     weights = np.vstack([np.eye(len(terms)), *(_weights(recipes, pair, len(terms)) for pair in pairs)])
-    result = _bootstrap(terms, weights, len(paired.classes))
-    units, runs, scores = terms[0].shape[0], len(terms), len(SCORES)
-    values = result.values.reshape(-1, scores)
-    resampled = result.resampled.reshape(len(result.resampled), -1, scores)
+    seen = _look(paired, terms, weights, membership)
     spreads = [
-        [spread(values[list(own), at], resampled[:, list(own), at], units) for at in range(scores)] for own in recipes
+        [spread(seen.values[list(own), at], draws[:, list(own)], seen.units) for at, draws in enumerate(seen.draws)]
+        for own in recipes
     ]
-    low, high = (bound.reshape(-1, scores) for bound in bca(result))
     differences = []
-    for place, (first, second) in enumerate(pairs, runs):
-        single = len(recipes[first]) == len(recipes[second]) == 1
-        found = _Pair(first, second, values[place], resampled[:, place], units, len(pairs), paired.groups is not None)
-        if single:
+    for place, (first, second) in enumerate(pairs, len(terms)):
+        draws = [draws[:, place] for draws in seen.draws]
+        found = _Pair(first, second, seen.values[place], draws, seen.units, len(pairs), membership is not None)
+        if len(recipes[first]) == len(recipes[second]) == 1:
             own, other = recipes[first][0], recipes[second][0]
             chances = sign_flip(terms[own], terms[other], lambda sums: _scores(sums, len(paired.classes)), len(pairs))
-            differences += _between_networks(found, paired, (own, other), low[place], high[place], chances)
+            by_score = dict(zip(SUMMED, zip(*seen.bounds[:, place], chances, strict=True), strict=True))
+            differences += _between_networks(found, paired, (own, other), by_score)
         else:
             differences += _between_recipes(found, [spreads[first], spreads[second]])
-    return Measured(values[:runs], resampled[:, :runs], spreads, _corrected(differences), units)
+    return Measured(seen.values[: len(terms)], spreads, _corrected(differences), seen.units)
+
+
+class _Seen(NamedTuple):
+    """Scores of runs and differences of recipes (K in all), and how they vary.
+
+    Attributes:
+        values: float64 ``(K, S)``.
+        draws: Of each score, float64 ``(draws, K)``, whose variance is that over new images: of resamples, or made of
+            the influences of the images.
+        bounds: float64 ``(2, K, SUMMED)``; of the bootstrap.
+        units: How many images or groups there are.
+    """
+
+    values: NDArray[np.float64]
+    draws: list[NDArray[np.float64]]
+    bounds: NDArray[np.float64]
+    units: int
+
+
+def _look(
+    paired: Paired, terms: list[sparse.csr_array], weights: NDArray[np.float64], membership: sparse.csr_array | None
+) -> _Seen:
+    result = _bootstrap(terms, weights, len(paired.classes))
+    units, number = terms[0].shape[0], len(SUMMED)
+    values = dict(zip(SUMMED, result.values.reshape(-1, number).T, strict=True))
+    draws = dict(
+        zip(SUMMED, np.moveaxis(result.resampled.reshape(len(result.resampled), -1, number), -1, 0), strict=True)
+    )
+    for score in RANKED:
+        areas, moved = zip(*(_area(paired, run, score, membership) for run in range(len(terms))), strict=True)
+        values[score] = weights @ np.array(areas)
+        # Scaled so that the variance of the rows, corrected for few units, is the sum of the squared influences.
+        draws[score] = np.stack(moved, axis=1) @ weights.T * (units - 1) / math.sqrt(units)
+    bounds = np.array([bound.reshape(-1, number) for bound in bca(result)])
+    return _Seen(
+        np.stack([values[score] for score in SCORES], axis=1), [draws[score] for score in SCORES], bounds, units
+    )
+
+
+def _area(
+    paired: Paired, run: int, score: str, membership: sparse.csr_array | None
+) -> tuple[float, NDArray[np.float64]]:
+    """Return an area under a curve, and by how much each image or group moves it.
+
+    Of two classes it is about the one that is looked for, of more it is the mean over all, each against the rest.
+    """
+    found = [
+        RANKED[score](paired.labels == label, paired.predictions[run].probabilities[:, label])
+        for label, name in enumerate(paired.classes)
+        if paired.positive in (None, name)
+    ]
+    known = [(area, moved) for area, moved in found if not math.isnan(area)]
+    if not known:
+        return math.nan, np.zeros(len(paired.labels) if membership is None else membership.shape[0])
+    areas, influences = zip(*known, strict=True)
+    moved = np.mean(influences, axis=0)
+    if membership is not None:
+        moved = membership @ moved * math.sqrt(membership.shape[0] / max(1, membership.shape[0] - 1))
+    return float(np.mean(areas)), moved
 
 
 def _terms(paired: Paired, run: int, membership: sparse.csr_array | None) -> sparse.csr_array:
@@ -138,7 +197,7 @@ def _terms(paired: Paired, run: int, membership: sparse.csr_array | None) -> spa
 
 
 def _scores(sums: NDArray[np.float64], classes: int) -> NDArray[np.float64]:
-    """Return the scores of `SCORES` ``(..., S)`` of sums ``(..., M)``."""
+    """Return the scores of `SUMMED` ``(..., S)`` of sums ``(..., M)``."""
     counts = ClassCounts(*np.split(sums[..., : 3 * classes], 3, axis=-1))
     by_class = np.stack([accuracy(counts), balanced_accuracy(counts), macro_f1(counts)], axis=-1)
     return np.concatenate([by_class, loss_and_calibration(sums[..., 3 * classes :])], axis=-1)
@@ -169,7 +228,7 @@ class _Pair:
     first: int
     second: int
     values: NDArray[np.float64]
-    resampled: NDArray[np.float64]
+    draws: list[NDArray[np.float64]]
     units: int
     pairs: int
     grouped: bool
@@ -179,9 +238,14 @@ class _Pair:
         low, high = (float(bound) for bound in bounds)
         return Difference(self.first, self.second, score, value, low, high, method, p_value, test, p_value, None, None)
 
+    @property
+    def defined(self) -> list[tuple[int, str]]:
+        """Return place and name of the scores that are defined on these images."""
+        return [(at, score) for at, score in enumerate(COMPARED) if not math.isnan(self.values[at])]
+
     def squared_error(self, at: int) -> float:
         """Return the variance of a difference over new images or groups."""
-        return float(self.resampled[:, at].var(ddof=1)) * self.units / max(1, self.units - 1)
+        return float(self.draws[at].var(ddof=1)) * self.units / max(1, self.units - 1)
 
     @property
     def reach(self) -> float:
@@ -190,31 +254,40 @@ class _Pair:
 
 
 def _between_networks(
-    pair: _Pair,
-    paired: Paired,
-    runs: tuple[int, int],
-    low: NDArray[np.float64],
-    high: NDArray[np.float64],
-    chances: NDArray[np.float64],
+    pair: _Pair, paired: Paired, runs: tuple[int, int], by_score: dict[str, tuple[float, float, float]]
 ) -> list[Difference]:
-    """Compare two single runs: over new images, with these very networks."""
+    """Compare two single runs: over new images, with these very networks.
+
+    Args:
+        pair: What is known of them.
+        paired: The predictions.
+        runs: Which two.
+        by_score: Lower and upper bound of the bootstrap, and the p-value of the permutations, of scores that are
+            functions of sums.
+    """
     right = [paired.predictions[run].labels == paired.labels for run in runs]
     only = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
     found = []
-    for at, score in enumerate(COMPARED):
+    for at, score in pair.defined:
         value, error = float(pair.values[at]), pair.squared_error(at)
-        wald = wald_bounds(value, error + 2 * _one_image(paired.labels, score), pair.units)
-        bounds = float(np.fmin(low[at], wald[0])), float(np.fmax(high[at], wald[1]))
-        method = group_method(pair.units) if pair.grouped else "the wider of BCa and Wald's, from a paired bootstrap"
-        if bounds[0] == bounds[1]:
-            most = largest_log_loss(np.float32)
-            bounds, method = without_spread(value, pair.units, -most, most), "Wilson's bound"
-        p_value, test = float(chances[at]), "sign-flip permutation"
-        if score == "accuracy" and not pair.grouped:
+        bounds = wald_bounds(value, error + 2 * _one_image(paired.labels, score), pair.units)
+        p_value, test, method = wald_p_value(value, error, pair.units), "Wald's test of the influences", "the same"
+        if score in by_score:
+            low, high, p_value = by_score[score]
+            bounds = float(np.fmin(low, bounds[0])), float(np.fmax(high, bounds[1]))
+            test, method = "sign-flip permutation", "the wider of BCa and Wald's, from a paired bootstrap"
+        if pair.grouped:
+            method = group_method(pair.units)
+        elif score == "roc_auc":
+            test = "DeLong's test"
+        elif score == "accuracy":
             bounds, method = paired_proportions(*only, len(paired.labels)), "Bonett and Price"
             p_value, test = mcnemar(*only), "McNemar's test (mid-p)"
-        needed = _needed(pair, value, error, 0.0)
-        found.append(replace(pair.difference(at, bounds, method, p_value, test), images_needed=needed))
+        if bounds[0] == bounds[1]:
+            most = largest_log_loss(np.float32) if score == "log_loss" else 1.0
+            bounds, method = without_spread(value, pair.units, -most, most), "Wilson's bound"
+        difference = pair.difference(at, bounds, method, float(p_value), test)
+        found.append(replace(difference, images_needed=_needed(pair, value, error, 0.0)))
     return found
 
 
@@ -224,7 +297,7 @@ def _one_image(labels: NDArray[np.int64], score: str) -> float:
     Two such images, one for each side, keep intervals from being too short where networks disagree on very few, as they
     do for Bonett and Price's interval of a difference in accuracy. The macro F1 takes that of the balanced accuracy.
     """
-    if score == "log_loss":
+    if score == "log_loss" or score in RANKED:
         return 0.0
     counts = np.unique_counts(labels).counts
     return 1 / len(labels) ** 2 if score == "accuracy" else float((1 / counts).sum()) / len(counts) ** 2 / len(labels)
@@ -233,9 +306,9 @@ def _one_image(labels: NDArray[np.int64], score: str) -> float:
 def _between_recipes(pair: _Pair, spreads: Sequence[Sequence[Spread]]) -> list[Difference]:
     """Compare recipes of which at least one was run with several seeds: over new images and new seeds."""
     found = []
-    for at in range(len(COMPARED)):
+    for at, _ in pair.defined:
         both = [each[at] for each in spreads]
-        result = contrast(float(pair.values[at]), pair.resampled[:, at], pair.units, both)
+        result = contrast(float(pair.values[at]), pair.draws[at], pair.units, both)
         bounds, method = result.bounds(), "the same"
         if pair.grouped:
             method = f"the same, by {group_method(pair.units)}"

@@ -32,6 +32,11 @@ class Finding:
         return asdict(self)
 
 
+def score_words(name: str) -> str:
+    """Write the name of a score: ``roc_auc`` as ROC AUC, ``log_loss`` as log loss."""
+    return name.replace("_", " ").replace("roc auc", "ROC AUC").replace("f1", "F1")
+
+
 def number(value: float) -> str:
     """Write a loss or a score: three decimals, more where these would show little but zeros."""
     return f"{value:.3f}" if abs(value) >= 0.01 or value == 0 else f"{value:.2g}"

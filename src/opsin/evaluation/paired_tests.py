@@ -55,6 +55,13 @@ def wald_bounds(value: float, squared_error: float, units: int, level: float = 0
     return value - half, value + half
 
 
+def wald_p_value(value: float, squared_error: float, units: int) -> float:
+    """Return the two-sided p-value that belongs to `wald_bounds`; 1 where nothing varies."""
+    if squared_error < 1e-24:
+        return 1.0
+    return float(2 * special.stdtr(max(1, units - 1), -abs(value) / math.sqrt(squared_error)))
+
+
 def sign_flip(
     first: sparse.csr_array,
     second: sparse.csr_array,

@@ -28,6 +28,7 @@ class Paired:
         groups: int64 ``(N,)``, equal for images of one group (patient, slide, video) in any run; None where each image
             stands for itself.
         sizes: How many images of the split each run has.
+        positive: Of two classes the one that is looked for; None where there are not two.
     """
 
     names: list[str]
@@ -37,6 +38,7 @@ class Paired:
     rows: NDArray[np.int64]
     groups: NDArray[np.int64] | None
     sizes: list[int]
+    positive: str | None = None
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,7 @@ def pair_runs(runs: Sequence[RunFolder], split: str) -> Paired:
         rows,
         _join(parts, rows),
         [len(part.names) for part in parts],
+        first.run.positive,
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from opsin.evaluation.differences import LOWER_IS_BETTER, SCORES, Difference, Measured
-from opsin.evaluation.finding import number
+from opsin.evaluation.finding import number, score_words
 from opsin.evaluation.seeds import SURE, Spread
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def conclude(recipes: Sequence[Compared], measured: Measured, score: str, groupe
         score: The score that decides.
         grouped: Whether images come in groups, which are what is counted then.
     """
-    name = score.replace("_", " ")
+    name = score_words(score)
     if len(recipes) == 1:
         return _of_one(recipes[0], measured.spreads[0][SCORES.index(score)], score)
     own = [difference for difference in measured.differences if difference.score == score]
@@ -52,7 +52,7 @@ def _of_one(recipe: Compared, spread: Spread, score: str) -> str:
     values = recipe.scores[score]
     explained = "could explain" if spread.p_value >= SURE else "does not explain"
     return (
-        f"These are {len(recipe.runs)} runs of one recipe, which differ only in their seeds: {score.replace('_', ' ')} "
+        f"These are {len(recipe.runs)} runs of one recipe, which differ only in their seeds: {score_words(score)} "
         f"{number(recipe.mean(score))} on average, from {number(values.min())} to {number(values.max())} (standard "
         f"deviation {number(recipe.deviation(score) or 0.0)}); the choice of images alone {explained} such a spread "
         f"({p_words(spread.p_value)})."
@@ -61,7 +61,7 @@ def _of_one(recipe: Compared, spread: Spread, score: str) -> str:
 
 def _of_two(recipes: Sequence[Compared], difference: Difference, best: int, grouped: bool) -> str:
     first, second = recipes[best], recipes[1 - best]
-    name = difference.score.replace("_", " ")
+    name = score_words(difference.score)
     sign = 1 if difference.first == best else -1
     low, high = sorted((sign * difference.low, sign * difference.high))
     means = f"{name} {number(first.mean(difference.score))} against {number(second.mean(difference.score))}"

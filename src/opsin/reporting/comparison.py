@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 import opsin
 from opsin.evaluation.comparison import Comparison
+from opsin.evaluation.finding import score_words
 from opsin.evaluation.pairing import Paired, pair_runs
 from opsin.evaluation.wording import p_words
 from opsin.files import write_text
@@ -61,6 +62,7 @@ def write_comparison(comparison: Comparison, path: Path) -> Path:
         .get_template("comparison.html")
         .render(
             facts,
+            words=score_words,
             version=opsin.__version__,
             title=" or ".join(recipe.name for recipe in comparison.recipes[:4]) + "…" * (len(comparison.recipes) > 4),
             kind="comparison",
@@ -81,7 +83,7 @@ def _row(comparison: Comparison, number: int) -> dict[str, Any]:
     first, second = (comparison.recipes[each].name for each in (difference.first, difference.second))
     return {
         "pair": f"{first} − {second}",
-        "score": difference.score.replace("_", " "),
+        "score": score_words(difference.score),
         "value": f"{difference.value:+.3f}",
         "interval": f"{difference.low:+.3f} to {difference.high:+.3f}",
         "p": p_words(difference.p_value),
@@ -97,7 +99,7 @@ def _figures(comparison: Comparison, folders: list[RunFolder]) -> dict[str, Any]
     forests = []
     for score in scores:
         own = [difference for difference in comparison.differences if difference.score == score][:DRAWN_PAIRS]
-        description = f"difference in {score.replace('_', ' ')} of each pair of recipes, with its interval"
+        description = f"difference in {score_words(score)} of each pair of recipes, with its interval"
         forests.append(figure_to_svg(plot_differences(own, named), f"difference-{score}", description))
     histories = [folder.history for folder in folders]
     recipe_of = [number for number, recipe in enumerate(comparison.recipes) for _ in recipe.runs]

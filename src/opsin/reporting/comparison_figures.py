@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from opsin.evaluation.differences import LOWER_IS_BETTER, Difference
+from opsin.evaluation.finding import score_words
 from opsin.reporting.style import (
     BLUE,
     FONT_SIZE,
@@ -40,7 +41,7 @@ def plot_differences(differences: Sequence[Difference], names: Sequence[str]) ->
         names: What the recipes are called.
     """
     figure = new_figure(7.2, 0.75 + 0.32 * len(differences))
-    axes = add_axes(figure, grid="x", title=differences[0].score.replace("_", " ").capitalize())
+    axes = add_axes(figure, grid="x", title=score_words(differences[0].score))
     axes.axvline(0, color=INK, linewidth=1)
     for place, difference in enumerate(differences):
         color = MUTED if difference.better is None else BLUE if difference.better == difference.first else ORANGE
