@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from opsin.data.dataset import TEST, VALIDATION
-from opsin.evaluation.diagnosis import diagnose
-from opsin.evaluation.gallery import select
-from opsin.evaluation.scorecard import score, to_json
-from opsin.leaking import measure_leak
-from opsin.metrics.classification import confusion_matrix, overconfidence
+from opsin.data.dataset import VALIDATION
+from opsin.evaluation.scorecard import to_json
 from opsin.runfolder import RunFolder
-from opsin.tasks.predictions import Classified
+from opsin.tasks.table import part_of
 
 THUMBNAIL = 160  # pixels; the longer side of the pictures kept for the gallery
 
@@ -24,9 +21,9 @@ def assess(
     folder: RunFolder,
     name: str,
     why: str,
-    predict: Callable[[], Classified],
+    predict: Callable[[], Any],
     names: list[str],
-    labels: NDArray[np.int64],
+    targets: NDArray,
     groups: NDArray | None,
     picture: Callable[[int], NDArray[np.uint8]],
 ) -> dict[str, dict]:
@@ -38,7 +35,7 @@ def assess(
         why: The reason for opening it, for the log.
         predict: Gives the predictions of the split's N images.
         names: What to call each image.
-        labels: int64 ``(N,)``, the true classes.
+        targets: What is true of each; for classification int64 ``(N,)``, the classes.
         groups: ``(N,)``, or None where each image stands for itself.
         picture: Gives the pixels of one of the N images, uint8 ``(H, W, C)``.
 
@@ -47,25 +44,18 @@ def assess(
     """
     if name != VALIDATION:
         folder.add_look(name, why)
-    predictions = predict()
-    folder.write_predictions(name, names, labels, predictions)
-    rows = select(labels, predictions)
+    task, predictions = folder.recipe.task, predict()
+    folder.write_predictions(name, names, targets, predictions)
+    rows = part_of(task, "select")(targets, predictions)
     folder.write_thumbnails(name, rows, thumbnails([picture(int(row)) for row in rows]))
-    scores = to_json(score(predictions, labels, folder.classes, groups, folder.positive))
+    scores = to_json(part_of(task, "score")(predictions, targets, folder.classes, groups, folder.positive))
     folder.write("scorecard.json", folder.scorecard | {name: scores})
     return scores
 
 
 def judge(folder: RunFolder) -> None:
-    """Write the verdict on a run whose test or validation split is scored, and what its score owes to a leak."""
-    scorecard = folder.scorecard
-    split = TEST if TEST in scorecard else VALIDATION
-    _, labels, predictions = folder.predictions(split)
-    confusion = confusion_matrix(labels, predictions.labels, len(folder.classes))
-    over = overconfidence(labels, predictions.probabilities)
-    examined = (folder.robustness, folder.attributions)
-    leak = measure_leak(folder) if split == TEST else None
-    findings = diagnose(folder.history, scorecard, folder.info, confusion, over, *examined, leak)
+    """Write the verdict on a run whose test or validation split is scored."""
+    findings = part_of(folder.recipe.task, "judge")(folder)
     folder.write("verdict.json", [finding.to_dict() for finding in findings])
 
 

@@ -12,6 +12,7 @@ from opsin.evaluation.calibration import calibrate
 from opsin.evaluation.unlike import choose_images, fit_unlikeness
 from opsin.networks.features import entering_head, penultimate_features
 from opsin.runfolder import RunFolder
+from opsin.tasks.classification import Classification
 from opsin.training.session import Session
 
 
@@ -36,6 +37,7 @@ def learn_from_validation(folder: RunFolder, session: Session) -> None:
     groups = None if dataset.groups is None else dataset.groups[rows]
     calibration = calibrate(dataset.labels[rows], predictions.probabilities, groups)
     folder.write("calibration.json", calibration.to_dict())
+    assert isinstance(session.task, Classification)
     session.task.temperature = calibration.temperature
     if ordinary is None:
         return

@@ -22,7 +22,8 @@ from opsin.data.dataset import TEST
 from opsin.errors import OpsinError, RunError
 from opsin.evaluation.out_of_fold import OutOfFold
 from opsin.files import damage_explained, write_json
-from opsin.runfolder import FORMAT, RunFolder, write_predictions
+from opsin.runfolder import FORMAT, RunFolder
+from opsin.tasks.classification_files import write_predictions
 from opsin.tasks.predictions import Classified
 
 FILE = "crossval.json"

@@ -18,9 +18,10 @@ from opsin.evaluation.unlike import Unlikeness
 from opsin.networks.building import build_network
 from opsin.networks.features import entering_head
 from opsin.runfolder import RunFolder
-from opsin.tasks.classification import Classification
+from opsin.tasks.base import Task
 from opsin.tasks.inference import predict_images
 from opsin.tasks.predictions import Classified
+from opsin.tasks.table import part_of
 from opsin.weights import load_weights
 
 AT_ONCE = 256  # images decoded before they are predicted, so that any number fits in memory
@@ -76,7 +77,8 @@ class Predictor:
     def __init__(self, folder: RunFolder):
         self.classes = folder.classes
         self.preprocessing = Preprocessing.from_dict(folder.read("preprocessing.json"))
-        self.task = Classification(len(self.classes), temperature=folder.temperature)
+        create = part_of(folder.recipe.task, "create")
+        self.task: Task = create(folder.recipe, len(self.classes), calibration=folder.calibration)
         self.network = build_network(folder.recipe, len(self.classes), pretrained=False)
         load_weights(folder.path / "best.safetensors", self.network)
         fabric = create_fabric()  # whatever is here, as the run may come from another machine

@@ -46,7 +46,7 @@ import opsin
 from opsin.errors import OpsinError, RunError
 from opsin.files import damage_explained, read_json_lines, replacing, write_json, write_json_lines, write_text
 from opsin.recipe import Recipe
-from opsin.tasks.predictions import Classified
+from opsin.tasks.table import part_of
 
 FORMAT = 1
 STATES = ("training", "interrupted", "failed", "finished")
@@ -180,20 +180,17 @@ class RunFolder:
     @property
     def calibration(self) -> dict[str, Any]:
         """What ``calibration.json`` holds (`opsin.evaluation.calibration.Calibration`); empty where there is none."""
-        return self.read("calibration.json") if (self.path / "calibration.json").exists() else {}
+        path = self.path / "calibration.json"
+        calibration = self.read("calibration.json") if path.exists() else {}
+        with damage_explained(path):
+            if not 0 < float(calibration.get("temperature", 1)) < math.inf:
+                raise ValueError(f"{calibration['temperature']} is no temperature")
+        return calibration
 
     @property
     def temperature(self) -> float:
-        """What the network's logits are divided by; 1 for runs that were not calibrated.
-
-        Raises:
-            RunError: ``calibration.json`` is damaged.
-        """
-        with damage_explained(self.path / "calibration.json"):
-            temperature = float(self.calibration.get("temperature", 1))
-            if not 0 < temperature < math.inf:
-                raise ValueError(f"{temperature} is no temperature")
-            return temperature
+        """What a classifier's logits are divided by; 1 for runs that were not calibrated."""
+        return float(self.calibration.get("temperature", 1))
 
     @property
     def scorecard(self) -> dict[str, dict[str, dict[str, Any]]]:
@@ -268,14 +265,15 @@ class RunFolder:
         with damage_explained(path), path.open(newline="", encoding="utf-8") as file:
             return np.array([row["group"] for row in csv.DictReader(file) if row["split"] == split], np.str_)
 
-    def write_predictions(
-        self, split: str, names: Sequence[str], labels: NDArray[np.int64], predictions: Classified
-    ) -> None:
-        """Write ``predictions-SPLIT.csv``; see `write_predictions`."""
-        write_predictions(self.path / f"predictions-{split}.csv", names, self.classes, predictions, labels)
+    def write_predictions(self, split: str, names: Sequence[str], targets: NDArray, predictions: Any) -> None:
+        """Write the predictions of a split in the way of the run's task: ``predictions-SPLIT.csv``."""
+        write = part_of(self.recipe.task, "write")
+        write(self.path / f"predictions-{split}.csv", names, self.classes, predictions, targets)
 
-    def predictions(self, split: str) -> tuple[list[str], NDArray[np.int64], Classified]:
-        """Return image names, true labels int64 ``(N,)`` and predictions of a split.
+    def predictions(self, split: str) -> tuple[list[str], NDArray, Any]:
+        """Return image names, true labels and predictions of a split, both as the run's task has them.
+
+        Classification gives int64 ``(N,)`` and `opsin.tasks.predictions.Classified`.
 
         Raises:
             RunError: The split was not predicted yet, or the file is damaged.
@@ -283,13 +281,7 @@ class RunFolder:
         path = self.path / f"predictions-{split}.csv"
         if not path.exists():
             raise RunError(f"{self.path} has no predictions for its {split} split yet: opsin evaluate {self.path}")
-        index = {name: number for number, name in enumerate(self.classes)}
-        with damage_explained(path):
-            with path.open(newline="", encoding="utf-8") as file:
-                rows = list(csv.reader(file))[1:]
-            labels = np.array([index[row[1]] for row in rows], dtype=np.int64)
-            probabilities = np.array([row[4:] for row in rows], dtype=np.float32).reshape(len(rows), len(index))
-            return [row[0] for row in rows], labels, Classified(probabilities)
+        return part_of(self.recipe.task, "read")(path, self.classes)
 
     def write_thumbnails(self, split: str, rows: NDArray[np.int64], images: NDArray[np.uint8]) -> None:
         """Keep small pictures of some rows of the predictions for the gallery.
@@ -349,34 +341,6 @@ class RunFolder:
             if not isinstance(value, kind):
                 raise ValueError(f"it holds no {'list' if kind is list else 'table'}")
             return value
-
-
-def write_predictions(
-    path: Path,
-    names: Sequence[str],
-    classes: Sequence[str],
-    predictions: Classified,
-    labels: NDArray[np.int64] | None = None,
-) -> None:
-    """Write a CSV with a row per image: ``image[,true],predicted,confidence``, then a probability for each class.
-
-    Args:
-        path: The file.
-        names: What to call each image.
-        classes: Class names.
-        predictions: Probabilities.
-        labels: int64 ``(N,)``, the true classes, where they are known.
-    """
-    best, confidences = predictions.labels, predictions.confidence
-    truth = [] if labels is None else [[classes[label]] for label in labels]
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        header = ["image", "predicted", "confidence", *(f"p({name})" for name in classes)]
-        writer.writerow(header if labels is None else [header[0], "true", *header[1:]])
-        for row, name in enumerate(names):
-            label, confidence = best[row], confidences[row]
-            values = [classes[label], f"{confidence:.9g}", *(f"{p:.9g}" for p in predictions.probabilities[row])]
-            writer.writerow([name, *(truth[row] if truth else []), *values])
 
 
 def list_runs(folder: str | Path = "runs") -> list[RunFolder]:

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from opsin.assessing import judge
-from opsin.calibrating import learn_from_validation
 from opsin.checking import audit_prepared
 from opsin.data.dataset import TEST, VALIDATION, DataSet
 from opsin.errors import RunError, TrainingError, TrainingInterrupted
@@ -28,6 +27,7 @@ from opsin.preparing import Prepared, prepare, read_source, stamp
 from opsin.recipe import Recipe, from_settings
 from opsin.run import Run
 from opsin.runfolder import RunFolder, list_runs
+from opsin.tasks.table import part_of
 from opsin.telling import decoding, tell_audit, tell_data, tell_network, tell_position, tell_result
 from opsin.training.fit import Callback
 from opsin.training.learning_rate import LearningRateCurve, sweep_learning_rate
@@ -260,7 +260,7 @@ def _train(folder: RunFolder, session: Session, console: Console, callbacks: Seq
 def _finish(folder: RunFolder, session: Session, console: Console) -> Run:
     """Calibrate the best weights on validation, score them there and, once, on test, if at all; examine; report."""
     load_weights(folder.path / "best.safetensors", session.network)
-    learn_from_validation(folder, session)
+    part_of(session.recipe.task, "learn")(folder, session)
 
     def predict_pixels(pixels: torch.Tensor, rows: torch.Tensor) -> Any:
         return session.predict(session.network, rows)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -10,6 +14,7 @@ from torch.nn.functional import cross_entropy
 from opsin.data.batches import Batch
 from opsin.errors import TrainingError
 from opsin.metrics import classification as metrics
+from opsin.recipe import Recipe
 from opsin.tasks.predictions import Classified
 
 
@@ -80,6 +85,24 @@ class Classification:
     def better(self, scores: dict[str, float], best: dict[str, float]) -> bool:
         """Whether accuracy is higher, or the same at a lower loss."""
         return (scores["accuracy"], -scores["loss"]) > (best["accuracy"], -best["loss"])
+
+
+def create_classification(
+    recipe: Recipe, classes: int, counts: Tensor | None = None, calibration: Mapping[str, Any] = MappingProxyType({})
+) -> Classification:
+    """Make the task of a resolved recipe.
+
+    Args:
+        recipe: Decides the loss.
+        classes: How many there are.
+        counts: int64 ``(classes,)``, training images of each; needed for training alone.
+        calibration: What was learned on validation; ``temperature`` is used.
+    """
+    weights = None
+    if counts is not None and recipe.training.balance == "weights":
+        weights = balanced_class_weights(counts)
+    temperature = float(calibration.get("temperature", 1))
+    return Classification(classes, recipe.training.label_smoothing, weights, temperature)
 
 
 def balanced_class_weights(counts: Tensor) -> Tensor:

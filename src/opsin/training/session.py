@@ -22,8 +22,9 @@ from opsin.errors import RecipeError, TrainingError
 from opsin.networks.building import build_network
 from opsin.preparing import Prepared
 from opsin.recipe import Recipe
-from opsin.tasks.classification import Classification, balanced_class_weights
+from opsin.tasks.base import Task
 from opsin.tasks.inference import predict_images
+from opsin.tasks.table import part_of
 from opsin.training.checkpoint import load_checkpoint, save_checkpoint
 from opsin.training.fit import Callback, TrainingState, create_average, fit
 from opsin.training.optimization import Schedule, create_optimizer
@@ -158,12 +159,11 @@ class Session:
         return replace(recipe, training=replace(recipe.training, epochs=epochs, minutes=None, freeze_epochs=freeze))
 
 
-def create_task(prepared: Prepared) -> Classification:
+def create_task(prepared: Prepared) -> Task:
     """Make the task of a resolved recipe."""
-    training = prepared.recipe.training
-    counts = torch.bincount(prepared.labels[prepared.split.indices(TRAIN)], minlength=len(prepared.dataset.classes))
-    weights = balanced_class_weights(counts) if training.balance == "weights" else None
-    return Classification(len(prepared.dataset.classes), training.label_smoothing, weights)
+    classes = len(prepared.dataset.classes)
+    counts = torch.bincount(prepared.labels[prepared.split.indices(TRAIN)], minlength=classes)
+    return part_of(prepared.recipe.task, "create")(prepared.recipe, classes, counts)
 
 
 def create_batches(prepared: Prepared, device: torch.device) -> Batches:

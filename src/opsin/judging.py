@@ -1,0 +1,21 @@
+"""The verdict on a classifier, from everything that its run folder holds."""
+
+from __future__ import annotations
+
+from opsin.data.dataset import TEST, VALIDATION
+from opsin.evaluation.diagnosis import Finding, diagnose
+from opsin.leaking import measure_leak
+from opsin.metrics.classification import confusion_matrix, overconfidence
+from opsin.runfolder import RunFolder
+
+
+def judge_classifier(folder: RunFolder) -> list[Finding]:
+    """Return the verdict on a run whose test or validation split is scored, and what its score owes to a leak."""
+    scorecard = folder.scorecard
+    split = TEST if TEST in scorecard else VALIDATION
+    _, labels, predictions = folder.predictions(split)
+    confusion = confusion_matrix(labels, predictions.labels, len(folder.classes))
+    over = overconfidence(labels, predictions.probabilities)
+    examined = (folder.robustness, folder.attributions)
+    leak = measure_leak(folder) if split == TEST else None
+    return diagnose(folder.history, scorecard, folder.info, confusion, over, *examined, leak)

@@ -1,0 +1,49 @@
+"""Predictions of a classifier as a CSV file that people and programs can read."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from opsin.files import damage_explained, replacing
+from opsin.tasks.predictions import Classified
+
+
+def write_predictions(
+    path: Path, names: Sequence[str], classes: Sequence[str], predictions: Classified, labels: NDArray[np.int64]
+) -> None:
+    """Write a CSV with a row per image: ``image,true,predicted,confidence``, then a probability for each class.
+
+    Args:
+        path: The file.
+        names: What to call each image.
+        classes: Class names.
+        predictions: Probabilities.
+        labels: int64 ``(N,)``, the true classes.
+    """
+    best, confidences = predictions.labels, predictions.confidence
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["image", "true", "predicted", "confidence", *(f"p({name})" for name in classes)])
+        for row, name in enumerate(names):
+            probabilities = (f"{p:.9g}" for p in predictions.probabilities[row])
+            writer.writerow([name, classes[labels[row]], classes[best[row]], f"{confidences[row]:.9g}", *probabilities])
+
+
+def read_predictions(path: Path, classes: Sequence[str]) -> tuple[list[str], NDArray[np.int64], Classified]:
+    """Return image names, true labels int64 ``(N,)`` and predictions, as `write_predictions` wrote them.
+
+    Raises:
+        RunError: The file is damaged.
+    """
+    index = {name: number for number, name in enumerate(classes)}
+    with damage_explained(path):
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.reader(file))[1:]
+        labels = np.array([index[row[1]] for row in rows], dtype=np.int64)
+        probabilities = np.array([row[4:] for row in rows], dtype=np.float32).reshape(len(rows), len(index))
+        return [row[0] for row in rows], labels, Classified(probabilities)

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from sklearn.utils.class_weight import compute_class_weight
+
+from opsin.recipe import Recipe, settings
+from opsin.tasks.table import TASKS, Part, part_of
+
+PARTS = list(Part.__args__)
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("part", PARTS)
+def test_every_part_of_every_task_is_there(task, part):
+    assert list(TASKS[task]) == PARTS
+    assert inspect.isfunction(part_of(task, part))
+
+
+def test_recipes_know_the_tasks_of_the_table():
+    choices = next(item.metadata["choices"] for key, item, _ in settings() if key == "task")
+    assert list(choices) == list(TASKS)
+
+
+def test_reading_results_needs_no_torch():
+    program = (
+        "import sys; from opsin.tasks.table import part_of\n"
+        "for part in ('write', 'read', 'score', 'select'): part_of('classification', part)\n"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_a_task_is_made_from_its_recipe():
+    recipe = Recipe().set("training.balance", "weights").set("training.label_smoothing", 0.2)
+    counts = torch.tensor([1, 3, 4])
+    task = part_of("classification", "create")(recipe, 3, counts, {"temperature": 2.5})
+    expected = compute_class_weight("balanced", classes=np.arange(3), y=[0, 1, 1, 1, 2, 2, 2, 2])
+    assert task.class_weights.tolist() == pytest.approx(expected.tolist())
+    assert (task.name, task.num_classes, task.label_smoothing, task.temperature) == ("classification", 3, 0.2, 2.5)
+    trained = part_of("classification", "create")(recipe, 3)
+    assert (trained.class_weights, trained.temperature) == (None, 1.0)
