@@ -99,6 +99,15 @@ def test_offline_weights_fill_all_but_the_head():
 
 
 @pytest.mark.skipif(not has_offline_weights(), reason="needs the extra `offline`")
+def test_a_new_last_layer_on_pretrained_weights_begins_at_even_odds():
+    images = torch.randn(4, 3, 128, 128, generator=torch.Generator().manual_seed(0))
+    fresh = create_network(OFFLINE, 2, 3, (128, 128), pretrained=True).eval()
+    assert (fresh(images) == 0).all() and fresh.forward_features(images).std() > 0.1
+    assert (create_network(OFFLINE, 2, 3, (128, 128), pretrained=False).eval()(images) != 0).any()
+    assert (create_network(OFFLINE, 1000, 3, (128, 128), pretrained=True).eval()(images) != 0).any()
+
+
+@pytest.mark.skipif(not has_offline_weights(), reason="needs the extra `offline`")
 def test_offline_weights_see_a_grey_image_as_its_color_copy():
     grey = create_network(OFFLINE, 1000, 1, (128, 128), pretrained=True).eval()
     color = create_network(OFFLINE, 1000, 3, (128, 128), pretrained=True).eval()

@@ -178,7 +178,21 @@ def _create_timm(
         raise NetworkError(f"{name} cannot be made for {size} images: {_first_line(error)}.") from None
     if offline:
         _load_offline_weights(network, in_channels)
+    if pretrained and num_classes != timm.get_pretrained_cfg(name).num_classes:
+        _begin_at_even_odds(network)
     return network
+
+
+def _begin_at_even_odds(network: nn.Module) -> None:
+    """Set the new last layer of a pretrained network to zero, so that all classes are equally likely at first.
+
+    timm draws the last layer of an EfficientNet for two classes from -0.7 to 0.7 (its range falls with the number of
+    classes, not of features): losses of 5 to 14 on the first images, which fine-tuning has to unlearn.
+    """
+    for module in head_of(network).modules():
+        if isinstance(module, nn.Linear | nn.Conv2d):
+            for parameter in module.parameters():
+                nn.init.zeros_(parameter)
 
 
 def _hub_answers() -> bool:
