@@ -176,6 +176,8 @@ def test_groups_from_names_stay_whole_and_another_run_takes_the_same_split(photo
     }
     monkeypatch.chdir(photos)  # the split is found again from anywhere
     assert opsin.evaluate(tmp_path / "second", split="validation", quiet=True)
+    elsewhere = opsin.evaluate(tmp_path / "first", photos, quiet=True)  # the pattern holds for other data too
+    assert elsewhere["accuracy"]["method"].startswith(f"cluster bootstrap, {len(parts)} groups")
 
 
 def test_diverged_training_keeps_the_last_good_weights(photos, tmp_path):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import torch
 from rich.console import Console
 
 from opsin.assessing import assess, judge
+from opsin.data.arranging import groups_from_names
 from opsin.data.dataset import SPLITS, TEST, TRAIN, VALIDATION, DataSet
 from opsin.data.pixels import load_pixels, memory_budget
 from opsin.data.reading import detect, read_dataset
@@ -142,6 +145,10 @@ def _assess_other(
         # Columns are the run's where the other data have any; class folders and the like have none.
         columns = {"label": recipe.label, "group": recipe.group} if _has_columns(dataset) else {}
         dataset = read_dataset(dataset, data_root=data_root, check=False, **columns)
+    if run.recipe.split.group_by:
+        with contextlib.suppress(DataError):  # other data may have names without groups
+            names = [dataset.images.name(index) for index in range(len(dataset))]
+            dataset = replace(dataset, groups=groups_from_names(names, run.recipe.split.group_by))
     known = {name: number for number, name in enumerate(run.folder.classes)}
     used = [dataset.classes[label] for label in np.unique(dataset.labels)]
     unknown = [name for name in used if name not in known]
