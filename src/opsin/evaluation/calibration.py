@@ -68,9 +68,9 @@ def tempered(probabilities: NDArray[np.floating], temperature: float) -> NDArray
 def fit_temperature(labels: NDArray[np.int64], probabilities: NDArray[np.floating], groups: int | None = None) -> float:
     """Return the temperature of least log loss (Guo et al. 2017, On Calibration of Modern Neural Networks).
 
-    The true class of each image counts as ``1 - 1 / (n + 2)`` and the rest is shared by the others, as if one of n + 2
-    images or groups had another label (Platt 1999, section 2.2). Without that, a network that is right on all n would
-    become certain of everything.
+    The true class of each image counts as ``1 - 1 / (n + 2)`` and the most probable other class as the rest, as if one
+    of n + 2 images or groups had that label (after Platt 1999, section 2.2). Without that, a network that is right on
+    all n would become certain of everything.
 
     Args:
         labels: int64 ``(N,)``, N above 0.
@@ -80,13 +80,15 @@ def fit_temperature(labels: NDArray[np.int64], probabilities: NDArray[np.floatin
     Returns:
         A number between 1 / 20 and 20.
     """
-    images, classes = probabilities.shape
     smallest = np.finfo(np.float32).tiny
     logits = np.log(np.maximum(probabilities.astype(np.float64), smallest))
     logits -= logits.max(axis=1, keepdims=True)
     own = np.take_along_axis(logits, labels[:, None], axis=1)[:, 0]
-    doubt = 1 / ((groups or images) + 2)
-    target = float(((1 - doubt) * own + doubt * (logits.sum(axis=1) - own) / (classes - 1)).mean())
+    np.put_along_axis(logits, labels[:, None], -np.inf, axis=1)
+    other = logits.max(axis=1)
+    np.put_along_axis(logits, labels[:, None], own[:, None], axis=1)
+    doubt = 1 / ((groups or len(labels)) + 2)
+    target = float(((1 - doubt) * own + doubt * other).mean())
 
     def loss(log_temperature: float) -> float:
         factor = math.exp(-log_temperature)
@@ -127,7 +129,7 @@ def calibrate(
         {"log_loss": float(log_losses(labels, some).mean()), "calibration_error": calibration_error(labels, some)}
         for some in (probabilities, crossed)
     )
-    units = f"{len(names):,} groups of validation images" if groups is not None else f"{len(names):,} validation images"
+    units = f"{len(names):,} {'validation images' if groups is None else 'groups of validation images'}"
     if taken:
         decision = (
             f"Dividing the logits by {fitted:.2f} lowers the log loss of validation images that had no part in "
@@ -136,11 +138,19 @@ def calibrate(
     elif len(names) < FOLDS:
         decision = f"The logits are left as they are: {units} are too few to choose a temperature by."
     else:
-        decision = (
-            f"The logits are left as they are: on {units} the best temperature, {fitted:.2f}, changes the log loss by "
-            f"{-gain:+.4f} with a standard error of {error:.4f}, which may be chance."
-        )
+        decision = _left(units, fitted, gain, error)
     return Calibration(fitted if taken else 1.0, fitted, len(labels), gain, error, before, after, decision)
+
+
+def _left(units: str, fitted: float, gain: float, error: float) -> str:
+    """Say why the best temperature was not taken."""
+    result = "does not lower the log loss of those that had no part in choosing it."
+    if gain > 0:
+        result = (
+            f"lowers the log loss of those that had no part in choosing it by {gain:.4f} with a standard error of "
+            f"{error:.4f}, no more than chance would."
+        )
+    return f"The logits are left as they are: on {units} the best temperature, {fitted:.2f}, {result}"
 
 
 def _standard_error(values: NDArray[np.float64], group_of: NDArray[np.int64]) -> float:
