@@ -64,7 +64,7 @@ def test_too_few_new_groups_are_said_to_be_too_few(new):
     labels, predictions, groups, seen = sample(new=new, size=20)
     leak = estimate_leak(labels, predictions, groups, seen, CLASSES)
     assert not leak["enough"] and "owed" not in leak
-    words = f"The {20 * new} others are too few" if new else "No others are left that could say"
+    words = f"Only {20 * new} images are of new groups, too few" if new else "No image is of a new group"
     assert words in describe_leak(leak | {"crossval": None})
     assert (leak["scores"]["clean"] is None) == (new == 0)
 

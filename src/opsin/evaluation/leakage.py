@@ -145,9 +145,10 @@ def describe_leak(leak: dict[str, Any]) -> str:
             f"accuracy of {number(whole['value'])} owes {_points(leak['owed']['accuracy'])} to known groups."
         )
     elif leak["clean"]:
-        sentences.append(f"The {leak['clean']:,} others are too few to say what the score owes to that.")
+        new = "1 image is" if leak["clean"] == 1 else f"{leak['clean']:,} images are"
+        sentences.append(f"Only {new} of new groups, too few to say what the score owes to that.")
     else:
-        sentences.append("No others are left that could say what the score owes to that.")
+        sentences.append("No image is of a new group, and so none can say what the score owes to that.")
     if leak.get("crossval"):
         sentences.append(
             "Networks that had seen no image of the group are right on "
