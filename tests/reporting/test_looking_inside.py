@@ -13,6 +13,7 @@ from PIL import Image
 from safetensors.numpy import save_file
 
 from opsin.errors import RunError
+from opsin.examining.map import SHEET
 from opsin.reporting.page import Page
 from opsin.reporting.pictures import overlay, weight_image
 from opsin.reporting.report import render_report
@@ -49,7 +50,7 @@ def add_attributions(run, number=5, methods=METHODS, **facts):
     return rows
 
 
-def add_map(run, number=60, neighbors=True):
+def add_map(run, number=60, neighbors=True, sheet=None):
     """Validation predictions, and places on two circles."""
     names, labels, result = run.predictions("test")
     run.write_predictions("validation", names, labels, result)
@@ -64,7 +65,7 @@ def add_map(run, number=60, neighbors=True):
         neighbors=2 * places if neighbors else places[:0],
         explained=np.array([0.3, 0.2]),
         agreement=np.array(0.9),
-        sheet=np.frombuffer(buffer.getvalue(), np.uint8),
+        sheet=np.frombuffer(buffer.getvalue(), np.uint8) if sheet is None else sheet,
         tile=np.array([8, 8, 8]),
     )
 
@@ -105,9 +106,9 @@ def test_the_page_is_complete_without_script(make_run):
         assert title in section and meaning in section
     assert "Adebayo et al. 2018" in section
     section = re.search(r'<section id="alike">.*?</section>', html, re.DOTALL)[0]
-    assert section.count("<circle") == 60
+    assert section.count("<circle cx=") == 60
     _, labels, result = run.predictions("test")
-    assert section.count('<circle class="w"') == (labels[:60] != result.labels[:60]).sum()
+    assert section.count('<circle class="ring"') == (labels[:60] != result.labels[:60]).sum()
     assert "90 %".replace(" ", "\xa0") in section
 
 
@@ -127,6 +128,14 @@ def test_names_in_the_data_of_the_map_cannot_end_the_script(make_run):
     data = json.loads(re.search(r'<script type="application/json">(.*?)</script>', html, re.DOTALL)[1])
     assert data["classes"][0] == "</script><b>x"
     assert len(data["labels"]) == len(data["guesses"]) == len(data["places"][0]) == 60
+
+
+def test_the_largest_map_stays_below_800_kilobytes(make_run):
+    run = make_run(images=1_500, names=[f"{'folder/' * 12}{number}.png" for number in range(1_500)])
+    add_map(run, number=1_500, sheet=np.random.default_rng(0).integers(0, 256, SHEET, dtype=np.uint8))
+    section = re.search(r'<section id="alike">.*?</section>', render_report(run), re.DOTALL)[0]
+    assert section.count("<circle cx=") == 1_500
+    assert len(section.encode()) < 800_000
 
 
 def test_few_images_are_shown_by_their_principal_components(make_run):

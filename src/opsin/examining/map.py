@@ -25,7 +25,7 @@ from opsin.runfolder import RunFolder
 MOST, FEWEST = 1_500, 200
 BUDGET = 2e11  # multiply-adds, about twenty seconds on one core
 SIDES = (32, 28, 24, 20, 16)
-SHEET = 430_000  # bytes
+SHEET = 380_000  # bytes
 
 
 def examine(folder: RunFolder, subject: Subject) -> None:

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from opsin.evaluation.features import NEIGHBORS
 from opsin.reporting.formats import percent
 from opsin.reporting.page import Page, Predicted
+from opsin.reporting.style import shorten
 
 COLORS = 10  # classes that have a color of their own; alike.css holds as many
 WIDTH, HEIGHT, MARGIN = 1_000, 600, 24
+LONGEST = 60  # characters of a file name
 
 
 def facts(page: Page) -> dict[str, Any] | None:
@@ -55,7 +57,7 @@ def facts(page: Page) -> dict[str, Any] | None:
             "labels": labels.tolist(),
             "guesses": guesses.tolist(),
             "sure": [percent(float(confidence)) for confidence in predicted.result.confidence[rows]],
-            "names": [] if page.anonymous else [predicted.names[row] for row in rows],
+            "names": [] if page.anonymous else [shorten(predicted.names[row], LONGEST) for row in rows],
             "classes": page.classes,
             "colors": colors.tolist(),
             "tile": stored["tile"].tolist(),

@@ -105,7 +105,7 @@ const point = (i) => { // show what is known of an image, or with -1 nothing
   const said = wrong[i] ? `taken for ${classes[data.guesses[i]]}, ${sure}` : `right, ${sure}`;
   const title = line("");
   title.append(Object.assign(document.createElement("b"), { textContent: classes[data.labels[i]] }));
-  hint.replaceChildren(small, title, line(said, wrong[i] ? "mark-wrong serious" : ""), ...(data.names.length ? [line(data.names[i], "file")] : []));
+  hint.replaceChildren(small, title, line(said, wrong[i] ? "serious" : ""), ...(data.names.length ? [line(data.names[i], "file")] : []));
   const [x, y] = onScreen(i), gap = 14 + picture / 2, box = hint.getBoundingClientRect();
   const left = x + gap + box.width < width ? x + gap : x - gap - box.width;
   hint.style.transform = `translate(${Math.min(Math.max(left, 4), width - box.width - 4)}px, ${Math.min(Math.max(y - box.height / 2, 4), height - box.height - 4)}px)`;
