@@ -66,6 +66,6 @@ SECTIONS = (
     Section("alike", "Map", alike.facts),
     Section("training", "Training", training.facts),
     Section("network", "Network", network.facts),
-    Section("filters", "First layer", filters.facts),
+    Section("filters", "Weights", filters.facts),
     Section("reproduce", "Reproduce", reproduce.facts),
 )
