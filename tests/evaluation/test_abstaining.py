@@ -51,11 +51,21 @@ def test_the_threshold_is_the_lowest_that_keeps_its_word(case: tuple[np.ndarray,
     curve = selective(labels, predictions)
     intervals = [curve.at(threshold) for threshold in curve.thresholds]
     sure = [threshold for threshold, one in zip(curve.thresholds, intervals, strict=True) if one.low >= target]
-    measured = [threshold for threshold, one in zip(curve.thresholds, intervals, strict=True) if one.value >= target]
-    wanted = min(sure) if sure else min(measured) if measured else np.inf
+    measured = [
+        (-one.low, -threshold)
+        for threshold, one in zip(curve.thresholds, intervals, strict=True)
+        if one.value >= target
+    ]
+    wanted = min(sure) if sure else -min(measured)[1] if measured else np.inf
     assert chosen.shown == bool(sure)
     assert chosen.confidence == wanted
     assert chosen.coverage == pytest.approx((predictions.confidence >= np.float32(wanted)).mean())
+
+
+@given(CASES)
+def test_a_higher_target_never_answers_more(case: tuple[np.ndarray, Classified]) -> None:
+    limits = [choose_threshold(*case, target).confidence for target in np.linspace(0.1, 1, 30)]
+    assert limits == sorted(limits)
 
 
 def test_what_was_chosen_is_said() -> None:

@@ -97,7 +97,8 @@ def choose_threshold(labels: NDArray[np.int64], predictions: Classified, target:
     """Choose the lowest confidence from which on the answers are right as often as they shall be.
 
     The lower bound of Wilson's 95 % interval has to reach the target, so that new images of the same kind will, too.
-    Where no threshold is that sure, because the images are few or the target is high, the accuracy itself has to.
+    Where no threshold is that sure, because the images are few or the target is high, the accuracy itself has to, and
+    of all thresholds where it does the one with the highest lower bound is taken.
 
     Args:
         labels: int64 ``(N,)``, of images that were not trained on; validation images.
@@ -107,10 +108,9 @@ def choose_threshold(labels: NDArray[np.int64], predictions: Classified, target:
     curve = selective(labels, predictions)
     intervals = [wilson(right, n) for right, n in zip(curve.right, curve.answered, strict=True)]
     lows = np.array([interval.low for interval in intervals])
-    for shown, values in ((True, lows), (False, curve.accuracy)):
-        reached = np.flatnonzero(values >= target)
-        if len(reached):
-            place = int(reached[-1])
-            confidence = float(curve.thresholds[place])
-            return Threshold(confidence, target, shown, float(curve.coverage[place]), intervals[place])
+    sure, measured = np.flatnonzero(lows >= target), np.flatnonzero(curve.accuracy >= target)
+    if len(measured):
+        place = int(sure[-1] if len(sure) else measured[lows[measured].argmax()])
+        confidence = float(curve.thresholds[place])
+        return Threshold(confidence, target, len(sure) > 0, float(curve.coverage[place]), intervals[place])
     return Threshold(float("inf"), target, False, 0.0, wilson(0, 0))

@@ -31,10 +31,10 @@ def plot_coverage(
     axes = add_axes(figure, title="Right answers", grid="both")
     if intervals is not None:
         axes.fill_between(coverage, intervals[:, 0], intervals[:, 1], color=BLUE, alpha=0.15, linewidth=0)
-    axes.plot(coverage, accuracy, color=BLUE, linewidth=1.6, label="test images")
+    axes.plot(coverage, accuracy, color=BLUE, linewidth=1.6, label="on test")
     if points:
         look: dict[str, Any] = {"markersize": 7, "markeredgecolor": ON_BLUE, "clip_on": False, "zorder": 3}
-        axes.plot(*np.transpose(points), "o", color=ORANGE, label="chosen on validation", **look)
+        axes.plot(*np.transpose(points), "o", color=ORANGE, label="limit from validation", **look)
     axes.set_xlim(0, 1)
     lowest = float(np.min(accuracy))
     axes.set_ylim(max(0.0, lowest - max(0.3 * (1 - lowest), 0.01)), 1.0 + 0.04 * max(1 - lowest, 0.03))

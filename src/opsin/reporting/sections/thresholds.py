@@ -62,7 +62,7 @@ def facts(page: Page) -> dict[str, Any] | None:
     first = min(tasks, key=lambda task: roc_auc(task.positive, task.scores))
     readers = _readers(page, groups)
     areas = _areas(run, page.classes)
-    rules = _rules(aims, chosen=len(first.points) > 1)
+    rules = _rules(aims, chosen=any(len(task.points) > 1 for task in tasks))
     return {
         "binary": len(page.classes) == 2,
         "decided": bool(run.info.get("positive")),
