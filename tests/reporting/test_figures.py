@@ -65,6 +65,27 @@ def test_large_confusion_matrix_has_no_numbers_and_brings_confused_classes_toget
     assert "90" not in found and "class 39" in found
 
 
+def test_confusion_matrix_shows_counts_or_percent_of_the_row_in_either_order():
+    matrix = np.array([[90, 0, 30], [0, 7, 0], [2, 0, 398]])
+    parts = figures.plot_confusion_matrix(matrix, ["cat", "dog", "eel"], measure="parts", ordered=True)
+    assert {"75", "25", "100", "0.5"} <= set(texts(parts)) and "398" not in texts(parts)
+    names = [label.get_text() for label in parts.axes[0].get_yticklabels()]
+    assert abs(names.index("cat") - names.index("eel")) == 1
+    both = figure_to_svg(figures.plot_confusion_matrix(matrix, ["cat", "dog", "eel"], measure="both"), "a", "")
+    assert both.count('class="live-counts"') == both.count('class="live-parts"') == 5
+
+
+def test_large_confusion_matrix_can_show_counts():
+    matrix = np.diag(np.arange(1, 31))
+    parts, counts = (
+        figures.plot_confusion_matrix(matrix, [str(index) for index in range(30)], measure=kind)
+        for kind in ("parts", "counts")
+    )
+    strong, weak = (np.diagonal(figure.axes[0].images[0].get_array()[..., 3]) for figure in (parts, counts))
+    assert np.all(strong == 1)
+    assert weak.max() == 1 and weak.min() < 0.3
+
+
 @given(st.integers(1, 30), st.integers(0, 2**32 - 1))
 @settings(max_examples=20, deadline=None)
 def test_order_by_confusion_is_a_permutation(classes, seed):

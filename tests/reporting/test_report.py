@@ -6,8 +6,10 @@ import pytest
 
 from opsin.errors import RunError
 from opsin.reporting import formats, gallery
+from opsin.reporting.page import Page as PageFacts
 from opsin.reporting.page import Predicted
 from opsin.reporting.report import render_report, write_report
+from opsin.reporting.sections import confusion
 
 VOID = {"meta", "img", "br", "input", "hr", "link"}
 EVIL = "<script>alert('x')</script>"
@@ -110,6 +112,17 @@ def test_per_class_table_and_matrix_hold_the_counts(html, finished):
     assert f"{truth} {guess} {max(pairs.values())} " in text
     counts = finished.info["data"]["counts"]
     assert f"{counts['train'][3]} {counts['validation'][3]} {counts['test'][3]}" in text
+
+
+def test_confusion_matrix_has_a_choice_of_numbers_and_order(html, make_run):
+    def drawn(run):
+        return [(figure["order"], figure["measure"]) for figure in confusion.facts(PageFacts.read(run))["figures"]]
+
+    assert html.count('data-order="listed"') == html.count('data-order="alike"') == 1
+    assert 'data-measure="both"' in html and html.count('type="radio"') == 4
+    large = make_run(classes=[f"species {number}" for number in range(27)], images=540)
+    assert drawn(large) == [(order, kind) for order in ("listed", "alike") for kind in ("counts", "parts")]
+    assert drawn(make_run(name="two", classes=["a", "b"])) == [("listed", "both")]
 
 
 def test_verdict_stands_gravest_first(html, finished):

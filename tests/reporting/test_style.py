@@ -52,3 +52,19 @@ def test_long_names_lose_their_middle_and_control_characters_their_effect():
     assert shorten("a" * 10 + "b" * 10, 9) == "aaaaaa…bb"
     assert shorten("tab\there\ud800", 24) == "tab\ufffdhere\ufffd"
     assert shorten("just fits", 9) == "just fits"
+
+
+def test_parts_that_a_script_may_move_keep_their_name_and_the_figure_says_where_values_lie():
+    figure = new_figure(4, 3)
+    axes = add_axes(figure)
+    axes.plot([0, 10], [0, 100], gid="live-curve")
+    axes.set_xlim(0, 10)
+    axes.set_ylim(0, 100)
+    root = ElementTree.fromstring(figure_to_svg(figure, "a", ""))
+    left, top, right, bottom, *values = (float(number) for number in root.attrib["data-axes"].split())
+    assert values == [0, 100, 10, 0]
+    (curve,) = (element for element in root.iter() if element.get("class") == "live-curve")
+    begin, end = curve.find("path").get("d").removeprefix("M ").split(" L ")
+    assert [float(number) for number in begin.split()] == pytest.approx([left, bottom], abs=0.02)
+    assert [float(number) for number in end.split()] == pytest.approx([right, top], abs=0.02)
+    assert "data-axes" not in figure_to_svg(drawing(), "a", "")

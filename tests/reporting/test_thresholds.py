@@ -27,7 +27,7 @@ def text(page):
 @pytest.mark.parametrize("plan", [LESIONS, {"images": 200, "strength": 2.0}])
 def test_numbers_of_the_slider_equal_scikit_learn(make_run, plan):
     run = make_run(**plan)
-    data = embedded(render_report(run))
+    data = json.loads(thresholds.facts(Page.read(run))["embedded"])
     assert [entry["name"] for entry in data["classes"]] == (["malignant"] if plan is LESIONS else list(run.classes))
     for entry in data["classes"]:
         label = run.classes.index(entry["name"])
@@ -82,6 +82,18 @@ def test_without_validation_nothing_is_chosen(make_run):
     page = render_report(run)
     assert list(embedded(page)["classes"][0]["points"]) == ["even"]
     assert "no predictions for validation images" in text(page)
+
+
+def test_a_class_without_validation_images_has_no_chosen_threshold(make_run):
+    run = make_run(images=200, strength=2.0)
+    weakest = thresholds.facts(Page.read(run))["first"].name
+    path = run.path / "predictions-validation.csv"
+    rows = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    path.write_text("".join(row for row in rows if row.split(",")[1] != weakest), encoding="utf-8")
+    facts = thresholds.facts(Page.read(run))
+    entries = {entry["name"]: entry for entry in json.loads(facts["embedded"])["classes"]}
+    assert list(entries.pop(weakest)["points"]) == ["even"]
+    assert all(len(entry["points"]) == 4 for entry in entries.values())
 
 
 def test_grouped_images_have_intervals_of_groups(make_run):

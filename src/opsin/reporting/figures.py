@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -17,6 +17,7 @@ from opsin.reporting.style import (
     FONT_SIZE,
     GRID,
     INK,
+    LIVE,
     MUTED,
     ON_BLUE,
     ORANGE,
@@ -204,18 +205,28 @@ def plot_recalls(
     return figure
 
 
-def plot_confusion_matrix(matrix: NDArray[np.integer], classes: Sequence[str]) -> Figure:
+def plot_confusion_matrix(
+    matrix: NDArray[np.integer],
+    classes: Sequence[str],
+    *,
+    ordered: bool | None = None,
+    measure: Literal["counts", "parts", "both"] | None = None,
+) -> Figure:
     """Plot how many images of each class (rows) were given each class (columns).
 
-    Colors are parts of the row. Up to 25 classes stand in their order and show the counts; more are reordered so that
-    classes taken for one another stand together, and their numbers are left out.
+    Up to 25 classes show their numbers on colors that are parts of the row; of more, colors alone can be read.
 
     Args:
         matrix: int64 ``(C, C)``; counts, true class by predicted class.
         classes: Class names.
+        ordered: Let classes that are taken for one another stand together; left out, above 25 classes.
+        measure: What is shown: images, or parts of the row in percent. ``both`` lays the two kinds of numbers on one
+            another, each with a gid, for a page to hide one. Colors of up to 25 classes are parts of the row all the
+            same; of more, ``counts`` gives them a logarithmic scale of images. Left out: counts as numbers, parts as
+            colors.
     """
     numbered = len(classes) <= NUMBERED_CLASSES
-    if not numbered:
+    if not numbered if ordered is None else ordered:
         order = order_by_confusion(matrix)
         matrix, classes = matrix[np.ix_(order, order)], [classes[index] for index in order]
     parts = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
@@ -226,9 +237,11 @@ def plot_confusion_matrix(matrix: NDArray[np.integer], classes: Sequence[str]) -
     axes = add_axes(figure, grid="")
     axes.set_aspect("equal")
     if numbered:
-        _draw_counts(axes, matrix, parts)
+        _draw_cells(axes, parts)
+        for kind in ("counts", "parts") if measure == "both" else (measure or "counts",):
+            _write_numbers(axes, matrix, parts, kind, gid=f"{LIVE}{kind}" if measure == "both" else None)
     else:
-        _draw_parts(axes, parts)
+        _draw_picture(axes, np.log1p(matrix) / max(math.log1p(matrix.max()), 1e-9) if measure == "counts" else parts)
     axes.set_xlim(-0.5, len(classes) - 0.5)
     axes.set_ylim(len(classes) - 0.5, -0.5)
     places = range(len(classes)) if len(classes) <= LABELED_CLASSES else []
@@ -243,21 +256,34 @@ def plot_confusion_matrix(matrix: NDArray[np.integer], classes: Sequence[str]) -
     return figure
 
 
-def _draw_counts(axes: Axes, matrix: NDArray[np.integer], parts: NDArray[np.floating]) -> None:
-    size = len(matrix)
-    for row in range(size):
-        for column in range(size):
-            part, count = parts[row, column], matrix[row, column]
-            right = row == column
-            # Mistakes are few beside right answers; the root makes even one of them visible.
-            strength = 0.92 * part if right else min(0.92, 0.12 + 0.8 * math.sqrt(part)) if part else 0.0
-            color = BLUE if right else ORANGE
-            square = (column - 0.47, row - 0.47)
-            axes.add_patch(_square(square, color if strength else GRID, strength or 0.25))
-            if count:
-                text = f"{count:,}" if count < 10_000 else f"{count / 1000:.0f}k"
-                ink = ON_BLUE if strength > 0.5 else INK
-                axes.text(column, row, text, ha="center", va="center_baseline", fontsize=FONT_SIZE - 1, color=ink)
+def _strength(part: float, right: bool) -> float:
+    """Return how strong the color of a part of the row is; the root makes even one mistake among many visible."""
+    return 0.92 * part if right else min(0.92, 0.12 + 0.8 * math.sqrt(part)) if part else 0.0
+
+
+def _draw_cells(axes: Axes, parts: NDArray[np.floating]) -> None:
+    for (row, column), part in np.ndenumerate(parts):
+        strength = _strength(float(part), row == column)
+        color = GRID if not strength else BLUE if row == column else ORANGE
+        square = _square((column - 0.47, row - 0.47), color, strength or 0.25)
+        square.set_in_layout(False)  # it lies within the axes; asking each cell for its place takes most of the time
+        axes.add_patch(square)
+
+
+def _write_numbers(
+    axes: Axes, matrix: NDArray[np.integer], parts: NDArray[np.floating], measure: str, gid: str | None
+) -> None:
+    for (row, column), count in np.ndenumerate(matrix):
+        if not count:
+            continue
+        part = float(parts[row, column])
+        if measure == "counts":
+            text = f"{count:,}" if count < 10_000 else f"{count / 1000:.0f}k"
+        else:
+            text = f"{100 * part:.0f}" if part >= 0.095 or part == 0 else f"{100 * part:.1f}"
+        ink = ON_BLUE if _strength(part, row == column) > 0.5 else INK
+        look: dict[str, Any] = {"ha": "center", "va": "center_baseline", "fontsize": FONT_SIZE - 1, "color": ink}
+        axes.text(column, row, text, gid=gid, **look).set_in_layout(False)
 
 
 def _square(corner: tuple[float, float], color: str, strength: float) -> Any:
@@ -266,8 +292,8 @@ def _square(corner: tuple[float, float], color: str, strength: float) -> Any:
     return Rectangle(corner, 0.94, 0.94, facecolor=color, alpha=strength, linewidth=0)
 
 
-def _draw_parts(axes: Axes, parts: NDArray[np.floating]) -> None:
-    """Draw the cells as one small picture: blue for right, orange for wrong, opacity for the part of the row."""
+def _draw_picture(axes: Axes, parts: NDArray[np.floating]) -> None:
+    """Draw the cells as one small picture: blue for right, orange for wrong, opacity for a number from 0 to 1."""
     from matplotlib.colors import to_rgb
 
     size = len(parts)

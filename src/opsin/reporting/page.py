@@ -49,6 +49,7 @@ class Page:
     Attributes:
         run: The run, finished or not.
         predicted: Predictions on test; None where there are none yet.
+        validation: The same on validation.
         classes: Class names; empty where no file of the run knows them yet.
         words: Takes the names of files, folders, groups and machines out of a text where the report is anonymous.
         anonymous: Whether such names are to be left out.
@@ -57,6 +58,7 @@ class Page:
 
     run: RunFolder
     predicted: Predicted | None
+    validation: Predicted | None
     classes: list[str]
     words: Callable[[str], str]
     anonymous: bool
@@ -71,7 +73,7 @@ class Page:
         """
         classes = class_names(run)
         words: Callable[[str], str] = Redactor(names_of(run), classes) if anonymous else str
-        return cls(run, Predicted.read(run, "test"), classes, words, anonymous)
+        return cls(run, Predicted.read(run, "test"), Predicted.read(run, "validation"), classes, words, anonymous)
 
 
 def class_names(folder: RunFolder) -> list[str]:

@@ -11,7 +11,7 @@ from opsin.evaluation.abstaining import Selective, choose_threshold, selective
 from opsin.evaluation.groups import groups_behind
 from opsin.evaluation.intervals import wilson
 from opsin.reporting.figures_abstaining import plot_coverage
-from opsin.reporting.page import Page, Predicted
+from opsin.reporting.page import Page
 from opsin.reporting.style import figure_to_svg
 
 TARGETS = (0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
@@ -44,7 +44,7 @@ def facts(page: Page) -> dict[str, Any] | None:
 
 def _choices(page: Page, curve: Selective) -> list[dict[str, Any]]:
     """Return what each target accuracy comes to: the threshold from validation, and what it does on test."""
-    validation = Predicted.read(page.run, "validation")
+    validation = page.validation
     if validation is None or not len(validation.labels):
         return []
     chosen = [choose_threshold(validation.labels, validation.result, target) for target in TARGETS]

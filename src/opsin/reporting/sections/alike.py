@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from opsin.evaluation.features import NEIGHBORS
 from opsin.reporting.formats import percent
-from opsin.reporting.page import Page, Predicted
+from opsin.reporting.page import Page
 from opsin.reporting.style import shorten
 
 COLORS = 10  # classes that have a color of their own; alike.css holds as many
@@ -20,7 +20,7 @@ LONGEST = 60  # characters of a file name
 
 def facts(page: Page) -> dict[str, Any] | None:
     """Return the places, pictures and colors of the images; None where they were not laid out."""
-    predicted = Predicted.read(page.run, "validation")
+    predicted = page.validation
     if predicted is None or not (page.run.path / "map.npz").exists():
         return None
     stored = page.run.arrays("map.npz", "rows", "principal", "neighbors", "explained", "agreement", "sheet", "tile")

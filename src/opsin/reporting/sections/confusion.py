@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from opsin.reporting.figures import NUMBERED_CLASSES, plot_confusion_matrix
+from opsin.reporting.figures import NUMBERED_CLASSES, order_by_confusion, plot_confusion_matrix
 from opsin.reporting.page import Page
 from opsin.reporting.style import figure_to_svg
 
 DRAWN_CLASSES = 200
+Measure = Literal["both", "counts", "parts"]
 
 
 def facts(page: Page) -> dict[str, Any] | None:
@@ -19,13 +20,30 @@ def facts(page: Page) -> dict[str, Any] | None:
     if page.predicted is None or not len(page.predicted.labels):
         return None
     matrix, names = most_confused(page.predicted.matrix, page.classes)
-    figure = plot_confusion_matrix(matrix, names)
+    numbered = len(names) <= NUMBERED_CLASSES
+    orders = [False, True] if order_by_confusion(matrix).tolist() != list(range(len(names))) else [False]
+    measures: tuple[Measure, ...] = ("both",) if numbered else ("counts", "parts")
+    figures = [_draw(matrix, names, ordered, measure) for ordered in orders for measure in measures]
     return {
-        "figure": figure_to_svg(figure, "confusion", "confusion matrix: true class by predicted class"),
-        "width": round(figure.get_size_inches()[0] * 96),
-        "reordered": len(names) > NUMBERED_CLASSES,
+        "figures": figures,
+        "numbered": numbered,
+        "orders": len(orders),
         "hidden": len(names) < len(page.classes),
         "shown": len(names),
+    }
+
+
+def _draw(matrix: NDArray[np.int64], names: list[str], ordered: bool, measure: Measure) -> dict[str, Any]:
+    figure = plot_confusion_matrix(matrix, names, ordered=ordered, measure=measure)
+    order = "alike" if ordered else "listed"
+    words = "classes taken for one another together" if ordered else "classes in their order"
+    return {
+        "order": order,
+        "measure": measure,
+        "width": round(figure.get_size_inches()[0] * 96),
+        "svg": figure_to_svg(
+            figure, f"confusion-{order}-{measure}", f"confusion matrix: true class by predicted class, {words}"
+        ),
     }
 
 

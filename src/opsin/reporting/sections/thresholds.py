@@ -17,7 +17,7 @@ from opsin.evaluation.thresholds import EVEN, SCORES, Aims, OperatingPoint, choo
 from opsin.metrics.thresholds import Calls, all_calls, calls_at, roc_auc
 from opsin.reporting.figures_thresholds import EDGES, plot_histogram, plot_precision_recall, plot_rates, plot_roc
 from opsin.reporting.formats import interval, percent, score, threshold
-from opsin.reporting.page import Page, Predicted
+from opsin.reporting.page import Page
 from opsin.reporting.style import figure_to_svg
 from opsin.runfolder import RunFolder
 
@@ -57,8 +57,8 @@ def facts(page: Page) -> dict[str, Any] | None:
     if page.predicted is None or not labels:
         return None
     run, aims = page.run, read_aims(page.run)
-    validation, groups = Predicted.read(run, "validation"), run.groups("test")
-    tasks = [_task(label, page, validation, groups, aims) for label in labels]
+    groups = run.groups("test")
+    tasks = [_task(label, page, groups, aims) for label in labels]
     first = min(tasks, key=lambda task: roc_auc(task.positive, task.scores))
     readers = _readers(page, groups)
     areas = _areas(run, page.classes)
@@ -105,12 +105,12 @@ def _labels(page: Page) -> list[int]:
     return sorted(sorted(known, key=lambda label: roc_auc(labels == label, probabilities[:, label]))[:MOST_CLASSES])
 
 
-def _task(label: int, page: Page, validation: Predicted | None, groups: NDArray[np.str_] | None, aims: Aims) -> _Task:
+def _task(label: int, page: Page, groups: NDArray[np.str_] | None, aims: Aims) -> _Task:
     assert page.predicted is not None
     positive, scores = page.predicted.labels == label, page.predicted.result.probabilities[:, label]
     seen: tuple[NDArray[np.bool_], NDArray[np.float32]] = (np.zeros(0, bool), np.zeros(0, np.float32))
-    if validation is not None:
-        seen = (validation.labels == label, validation.result.probabilities[:, label])
+    if page.validation is not None:
+        seen = (page.validation.labels == label, page.validation.result.probabilities[:, label])
     thresholds = {"even": EVEN, **choose_thresholds(*seen, aims)}
     points = measure(list(thresholds.values()), positive, scores, groups)
     rest = page.classes[1 - label] if len(page.classes) == 2 else "any other class"
