@@ -158,3 +158,5 @@ def test_decisions_are_part_of_what_a_run_is(planted, tmp_path):
 def test_decisions_without_a_path_to_read_from_are_refused(few_digits, tmp_path):
     with pytest.raises(DataError, match="read_dataset"):
         opsin.train(few_digits, decisions="mine.csv", network="mlp", epochs=1, out=tmp_path / "run", quiet=True)
+    with pytest.raises(DataError, match="read_dataset"):
+        opsin.check(few_digits, decisions="mine.csv")

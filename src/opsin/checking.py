@@ -26,7 +26,7 @@ from opsin.data.pixels import Pixels, load_pixels, memory_budget
 from opsin.data.preprocessing import Preprocessing
 from opsin.errors import DataError
 from opsin.planning import SMALL, Look, look_at
-from opsin.preparing import Prepared, read_source
+from opsin.preparing import Prepared, read_source, refuse_idle_decisions
 from opsin.recipe import Recipe, from_settings
 from opsin.telling import working
 
@@ -119,6 +119,7 @@ def check(
         dataset = read_source(asked, data_root, check=False)
         source = Path(data).expanduser()
         place = default_place(source) if source.exists() else None
+    refuse_idle_decisions(asked, dataset)
     dataset = arrange(dataset, asked.split)
     look = look_at(dataset)
     material = _gather(dataset, asked, look, progress)

@@ -113,6 +113,19 @@ def read_source(recipe: Recipe, data_root: str | Path | None = None, *, check: b
     )
 
 
+def refuse_idle_decisions(recipe: Recipe, dataset: DataSet) -> None:
+    """Raise where a recipe names a file of decisions that nobody applied to the data.
+
+    Raises:
+        DataError: It does.
+    """
+    if recipe.data.decisions and dataset.decisions is None:
+        raise DataError(
+            "data.decisions goes with data that are read from a path; give opsin.read_dataset(..., decisions=...) the "
+            "file, and go on with what it returns."
+        )
+
+
 def stamp(dataset: DataSet) -> str:
     """Return sixteen hexadecimal digits that change when a name, a label, the split or a file of the data changes."""
     total = hashlib.sha256()
@@ -142,11 +155,7 @@ def prepare(recipe: Recipe, dataset: DataSet, *, progress: Callable[[int, int], 
     """
     dataset = arrange(dataset, recipe.split)
     check_classes(dataset)
-    if recipe.data.decisions and dataset.decisions is None:
-        raise DataError(
-            "data.decisions goes with data that are read from a path; give opsin.read_dataset(..., decisions=...) the "
-            "file, and train on what it returns."
-        )
+    refuse_idle_decisions(recipe, dataset)
     look = look_at(dataset)
     recipe = resolve_input(recipe, dataset, look)
     preprocessing = _preprocessing(recipe)

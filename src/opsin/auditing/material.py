@@ -90,7 +90,7 @@ class Material:
         shown = [int(row) for row in rows if not self.decided[row]]
         if not shown:
             return []
-        said = {self.names[row]: text for row, text in (details or {}).items() if row in set(shown)}
+        said = {self.names[row]: details[row] for row in shown if details and row in details}
         names = tuple(self.names[row] for row in shown)
         return [ImageFinding(kind, severity, sentence(len(shown)), advice, names, details=said)]
 
