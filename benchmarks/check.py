@@ -118,7 +118,7 @@ def plant(source: Path, foreign: Path, copy: Path, chance: random.Random) -> dic
         planted[kind] = set()
         for number, path in enumerate(images.pop() for _ in range(20)):
             other = chance.choice([name for name in classes if name != path.parent])
-            place = (path.parent if kind == "duplicates" else other) / f"copy-{number}.png"
+            place = (path.parent if kind == "duplicates" else other) / f"{kind}-{number}.png"
             Image.open(path).convert("RGB").save(place)  # other bytes, the same pixels
             planted[kind] |= {item.relative_to(copy).as_posix() for item in (path, place)}
     planted["duplicates"] |= planted["two-labels"]
