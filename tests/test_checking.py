@@ -10,6 +10,7 @@ from sklearn.datasets import load_digits
 import opsin
 from opsin.auditing import features as features_module
 from opsin.auditing.finding import KINDS, SEVERITIES
+from opsin.data.dataset import ArrayImages, DataSet
 from opsin.errors import DataError
 
 
@@ -160,3 +161,17 @@ def test_decisions_without_a_path_to_read_from_are_refused(few_digits, tmp_path)
         opsin.train(few_digits, decisions="mine.csv", network="mlp", epochs=1, out=tmp_path / "run", quiet=True)
     with pytest.raises(DataError, match="read_dataset"):
         opsin.check(few_digits, decisions="mine.csv")
+
+
+@pytest.mark.parametrize("number", [2, 80])
+def test_pictures_that_all_look_the_same(number):
+    images = ArrayImages(np.full((number, 70, 90, 3), 90, np.uint8))
+    check = opsin.check(DataSet("same", ("a", "b"), images, np.arange(number) % 2), labels=True)
+    assert {"blank", "two-labels", "duplicates"} <= found_in(check).keys()
+    assert check.pixels.shape[1:3] == (64, 64) and len(found_in(check)["blank"].images) == number
+
+
+def test_the_page_saves_the_file_of_decisions_that_was_given(planted, tmp_path):
+    mine = tmp_path / "mine.csv"
+    mine.write_text("image,decision,label,reason\none/cut.png,exclude,,\n", encoding="utf-8")
+    assert opsin.check(planted, decisions=str(mine)).place == mine

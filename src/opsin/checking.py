@@ -42,7 +42,7 @@ class Check:
     Attributes:
         dataset: The images that can be read, with the decisions that were there already applied.
         findings: The gravest first.
-        place: Where a file of decisions would be found by itself; None for data that no path leads to.
+        place: The file of decisions that was given, or where one would be found by itself; None where neither is.
         sizes: The sizes of the images, for people.
         pixels: uint8 ``(N, H, W, C)``, the images as they were compared.
         shapes: int64 ``(N, 3)``; height, width and channels of each image as it is stored.
@@ -119,6 +119,7 @@ def check(
         dataset = read_source(asked, data_root, check=False)
         source = Path(data).expanduser()
         place = default_place(source) if source.exists() else None
+        place = Path(asked.data.decisions) if asked.data.decisions else place
     refuse_idle_decisions(asked, dataset)
     dataset = arrange(dataset, asked.split)
     look = look_at(dataset)

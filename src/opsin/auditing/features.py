@@ -21,6 +21,7 @@ SIDE = (
 BATCH = 128
 COMPONENTS = 128
 SMALL = 16  # pixels of each side, where there are no weights
+EMPTY = 1e-9  # variance of a component that is nothing but rounding; vectors have about the length 1
 FITTED = 20_000  # images that the components are computed from
 
 
@@ -114,7 +115,7 @@ def _principal(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     centered = (some - mean).astype(np.float64)
     variances, directions = np.linalg.eigh(centered.T @ centered / max(1, len(some) - 1))
     order = np.argsort(-variances)[:COMPONENTS]
-    order = order[variances[order] > 1e-10 * max(variances.max(), 1e-30)]
+    order = order[variances[order] > EMPTY]
     # The sign of a direction is arbitrary: its largest part is made positive, so that results are the same everywhere.
     directions = directions[:, order]
     directions *= np.sign(directions[np.abs(directions).argmax(axis=0), np.arange(directions.shape[1])])

@@ -30,7 +30,7 @@ def find_label_errors(material: Material, features: Features) -> list[ImageFindi
     known = np.bincount(labels, minlength=len(material.dataset.classes)) >= FEWEST
     places = np.flatnonzero(known[labels])
     groups = _groups(material)[features.rows[places]]
-    if known.sum() < 2 or len(np.unique(groups)) < FOLDS:
+    if known.sum() < 2 or len(np.unique(groups)) < FOLDS or not features.values.shape[1]:
         return []
     values = features.values[places] / np.sqrt((features.spread.astype(np.float64) ** 2).sum())
     probabilities = _out_of_fold(values, labels[places], groups, len(known))
