@@ -11,9 +11,9 @@ from opsin.auditing.material import Material
 from opsin.auditing.measures import robust_scores
 
 COMPONENTS = 64  # of the features: fewer miss foreign pictures of a kind, more drown them in noise
-OUTLYING = 4.0  # robust standard deviations
+OUTLYING = 3.5  # robust standard deviations (Iglewicz and Hoaglin 1993)
 FEWEST = 30  # images that it takes to say what belongs
-NEIGHBORS = 0.01  # the distance to the neighbor of this rank, as part of all: foreign pictures may be several
+NEIGHBORS = 0.03  # the distance to the neighbor of this rank, as part of all: foreign pictures may be many
 CLASS_NEIGHBORS = 0.1  # the same, as part of the class
 COMPARED = 10_000  # images, drawn with a fixed seed, among which neighbors are looked for
 CHUNK = 2**23  # distances held at a time
@@ -23,9 +23,9 @@ def find_outliers(material: Material, features: Features) -> list[ImageFinding]:
     """Find pictures that do not seem to belong to the data.
 
     The score of a picture is the logarithm of the distance to its neighbors in the features, each component divided by
-    the square root of its standard deviation. Neighbor is the one whose rank is a hundredth of all pictures, or a tenth
-    of the class where that is nearer, so that neither a handful of foreign pictures nor a rare class deceives it.
-    Reported are scores of more than 4 robust standard deviations above the median. Blank pictures are found elsewhere.
+    the square root of its standard deviation. Neighbor is the one whose rank is 3 % of all pictures, or 10 % of the
+    class where that is nearer, so that neither a heap of foreign pictures nor a rare class deceives it. Reported are
+    scores of more than 3.5 robust standard deviations above the median. Blank pictures are found elsewhere.
     """
     if len(features.rows) < FEWEST:
         return []
