@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from opsin.data.dataset import DataSet
+from opsin.data.dataset import DataSet, Symmetry
 from opsin.errors import RecipeError, UnreadableImageError
 from opsin.networks.table import NETWORKS, OFFLINE, check_network, find_weights
 from opsin.recipe import AugmentationRecipe, DataRecipe, NetworkRecipe, Recipe, TrainingRecipe
@@ -150,12 +150,16 @@ def _resolve_data(recipe: DataRecipe, look: Look, network: NetworkRecipe) -> Dat
     return replace(recipe, image_size=size, channels=channels)
 
 
+def find_symmetry(dataset: DataSet, look: Look) -> Symmetry:
+    """Return which mirror images are still the same thing, by the third rule where the data do not say it."""
+    if dataset.symmetry is not None:
+        return dataset.symmetry
+    return "none" if look.grey and max(look.height, look.width) <= SMALL else "mirror"
+
+
 def _resolve_augmentation(recipe: AugmentationRecipe, dataset: DataSet, look: Look) -> AugmentationRecipe:
-    symmetry = dataset.symmetry
-    if symmetry is None:
-        symmetry = "none" if look.grey and max(look.height, look.width) <= SMALL else "mirror"
     color = 0.0 if look.grey else 0.15
-    flips = FLIPS[symmetry]
+    flips = FLIPS[find_symmetry(dataset, look)]
     rules = {
         "horizontal_flip": flips[0],
         "vertical_flip": flips[1],

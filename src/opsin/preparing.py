@@ -15,6 +15,7 @@ from torch import Tensor
 
 from opsin.data.arranging import arrange
 from opsin.data.dataset import SPLITS, TRAIN, DataSet
+from opsin.data.near_duplicates import SMALLEST, NearDuplicates, find_near_duplicates
 from opsin.data.part import keep_part
 from opsin.data.pixels import Pixels, load_pixels, memory_budget
 from opsin.data.preprocessing import Preprocessing, channel_statistics
@@ -22,7 +23,7 @@ from opsin.data.reading import check_classes, read_dataset
 from opsin.data.split import Split, split_samples
 from opsin.errors import DataError, unreadable_message
 from opsin.networks.table import input_statistics
-from opsin.planning import look_at, resolve_input, resolve_training
+from opsin.planning import find_symmetry, look_at, resolve_input, resolve_training
 from opsin.recipe import Recipe
 
 
@@ -36,6 +37,7 @@ class Prepared:
         pixels: All images, decoded.
         labels: int64 ``(N,)``.
         digests: uint64 ``(N,)``, equal for images with equal pixels.
+        near_duplicates: Pairs of images that show the same picture; None where they were not looked for.
         split: Where each sample goes.
         preprocessing: How an image becomes input.
         sizes: The sizes of the images as they came, for people.
@@ -47,6 +49,7 @@ class Prepared:
     pixels: Pixels
     labels: Tensor
     digests: NDArray[np.uint64]
+    near_duplicates: NearDuplicates | None
     split: Split
     preprocessing: Preprocessing
     sizes: str
@@ -69,6 +72,7 @@ class Prepared:
             "counts": counts,
             "groups": groups,
             "duplicates": self.split.duplicates,
+            "near_duplicates": 0 if self.near_duplicates is None else self.near_duplicates.count,
             "split": self.split.method,
             "notes": [*self.dataset.notes, *self.split.notes],
             "left_out": self.dataset.left_out,
@@ -141,12 +145,12 @@ def stamp(dataset: DataSet) -> str:
 
 
 def prepare(recipe: Recipe, dataset: DataSet, *, progress: Callable[[int, int], None] | None = None) -> Prepared:
-    """Decode every image of a data set once, split it, and fill in what the recipe leaves open.
+    """Decode and compare every image of a data set once, split it, and fill in what the recipe leaves open.
 
     Args:
         recipe: What the user asked for.
         dataset: The data as they were read.
-        progress: Called with (images decoded, all images).
+        progress: Called with (steps done, all steps), from zero again when images are decoded and then compared.
 
     Raises:
         DataError: The data cannot be used. Images that cannot be read are named, unless the recipe leaves them out.
@@ -164,7 +168,12 @@ def prepare(recipe: Recipe, dataset: DataSet, *, progress: Callable[[int, int], 
     if pixels.unreadable:
         dataset = _leave_out(dataset, pixels, recipe.data.skip_unreadable)
         pixels = load_pixels(dataset.images, preprocessing, budget=budget, progress=progress)
-    return _share_out(recipe, dataset, pixels, pixels.digests(), look.sizes)
+    near_duplicates = None
+    if recipe.split.near_duplicates:
+        mirrored = find_symmetry(dataset, look) != "none"
+        near_duplicates = find_near_duplicates(pixels.images.numpy(), mirrored=mirrored, progress=progress)
+        dataset = _note_tiny(dataset, preprocessing)
+    return _share_out(recipe, dataset, pixels, pixels.digests(), near_duplicates, look.sizes)
 
 
 def prepare_other_split(prepared: Prepared, asked: Recipe) -> Prepared:
@@ -172,20 +181,38 @@ def prepare_other_split(prepared: Prepared, asked: Recipe) -> Prepared:
 
     Args:
         prepared: The images.
-        asked: What the user asked for; it differs in split and seed, and nowhere else.
+        asked: What the user asked for; it differs in split and seed, and nowhere else, nor in whether near-duplicates
+            are kept together.
 
     Raises:
         DataError: The images cannot be shared out so.
         RecipeError: Settings contradict each other.
     """
     recipe = replace(prepared.recipe, seed=asked.seed, split=asked.split, training=asked.training)
-    return _share_out(recipe, prepared.dataset, prepared.pixels, prepared.digests, prepared.sizes)
+    known = prepared.digests, prepared.near_duplicates
+    return _share_out(recipe, prepared.dataset, prepared.pixels, *known, prepared.sizes)
 
 
-def _share_out(recipe: Recipe, dataset: DataSet, pixels: Pixels, digests: NDArray[np.uint64], sizes: str) -> Prepared:
+def _note_tiny(dataset: DataSet, preprocessing: Preprocessing) -> DataSet:
+    """Say where images are too small for near-duplicates to be told from images that are merely alike."""
+    if min(preprocessing.height, preprocessing.width) >= SMALLEST:
+        return dataset
+    note = f"Images under {SMALLEST} pixels show too little to tell near-duplicates: only exact ones were looked for."
+    return replace(dataset, notes=(*dataset.notes, note))
+
+
+def _share_out(
+    recipe: Recipe,
+    dataset: DataSet,
+    pixels: Pixels,
+    digests: NDArray[np.uint64],
+    near_duplicates: NearDuplicates | None,
+    sizes: str,
+) -> Prepared:
     """Split decoded images and fill in what the recipe still leaves open."""
     preprocessing = _preprocessing(recipe)
-    split = split_samples(dataset, digests, recipe.split)
+    alike = None if near_duplicates is None else near_duplicates.groups(len(dataset))
+    split = split_samples(dataset, digests, recipe.split, alike)
     split = keep_part(split, dataset.labels, dataset.classes, recipe.split.train_part, recipe.seed)
     training = split.indices(TRAIN)
     if not recipe.network.pretrained:
@@ -195,7 +222,7 @@ def _share_out(recipe: Recipe, dataset: DataSet, pixels: Pixels, digests: NDArra
     names = [dataset.images.name(index) for index in range(len(dataset))]
     fingerprint = _fingerprint(names, dataset, digests, split)
     labels = torch.from_numpy(dataset.labels.astype(np.int64))
-    return Prepared(recipe, dataset, pixels, labels, digests, split, preprocessing, sizes, fingerprint)
+    return Prepared(recipe, dataset, pixels, labels, digests, near_duplicates, split, preprocessing, sizes, fingerprint)
 
 
 def _preprocessing(recipe: Recipe) -> Preprocessing:

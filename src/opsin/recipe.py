@@ -113,6 +113,9 @@ class SplitRecipe:
         low=0.0001,
         high=1,
     )
+    near_duplicates: bool = setting(
+        True, "keep copies that were resized, recompressed, cropped, mirrored or turned on one side of the split"
+    )
     given: bool = setting(
         True, "keep the split that the data come with; no: share all images out anew", flag="given_split"
     )

@@ -15,13 +15,14 @@ from opsin.evaluation.diagnosis import headline
 from opsin.evaluation.finding import Finding
 from opsin.networks.table import find_weights
 from opsin.preparing import Prepared
+from opsin.reporting.formats import number_of
 from opsin.runfolder import RunFolder
 from opsin.training.session import Session
 
 
 def decoding(console: Console) -> AbstractContextManager[Callable[[int, int], None]]:
-    """Draw a bar while images are decoded; yields what is called with (images done, all images)."""
-    return working(console, "reading images")
+    """Draw a bar while images are decoded and compared; yields what is called with (steps done, all steps)."""
+    return working(console, "reading and comparing images")
 
 
 @contextmanager
@@ -48,10 +49,10 @@ def tell_data(console: Console, prepared: Prepared) -> None:
         highlight=False,
     )
     notes = list(facts["notes"])
-    if facts["duplicates"]:
-        notes.append(
-            f"{facts['duplicates']:,} images repeat the pixels of another; they stay on one side of the split."
-        )
+    copies = ((facts["duplicates"], "exact duplicate"), (facts["near_duplicates"], "near-duplicate"))
+    found = [number_of(number, what) for number, what in copies if number]
+    if found:
+        notes.append(f"{' and '.join(found)} kept together on one side of the split.")
     if facts["left_out"]:
         notes.append(f"{len(facts['left_out']):,} images that cannot be read are left out; the report names them.")
     for note in notes:

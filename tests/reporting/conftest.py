@@ -190,6 +190,7 @@ def build(path: Path, plan: Plan | None = None, *, until: str = "finished") -> R
             "counts": counts,
             "groups": 0,
             "duplicates": 17,
+            "near_duplicates": 5,
             "split": "by image, stratified",
             "notes": [],
             "left_out": {},

@@ -28,6 +28,7 @@ def facts(page: Page) -> dict[str, Any] | None:
         "sizes": data.get("sizes", ""),
         "groups": data.get("groups", 0),
         "duplicates": data.get("duplicates", 0),
+        "near_duplicates": data.get("near_duplicates"),
         "split": page.words(data.get("split", "")),
         "splits": [{"name": name, "images": number, "part": number / total} for name, number in splits if total],
         "imbalance": max(train) / min(train) if train and min(train) > 0 else None,
