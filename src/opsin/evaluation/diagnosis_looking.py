@@ -11,7 +11,7 @@ from opsin.evaluation.finding import Finding
 
 # What these two find is a real part of the answer; gradients and feature maps only hint at it.
 METHODS = {"integrated_gradients": "integrated gradients", "occlusion": "occlusion"}
-# Shares of the margin, as multiples of its area. Networks that look at their subject were measured at 0.4 to 1.0, one
+# Shares of the margin, as multiples of its area. Networks that look at their subject were measured at 0.4 to 1.1, those
 # that had learned to read a ruler along one edge at 1.6.
 NOTE, WARNING = 1.25, 1.5
 FEWEST = 4  # images
