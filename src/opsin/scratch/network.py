@@ -103,10 +103,10 @@ class Network:
 
     def error(self, P: Array, Y: Array) -> float:
         """Return how wrong probabilities ``(N, K)`` are for targets ``(N, K)``, and what large weights add to it."""
-        penalty = sum(
-            self.l1 * float(np.abs(layer.W).sum()) + self.l2 / 2 * float((layer.W**2).sum()) for layer in self.layers
-        )
-        return ERRORS[self.error_name](P, Y) + penalty
+        error = ERRORS[self.error_name](P, Y)
+        for layer in self.layers if self.l1 or self.l2 else ():
+            error += self.l1 * float(np.abs(layer.W).sum()) + self.l2 / 2 * float((layer.W**2).sum())
+        return error
 
     def backpropagate(self, activations: list[Array], Y: Array, masks: Sequence[Array] | None = None) -> list[Layer]:
         """Return the derivative of the error by every weight and bias.
