@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_digits, load_sample_image
 
 import opsin
 from opsin.auditing import features as features_module
@@ -175,3 +175,18 @@ def test_the_page_saves_the_file_of_decisions_that_was_given(planted, tmp_path):
     mine = tmp_path / "mine.csv"
     mine.write_text("image,decision,label,reason\none/cut.png,exclude,,\n", encoding="utf-8")
     assert opsin.check(planted, decisions=str(mine)).place == mine
+
+
+def test_near_duplicates_leaks_and_contradictions_are_told_from_copies():
+    photograph = load_sample_image("china.jpg")
+    tiles = [photograph[top : top + 48, left : left + 48] for top in range(0, 380, 48) for left in range(0, 590, 48)]
+    pixels = np.stack([tile for tile in tiles if tile.mean(axis=2).std() > 20][:60])
+    pixels[50] = pixels[3, :, ::-1]
+    labels = np.arange(60) % 2
+    split = np.where(np.arange(60) < 45, "train", "test")
+    data = DataSet("noise", ("a", "b"), ArrayImages(pixels), labels, split=split, symmetry="mirror")
+    found = found_in(opsin.check(data))
+    assert found["near-duplicates"].groups == (("image 3", "image 50"),)
+    assert found["near-duplicates"].details["image 50"].startswith("mirrored, ")
+    assert found["near-leak"].groups == found["two-labels"].groups == (("image 3", "image 50"),)
+    assert "near-duplicates" not in found_in(opsin.check(data, near_duplicates=False))

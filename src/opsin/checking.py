@@ -22,10 +22,11 @@ from opsin.auditing.outliers import find_outliers
 from opsin.data.arranging import arrange
 from opsin.data.dataset import DataSet
 from opsin.data.decisions import default_place
+from opsin.data.near_duplicates import find_near_duplicates
 from opsin.data.pixels import Pixels, load_pixels, memory_budget
 from opsin.data.preprocessing import Preprocessing
 from opsin.errors import DataError
-from opsin.planning import SMALL, Look, look_at
+from opsin.planning import SMALL, Look, find_symmetry, look_at
 from opsin.preparing import Prepared, read_source, refuse_idle_decisions
 from opsin.recipe import Recipe, from_settings
 from opsin.telling import working
@@ -142,8 +143,12 @@ def _gather(dataset: DataSet, recipe: Recipe, look: Look, progress: Progress) ->
         dataset = dataset.subset(np.setdiff1d(np.arange(len(dataset)), list(pixels.unreadable)))
         with progress("reading images again without those that cannot be read") as told:
             pixels = load_pixels(dataset.images, preprocessing, budget=budget, progress=told)
-    shapes = read_shapes(dataset.images)
-    return Material(dataset, pixels.images.numpy(), pixels.digests(), shapes, unreadable=unreadable)
+    array, shapes, near = pixels.images.numpy(), read_shapes(dataset.images), None
+    if recipe.split.near_duplicates:
+        mirrored = find_symmetry(dataset, look) != "none"
+        with progress("comparing images") as told:
+            near = find_near_duplicates(array, mirrored=mirrored, progress=told)
+    return Material(dataset, array, pixels.digests(), shapes, near, unreadable)
 
 
 def _preprocessing(look: Look, bits: int) -> Preprocessing:
@@ -173,6 +178,7 @@ def audit_prepared(prepared: Prepared) -> dict[str, Any]:
         prepared.pixels.images.numpy(),
         prepared.digests,
         read_shapes(dataset.images),
-        unreadable=dataset.left_out,
+        prepared.near_duplicates,
+        dataset.left_out,
     )
     return describe_audit(dataset, audit(material))

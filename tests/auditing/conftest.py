@@ -11,6 +11,7 @@ import pytest
 from opsin.auditing.material import Material
 from opsin.data.dataset import ArrayImages, DataSet
 from opsin.data.decisions import Decision, Decisions
+from opsin.data.near_duplicates import NearDuplicates
 
 
 @pytest.fixture
@@ -29,7 +30,8 @@ def make_material() -> Callable[..., Material]:
         stored = np.tile(images.array.shape[1:], (len(images), 1)) if shapes is None else np.asarray(shapes)
         pairs = np.array([pair[:2] for pair in near], np.int64).reshape(-1, 2)
         kinds = np.array([pair[2] for pair in near], str)
-        return Material(data, images.array, np.array(digests, np.uint64), stored, pairs, kinds)
+        alike = NearDuplicates(pairs, kinds, np.full(len(pairs), 0.97))
+        return Material(data, images.array, np.array(digests, np.uint64), stored, alike)
 
     return make
 

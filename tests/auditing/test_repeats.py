@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opsin.auditing.material import alike, linked
-from opsin.auditing.repeats import find_duplicates, find_leaks, find_near_duplicates, find_two_labels
+from opsin.auditing.repeats import find_duplicates, find_leaks, find_near_copies, find_two_labels
 
 
 def copies(noise, *pairs, number=12):
@@ -58,20 +58,20 @@ def test_a_kept_image_stays_in_its_group_and_out_of_the_list(make_material, nois
 
 
 def test_near_duplicates_say_how_they_differ(make_material, noise):
-    near = [(0, 5, "cropped"), (5, 7, "turned"), (1, 2, "mirrored"), (3, 4, "cropped")]
-    (finding,) = find_near_duplicates(make_material(copies(noise, (3, 4)), np.zeros(12, int), near=near))
+    near = [(0, 5, "cropped"), (5, 7, "turned"), (1, 2, "mirrored"), (3, 4, "exact")]
+    (finding,) = find_near_copies(make_material(copies(noise, (3, 4)), np.zeros(12, int), near=near))
     assert finding.groups == (("image 0", "image 5", "image 7"), ("image 1", "image 2"))  # 3 and 4 are equal
     assert finding.details == {
-        "image 5": "cropped, beside image 0",
-        "image 7": "turned, beside image 5",
-        "image 2": "mirrored, beside image 1",
+        "image 5": "cropped, 97 % alike, beside image 0",
+        "image 7": "turned, 97 % alike, beside image 5",
+        "image 2": "mirrored, 97 % alike, beside image 1",
     }
     assert "1 cropped, 1 mirrored, 1 turned" in finding.sentence
 
 
 def test_one_picture_under_two_labels(make_material, noise):
     labels = [0, 0, 0, 1, 1, 1, 0, 1, 0, 0, 0, 0]
-    near = [(1, 4, "cropped"), (6, 8, "cropped"), (0, 3, "cropped")]
+    near = [(1, 4, "cropped"), (6, 8, "cropped"), (0, 3, "exact")]
     (finding,) = find_two_labels(make_material(copies(noise, (0, 3), (2, 6)), labels, near=near))
     assert finding.groups == (("image 0", "image 3"), ("image 1", "image 4"))
     assert finding.details["image 4"] == "labelled b"

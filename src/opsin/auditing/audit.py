@@ -13,7 +13,7 @@ from opsin.auditing.counting import find_few, find_imbalance, find_unreadable, f
 from opsin.auditing.finding import ImageFinding, in_order
 from opsin.auditing.looks import find_blank, find_blurred, find_colors, find_sizes
 from opsin.auditing.material import Material
-from opsin.auditing.repeats import find_duplicates, find_leaks, find_near_duplicates, find_two_labels
+from opsin.auditing.repeats import find_duplicates, find_leaks, find_near_copies, find_two_labels
 from opsin.data.dataset import ArrayImages, DataSet, Images
 from opsin.errors import UnreadableImageError
 
@@ -28,7 +28,7 @@ FINDERS: tuple[Callable[[Material], list[ImageFinding]], ...] = (
     find_sizes,
     find_colors,
     find_duplicates,
-    find_near_duplicates,
+    find_near_copies,
     find_few,
     find_imbalance,
 )

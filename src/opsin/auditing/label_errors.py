@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from opsin.auditing.features import Features
 from opsin.auditing.finding import WARNING, ImageFinding
-from opsin.auditing.material import Material, linked
+from opsin.auditing.material import Material
 from opsin.data.split import join_groups
 
 FOLDS = 5
@@ -90,9 +90,7 @@ def rank_label_errors(probabilities: NDArray[np.float64], labels: NDArray[np.int
 def _groups(material: Material) -> NDArray[np.int64]:
     """Return a number for each image, equal for those that stay in one fold: same group, or almost the same picture."""
     number = len(material.dataset)
-    near = np.arange(number)
-    for group in linked(number, material.near_pairs):
-        near[group] = group[0]
+    near = None if material.near is None else material.near.groups(number)
     return join_groups(number, material.dataset.groups, material.digests, near)
 
 

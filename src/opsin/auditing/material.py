@@ -15,6 +15,7 @@ from opsin.auditing.finding import ImageFinding
 from opsin.auditing.measures import Measures, measure
 from opsin.data.dataset import DataSet
 from opsin.data.decisions import KEEP, RELABEL
+from opsin.data.near_duplicates import NearDuplicates
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,7 @@ class Material:
         pixels: uint8 ``(N, H, W, C)``, all at one size.
         digests: uint64 ``(N,)``; equal for images with equal pixels.
         shapes: int64 ``(N, 3)``; height, width and channels as they are stored.
-        near_pairs: int64 ``(P, 2)``; images that show almost the same.
-        near_kinds: ``(P,)``; in what these differ: "cropped", "mirrored"…
+        near: Pairs of images that show almost the same; None where they were not looked for.
         unreadable: Names of further images that cannot be read, each with the reason.
     """
 
@@ -35,8 +35,7 @@ class Material:
     pixels: NDArray[np.uint8]
     digests: NDArray[np.uint64]
     shapes: NDArray[np.int64]
-    near_pairs: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 2), np.int64))
-    near_kinds: NDArray[np.str_] = field(default_factory=lambda: np.zeros(0, "<U1"))
+    near: NearDuplicates | None = None
     unreadable: dict[str, str] = field(default_factory=dict)
 
     @functools.cached_property

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from opsin.auditing.finding import NOTE, SERIOUS, WARNING, ImageFinding
 from opsin.auditing.material import Material, alike, linked
 from opsin.data.dataset import SPLITS, UNUSED
+from opsin.data.near_duplicates import NearDuplicates
 
 MANY = 0.1  # repeated images above this part of all are a warning: the data are much smaller than they look
 
@@ -34,20 +35,18 @@ def find_duplicates(material: Material) -> list[ImageFinding]:
     )
 
 
-def find_near_duplicates(material: Material) -> list[ImageFinding]:
+def find_near_copies(material: Material) -> list[ImageFinding]:
     """Find images that show almost the same."""
-    pairs, kinds = _near(material)
+    near = _near(material)
     details: dict[int, str] = {}
-    for (first, second), kind in zip(pairs.tolist(), kinds.tolist(), strict=True):
-        details.setdefault(second, f"{kind}, beside {material.names[first]}")
-    groups = linked(len(material.dataset), pairs)
+    for (first, second), kind, likeness in zip(near.pairs.tolist(), near.kinds, near.likeness, strict=True):
+        details.setdefault(second, f"{kind}, {100 * likeness:.0f} % alike, beside {material.names[first]}")
+    kinds = Counter(near.kinds.tolist())
 
     def sentence(pictures: int, images: int) -> str:
-        parts = [f"{count:,} {kind}" for kind, count in zip(*np.unique(kinds, return_counts=True), strict=True)]
-        pairs_ = "pair" if len(pairs) == 1 else "pairs"
+        pairs = ", ".join(f"{number:,} {kind}" for kind, number in sorted(kinds.items()))
         return (
-            f"{_number(images, 'image')} in {_number(pictures, 'group')} show almost the same picture "
-            f"({pairs_}: {', '.join(parts)})."
+            f"{_number(images, 'image')} in {_number(pictures, 'group')} show almost the same picture (pairs: {pairs})."
         )
 
     return material.about_groups(
@@ -55,7 +54,7 @@ def find_near_duplicates(material: Material) -> list[ImageFinding]:
         WARNING if len(details) > MANY * len(material.dataset) else NOTE,
         sentence,
         "Opsin keeps them on one side of every split; exclude those that add nothing.",
-        groups,
+        linked(len(material.dataset), near.pairs),
         details,
     )
 
@@ -63,7 +62,7 @@ def find_near_duplicates(material: Material) -> list[ImageFinding]:
 def find_two_labels(material: Material) -> list[ImageFinding]:
     """Find pictures that are there under two labels or more, with equal pixels or almost."""
     labels = material.dataset.labels
-    pairs, _ = _near(material)
+    pairs = _near(material).pairs
     exact = [group for group in alike(material.digests) if len(np.unique(labels[group])) > 1]
     contradicting = pairs[labels[pairs[:, 0]] != labels[pairs[:, 1]]]
     taken = {int(row) for group in exact for row in group}
@@ -96,7 +95,7 @@ def find_leaks(material: Material) -> list[ImageFinding]:
     used = split != UNUSED
     together = [group[used[group]] for group in alike(material.digests)]
     exact = [group for group in together if len(np.unique(split[group])) > 1]
-    pairs, _ = _near(material)
+    pairs = _near(material).pairs
     near = linked(len(split), pairs[(split[pairs[:, 0]] != split[pairs[:, 1]]) & used[pairs].all(axis=1)])
     equal = material.about_groups(
         "leak",
@@ -155,11 +154,13 @@ def _parts(split: NDArray[np.str_], groups: list[NDArray[np.int64]]) -> str:
     return ", ".join(f"{count:,} in {parts}" for parts, count in shared.items())
 
 
-def _near(material: Material) -> tuple[NDArray[np.int64], NDArray[np.str_]]:
-    """Return the pairs that show almost the same, without those whose pixels are equal, and their kinds."""
-    pairs = material.near_pairs
-    differ = material.digests[pairs[:, 0]] != material.digests[pairs[:, 1]]
-    return pairs[differ], material.near_kinds[differ]
+def _near(material: Material) -> NearDuplicates:
+    """Return the pairs that show almost the same, without those whose pixels are equal."""
+    near = material.near
+    if near is None:
+        return NearDuplicates(np.zeros((0, 2), np.int64), np.zeros(0, "<U1"), np.zeros(0))
+    differ = near.kinds != "exact"
+    return NearDuplicates(near.pairs[differ], near.kinds[differ], near.likeness[differ])
 
 
 def _number(number: int, noun: str) -> str:
