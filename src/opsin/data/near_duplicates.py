@@ -13,7 +13,6 @@ Three stages, each of which looks more closely at less:
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -31,9 +30,11 @@ from opsin.data.near_duplicates_search import (
     Sketches,
     find_candidates,
     find_neighbors,
+    first_of_each,
     fit_sketcher,
     sketch,
 )
+from opsin.data.pixels import digest_images
 
 SMALLEST = 12  # pixels; below this side a crop changes more than tells two images apart
 SAMPLE = 2000  # images from which is learned what the data are like
@@ -89,8 +90,7 @@ def find_near_duplicates(
         mirrored: Whether mirror images and quarter turns show the same thing: true of photographs, not of characters.
         progress: Called with (steps done, all steps).
     """
-    digests = [hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=8).digest() for image in images]
-    _, first, copy_of = np.unique(np.frombuffer(b"".join(digests), "<u8"), return_index=True, return_inverse=True)
+    _, first, copy_of = np.unique(digest_images(images), return_index=True, return_inverse=True)
     equal = np.stack([first[copy_of], np.arange(len(images))], 1)
     equal = equal[equal[:, 0] != equal[:, 1]]
     pairs, kinds, likeness = equal, np.full(len(equal), "exact", "<U24"), np.ones(len(equal))
@@ -116,8 +116,10 @@ def _compare(
     if len(rows) < 2:
         return nothing
     pictures = Pictures(images, rows, share, poses)
-    candidates = find_candidates(sketches, sketcher.limit, lambda done: progress(len(unique) + done, steps))
-    pairs, unlikeness = _judge(pictures, sketches, candidates, np.searchsorted(rows, unique[np.isin(unique, rows)]))
+    order = np.searchsorted(rows, unique[np.isin(unique, rows)])
+    limit, searched = sketcher.limit, len(unique)
+    candidates = find_candidates(sketches, order[:SAMPLE], limit, lambda done: progress(searched + done, steps))
+    pairs, unlikeness = _judge(pictures, sketches, candidates, order)
     progress(steps, steps)
     ends = np.sort(np.stack([rows[pairs.first], rows[pairs.second]], 1), axis=1)
     return ends, _name_kinds(pairs), 1 - unlikeness
@@ -156,9 +158,7 @@ def _better_direction(candidates: Candidates, unlikeness: NDArray[np.float64]) -
     """Return of each pair of images the number of the candidate that is more alike."""
     low, high = np.minimum(candidates.first, candidates.second), np.maximum(candidates.first, candidates.second)
     order = np.lexsort((unlikeness, high, low))
-    begins = np.ones(len(order), bool)
-    begins[1:] = (np.diff(np.stack([low, high])[:, order]) != 0).any(axis=0)
-    return order[begins]
+    return order[first_of_each(np.stack([low, high])[:, order])]
 
 
 def _stands_out(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601
 LARGEST = 64  # pixels; larger images are averaged down before they are laid over one another
 FARTHEST = 0.13  # the most that a window may leave out at a side, as part of the frame: a tenth, and some slack
 OUTSIDE = 0.02  # how far a window may reach beyond the frame: the slack of a fit
-STEP = 0.004  # of the numerical derivative with respect to a window's margins
+BYTES = 2**24  # of images that are read together
 
 # (rows reversed, columns reversed, transposed before that): the eight symmetries of a square, the identity first.
 POSES = tuple((up, left, over) for over in (False, True) for up in (False, True) for left in (False, True))
@@ -23,21 +24,28 @@ def read_grey(images: NDArray[np.uint8], rows: NDArray[np.int64]) -> Tensor:
     """Read some images as luminance, averaged down to fewer than 128 pixels a side.
 
     Args:
-        images: uint8 ``(N, H, W, C)``, C = 1 or 3.
+        images: uint8 ``(N, H, W, C)``, C = 1 or 3; may be memory-mapped.
         rows: int64 ``(P,)``.
 
     Returns:
         float32 ``(P, h, w)``, in grey levels.
     """
-    pixels = torch.from_numpy(np.ascontiguousarray(images[rows]))
-    grey = pixels[..., 0].float() if pixels.shape[3] == 1 else pixels.float() @ torch.tensor(LUMINANCE)
-    return _shrunk(grey)
+    if images.shape[3] == 1:
+        return torch.cat([_shrunk(pixels[..., 0].float()) for pixels in _blocks(images, rows)])
+    return torch.cat([_shrunk(pixels.float() @ torch.tensor(LUMINANCE)) for pixels in _blocks(images, rows)])
 
 
 def read_chroma(images: NDArray[np.uint8], rows: NDArray[np.int64]) -> Tensor:
     """Read some color images as what each channel differs from the luminance by, float32 ``(P, 3, h, w)``."""
-    pixels = torch.from_numpy(np.ascontiguousarray(images[rows])).float()
-    return _shrunk((pixels - (pixels @ torch.tensor(LUMINANCE))[..., None]).movedim(3, 1))
+    chroma = torch.eye(3) - torch.tensor(LUMINANCE)[:, None]
+    return torch.cat([_shrunk((pixels.float() @ chroma).movedim(3, 1)) for pixels in _blocks(images, rows)])
+
+
+def _blocks(images: NDArray[np.uint8], rows: NDArray[np.int64]) -> Iterator[Tensor]:
+    """Read images a few megabytes at a time; once at least, even if there are none."""
+    block = max(1, BYTES // images[0].size)
+    for start in range(0, max(1, len(rows)), block):
+        yield torch.from_numpy(images[rows[start : start + block]])
 
 
 def _shrunk(values: Tensor) -> Tensor:
@@ -60,10 +68,15 @@ def cosines(pixels: int, frequencies: int, margins: Tensor) -> Tensor:
     Returns:
         float32 ``(P, K, W)``.
     """
-    before, after = margins[:, :1, None], margins[:, 1:, None]
-    place = ((torch.arange(pixels + 1) / pixels - before) / (1 - before - after)).clamp(0, 1)
+    place = _place(pixels, margins)
     phase = torch.arange(1, frequencies)[:, None] * math.pi
     return torch.cat([place, math.sqrt(2) * torch.sin(phase * place) / phase], 1).diff(dim=2)
+
+
+def _place(pixels: int, margins: Tensor) -> Tensor:
+    """Return where the borders of pixels lie in windows ``(P, 2)``, 0-1 ``(P, 1, W + 1)``; at an end if outside."""
+    before, after = margins[:, :1, None], margins[:, 1:, None]
+    return ((torch.arange(pixels + 1) / pixels - before) / (1 - before - after)).clamp(0, 1)
 
 
 def whole(grey: Tensor, frequencies: int) -> Tensor:
@@ -163,8 +176,14 @@ def _slopes(grey: Tensor, frequencies: int, margins: Tensor) -> Tensor:
 
 def _with_slopes(pixels: int, frequencies: int, margins: Tensor) -> list[Tensor]:
     """Return the matrices of `cosines` and their slopes along both margins."""
-    here = cosines(pixels, frequencies, margins)
-    return [here, *((cosines(pixels, frequencies, margins + STEP * unit) - here) / STEP for unit in torch.eye(2))]
+    left = (1 - margins.sum(1))[:, None, None]
+    place = _place(pixels, margins)
+    inside = (place > 0) & (place < 1)
+    phase = torch.arange(frequencies)[:, None] * math.pi
+    values = torch.cos(phase * place) * inside
+    values[:, 1:] *= math.sqrt(2)
+    slopes = (values * (place - 1) / left, values * place / left)
+    return [cosines(pixels, frequencies, margins), *(slope.diff(dim=2) for slope in slopes)]
 
 
 def _fit(regressors: Tensor, target: Tensor, ridge: float) -> tuple[Tensor, Tensor]:

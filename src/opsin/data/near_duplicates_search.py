@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh
 from torch import Tensor
 
-from opsin.data.near_duplicates_alignment import POSES, posed, read_grey, whole, window, windows
+from opsin.data.near_duplicates_alignment import BYTES, POSES, posed, read_grey, whole, window, windows
 
 COARSE = 8  # cosine frequencies of a sketch, in each direction
 DIMENSIONS = 32  # numbers in a sketch, at most
@@ -21,7 +21,6 @@ MOST_IN_BUCKET = 5  # candidates in a bucket for each sketch looked for
 BUCKETS = 8  # buckets in which a sketch is looked for, on average, at most
 REACHES = (3.0, 2.5, 2.0, 1.5, 1.0, 0.5)  # how near to a border a sketch is looked for on both sides of it
 TOGETHER = 8192  # images whose windows are looked for together
-BYTES = 2**24  # of images that are sketched together
 FLAT = 3.0  # grey levels; images whose contrast (standard deviation) is less are the same only when exactly equal
 KEPT = 0.9  # the smallest part of a side that a crop keeps
 
@@ -212,10 +211,8 @@ class Index:
             The sketches looked for, those found, and squared distances, each ``(R,)``.
         """
         rows, buckets = self.reach(sketches, reach)
-        rows, ends = (
-            rows[np.argsort(buckets, kind="stable")],
-            np.cumsum(np.bincount(buckets, minlength=len(self.buckets))),
-        )
+        rows = rows[np.argsort(buckets, kind="stable")]
+        ends = np.cumsum(np.bincount(buckets, minlength=len(self.buckets)))
         wanted = torch.from_numpy(sketches)
         room = (limit - wanted.square().sum(1)) / 2
         found = [(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32))]
@@ -260,20 +257,22 @@ class Candidates:
         return Candidates(self.first[which], self.second[which], self.pose[which], self.margins[which])
 
 
-def find_candidates(sketches: Sketches, limit: float, progress: Callable[[int], None]) -> Candidates:
+def find_candidates(
+    sketches: Sketches, some: NDArray[np.int64], limit: float, progress: Callable[[int], None]
+) -> Candidates:
     """Find pairs of images of which a window of the first is like the second.
 
     A pair may be found in both directions, which then differ: a crop explains no whole image.
 
     Args:
         sketches: Of M images.
+        some: int64 ``(S,)``; images by which to decide how far to look.
         limit: Largest squared distance.
         progress: Called with the number of images done.
     """
     number, poses, dimensions = sketches.whole.shape
     index, views = Index(sketches.whole.reshape(-1, dimensions)), sketches.views
-    some = views[:: max(1, number // 1000)].reshape(-1, dimensions).astype(np.float32)
-    reach = index.choose_reach(some)
+    reach = index.choose_reach(views[some].reshape(-1, dimensions).astype(np.float32))
     kept = []
     for start in range(0, number, TOGETHER):
         part = views[start : start + TOGETHER].reshape(-1, dimensions).astype(np.float32)
@@ -292,13 +291,18 @@ def find_candidates(sketches: Sketches, limit: float, progress: Callable[[int], 
 def _best(table: NDArray[np.int64], distances: NDArray[np.float32]) -> NDArray[np.int64]:
     """Return for each image its nearest others, each once: columns of a table of (first, second, pose, window)."""
     order = np.lexsort((distances, table[1], table[0]))
-    begins = np.ones(len(order), bool)
-    begins[1:] = (np.diff(table[:2, order]) != 0).any(axis=0)
-    order = order[begins]
+    order = order[first_of_each(table[:2, order])]
     order = order[np.lexsort((distances[order], table[0, order]))]
     first = table[0, order]
     order = order[np.arange(len(first)) - np.searchsorted(first, first) < MOST]
     return table[:, order]
+
+
+def first_of_each(columns: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return where in sorted columns ``(R, P)`` one stands that differs from that before it, ``(P,)``."""
+    first = np.ones(columns.shape[1], bool)
+    first[1:] = (np.diff(columns) != 0).any(axis=0)
+    return first
 
 
 def find_neighbors(sketches: Sketches, images: NDArray[np.int64], others: NDArray[np.int64], place: int) -> Candidates:

@@ -55,10 +55,14 @@ class Pixels:
     seconds: float = 0.0
 
     def digests(self) -> NDArray[np.uint64]:
-        """Return a number for each image, equal for images with equal pixels (64 bits of BLAKE2b), uint64 ``(N,)``."""
-        array = self.images.numpy()
-        digests = b"".join(hashlib.blake2b(row.tobytes(), digest_size=8).digest() for row in array)
-        return np.frombuffer(digests, dtype="<u8")
+        """Return a number for each image, equal for images with equal pixels; see `digest_images`."""
+        return digest_images(self.images.numpy())
+
+
+def digest_images(images: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """Return a number for each of N images, equal for images with equal pixels: 64 bits of BLAKE2b, uint64 ``(N,)``."""
+    digests = b"".join(hashlib.blake2b(image.tobytes(), digest_size=8).digest() for image in images)
+    return np.frombuffer(digests, dtype="<u8")
 
 
 def memory_budget(memory_gb: float | None = None) -> int:
