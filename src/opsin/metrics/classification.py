@@ -113,12 +113,12 @@ def f1(confusion: NDArray | ClassCounts) -> NDArray[np.float64]:
 
 def balanced_accuracy(confusion: NDArray | ClassCounts) -> NDArray[np.float64]:
     """Mean recall of the classes that have images, float64 ``(...)``."""
-    return _mean_of_known(recall(confusion))
+    return mean_of_known(recall(confusion))
 
 
 def macro_f1(confusion: NDArray | ClassCounts) -> NDArray[np.float64]:
     """Mean F1 of the classes that occur among labels or predictions, float64 ``(...)``."""
-    return _mean_of_known(f1(confusion))
+    return mean_of_known(f1(confusion))
 
 
 def log_losses(labels: NDArray[np.int64], probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -221,7 +221,7 @@ def _ratio(numerator: ArrayLike, denominator: ArrayLike, empty: float) -> NDArra
     return np.divide(numerator, denominator, out=result, where=denominator != 0)
 
 
-def _mean_of_known(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+def mean_of_known(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     """Mean over the last axis of the values that are not nan; nan where there is none."""
     known = ~np.isnan(scores)
     return _ratio(np.where(known, scores, 0).sum(axis=-1), known.sum(axis=-1), empty=np.nan)

@@ -1,0 +1,209 @@
+"""Scores of segmentation as pure functions of masks.
+
+A mask holds the number of a class for each pixel, and `VOID` where nobody knows: such pixels count nowhere. Dice, IoU
+and pixel accuracy are functions of the confusion matrix of the pixels, of one image or of a whole data set.
+
+The empty-mask rule: where a class is in neither the truth nor the prediction of an image, its score there is ``empty``,
+an argument of each function. 1 says that finding nothing where there is nothing is right, as suits one class that is
+looked for; nan leaves the image out of the class's mean, as suits many classes, most of which are in no single image. A
+class that is in one of the two only scores 0.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from opsin.metrics import classification
+
+VOID = 255
+BOUNDARY_TOLERANCE = 2.0  # pixels
+SMALLEST_MAP = 16  # pixels; shorter sides show too few waves to tell a period of two pixels from its neighbors
+
+
+def confusion_matrices(truth: NDArray, predicted: NDArray, classes: int) -> NDArray[np.int64]:
+    """Count, for each image, how many pixels of each class were taken for each.
+
+    Args:
+        truth: Integers ``(N, H, W)`` in ``[0, classes)`` or `VOID`; pixels of the latter are not counted.
+        predicted: Integers ``(N, H, W)`` in ``[0, classes)``.
+        classes: How many classes there are.
+
+    Returns:
+        int64 ``(N, C, C)``; rows are true classes, columns predicted ones. Their sum over the first axis is the
+        confusion matrix of the data set.
+
+    Raises:
+        ValueError: The shapes differ or a class is out of range.
+    """
+    if truth.shape != predicted.shape or truth.ndim != 3:
+        raise ValueError(f"masks must both be (N, H, W), not {truth.shape} and {predicted.shape}")
+    counts = np.zeros((len(truth), classes, classes), np.int64)
+    for index, (true, found) in enumerate(zip(truth, predicted, strict=True)):
+        known = true != VOID
+        counts[index] = classification.confusion_matrix(true[known], found[known], classes)
+    return counts
+
+
+def dice(confusion: NDArray, empty: float = np.nan) -> NDArray[np.float64]:
+    """Dice coefficient of each class: 2 |A ∩ B| / (|A| + |B|) (Dice 1945), the F1 of its pixels.
+
+    Args:
+        confusion: ``(..., C, C)``, of one image or of many.
+        empty: The score of a class that is in neither mask.
+
+    Returns:
+        float64 ``(..., C)`` in [0, 1].
+    """
+    return _filled(classification.f1(confusion), empty)
+
+
+def iou(confusion: NDArray, empty: float = np.nan) -> NDArray[np.float64]:
+    """Intersection over union of each class, |A ∩ B| / |A ∪ B| (Jaccard 1912); arguments and result as for `dice`."""
+    overlap = classification.f1(confusion)
+    return _filled(overlap / (2 - overlap), empty)
+
+
+def mean_iou(confusion: NDArray) -> NDArray[np.float64]:
+    """Mean IoU of the classes that occur in truth or prediction, float64 ``(...)``.
+
+    Given the confusion matrix of a whole data set, this is the mIoU of PASCAL VOC (Everingham et al. 2010); a mean of
+    images' own mean IoUs is another number.
+
+    Args:
+        confusion: ``(..., C, C)``.
+    """
+    return classification.mean_of_known(iou(confusion))
+
+
+def pixel_accuracy(confusion: NDArray) -> NDArray[np.float64]:
+    """Part of the pixels that is right, float64 ``(...)``; nan where all are void."""
+    return classification.accuracy(confusion)
+
+
+def boundary_f(
+    truth: NDArray,
+    predicted: NDArray,
+    classes: int,
+    tolerance: float = BOUNDARY_TOLERANCE,
+    empty: float = np.nan,
+) -> NDArray[np.float64]:
+    """F-score of the boundaries of each class in each image (Csurka et al. 2013, What is a good evaluation measure?).
+
+    Precision is the part of the predicted boundary with a true one within the tolerance, recall the part of the true
+    boundary with a predicted one within it; the score is their harmonic mean. Where a class fills the whole of both
+    masks, there is no boundary and the score is 1. Void pixels of the truth first get the class of the nearest pixel
+    that has one: where objects have a void border, as in PASCAL VOC, the true boundary runs through its middle.
+
+    Args:
+        truth: Integers ``(N, H, W)`` in ``[0, classes)`` or `VOID`.
+        predicted: Integers ``(N, H, W)`` in ``[0, classes)``.
+        classes: How many classes there are.
+        tolerance: Largest distance of two boundary pixels that count as the same, in pixels.
+        empty: The score of a class that is in neither mask.
+
+    Returns:
+        float64 ``(N, C)`` in [0, 1]; nan for an image whose pixels are all void.
+    """
+    scores = np.full((len(truth), classes), np.nan)
+    for index, (true, found) in enumerate(zip(truth, predicted, strict=True)):
+        if not (true != VOID).any():
+            continue
+        true = without_void(true)
+        for name in range(classes):
+            scores[index, name] = _boundary_f(true == name, found == name, tolerance, empty)
+    return scores
+
+
+def _boundary_f(truth: NDArray[np.bool_], predicted: NDArray[np.bool_], tolerance: float, empty: float) -> float:
+    if not truth.any() and not predicted.any():
+        return empty
+    true, found = boundary(truth), boundary(predicted)
+    if not true.any() and not found.any():
+        return float((truth == predicted).all())
+    precision = (found & _grown(true, tolerance)).sum() / max(found.sum(), 1)
+    recall = (true & _grown(found, tolerance)).sum() / max(true.sum(), 1)
+    return float(2 * precision * recall / (precision + recall)) if precision + recall else 0.0
+
+
+def boundary(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the pixels of a mask, bool ``(H, W)``, with a pixel outside it above, below, left or right.
+
+    What lies beyond the edge of the image is not outside: an object cut off there has no boundary there.
+    """
+    padded = np.pad(mask, 1, mode="edge")
+    inside = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
+    return mask & ~inside
+
+
+def _grown(mask: NDArray[np.bool_], distance: float) -> NDArray[np.bool_]:
+    """Return the pixels within a Euclidean distance of a mask, bool ``(H, W)``."""
+    reach = int(distance)
+    height, width = mask.shape
+    padded = np.pad(mask, reach)
+    grown = np.zeros_like(mask)
+    for down in range(-reach, reach + 1):
+        for right in range(-reach, reach + 1):
+            if down**2 + right**2 <= distance**2:
+                grown |= padded[reach + down : reach + down + height, reach + right : reach + right + width]
+    return grown
+
+
+def without_void(mask: NDArray) -> NDArray:
+    """Return a mask ``(H, W)`` in which each void pixel has the class of the nearest pixel that is not void."""
+    void = mask == VOID
+    if not void.any() or void.all():
+        return mask
+    from scipy.ndimage import distance_transform_edt
+
+    nearest = distance_transform_edt(void, return_distances=False, return_indices=True)
+    return mask[tuple(nearest)]
+
+
+def checkerboard(maps: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Measure the checkerboard in maps: the part of their variation that has a period of exactly two pixels.
+
+    Where the kernels of a transposed convolution of stride 2 overlap unevenly, neighboring pixels get unlike gains
+    (Odena et al. 2016, Deconvolution and Checkerboard Artifacts), which repeats the map's low frequencies around the
+    Nyquist frequency (1/2 cycle a pixel) of rows, of columns and of both. The spectrum of anything natural falls
+    towards that frequency. So the energy around the three Nyquist points, minus the energy in equally large squares
+    one step towards lower frequencies, where that is positive, is divided by all energy but that of the mean. The
+    borders are faded out by a Hann window first, so that they count for nothing.
+
+    Args:
+        maps: float ``(N, H, W)``: probabilities, logits, or masks of one class; the scale does not matter.
+
+    Returns:
+        float64 ``(N,)`` in [0, 1]: 0 for smooth, blocky and empty maps, almost 1 for nothing but a checkerboard; nan
+        for maps with a side under 16 pixels.
+    """
+    number, height, width = maps.shape
+    if min(height, width) < SMALLEST_MAP:
+        return np.full(number, np.nan)
+    window = np.hanning(height)[:, None] * np.hanning(width)
+    scores = np.zeros(number)
+    for index, values in enumerate(maps.astype(np.float64)):
+        values = (values - (values * window).sum() / window.sum()) * window
+        energy = np.abs(np.fft.fft2(values)) ** 2
+        total = energy.sum()
+        if total > 0:
+            scores[index] = max(0.0, _excess_at_nyquist(energy)) / total
+    return scores
+
+
+def _excess_at_nyquist(energy: NDArray[np.float64]) -> float:
+    """Return the energy around the Nyquist points minus that in squares of the same size at lower frequencies."""
+    rows, columns = (np.abs(np.fft.fftfreq(side)) for side in energy.shape)
+    # Bands of the frequency in cycles a pixel, 1/16 wide: at the mean, at the Nyquist frequency, and just below it.
+    low, high, below = (lambda f: f <= 1 / 16), (lambda f: f > 7 / 16), (lambda f: (f > 6 / 16) & (f <= 7 / 16))
+
+    def inside(row_band: NDArray[np.bool_], column_band: NDArray[np.bool_]) -> float:
+        return float(energy[np.ix_(row_band, column_band)].sum())
+
+    excess = inside(high(rows), low(columns)) - inside(below(rows), low(columns))
+    excess += inside(low(rows), high(columns)) - inside(low(rows), below(columns))
+    return excess + inside(high(rows), high(columns)) - inside(below(rows), below(columns))
+
+
+def _filled(scores: NDArray[np.float64], empty: float) -> NDArray[np.float64]:
+    return np.where(np.isnan(scores), empty, scores)
