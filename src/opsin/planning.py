@@ -18,7 +18,8 @@ import torch
 
 from opsin.data.dataset import DataSet, Symmetry
 from opsin.errors import RecipeError, UnreadableImageError
-from opsin.networks.table import NETWORKS, OFFLINE, check_network, find_weights
+from opsin.networks.pretrained import OFFLINE
+from opsin.networks.table import NETWORKS, backbone_of, check_network, find_weights
 from opsin.recipe import AugmentationRecipe, DataRecipe, NetworkRecipe, Recipe, TrainingRecipe
 
 SMALL = 64  # pixels; the longer side up to which images are trained on as they are
@@ -120,25 +121,16 @@ def _resolve_network(recipe: NetworkRecipe, look: Look) -> NetworkRecipe:
         offline = not small and pretrained is not False and find_weights(OFFLINE) is not None
         name = OFFLINE if offline or pretrained else "small_resnet"
     if pretrained is None:
-        pretrained = not small and _has_weights(name)
+        pretrained = not small and backbone_of(name) is not None
     check_network(name, pretrained)
     return replace(recipe, name=name, pretrained=pretrained)
-
-
-def _has_weights(name: str) -> bool:
-    """Whether there are ImageNet weights of a network, here or on the hub."""
-    if name in NETWORKS:
-        return False
-    import timm
-
-    return bool(timm.is_model_pretrained(name))
 
 
 def _resolve_data(recipe: DataRecipe, look: Look, network: NetworkRecipe) -> DataRecipe:
     size, channels = recipe.image_size, recipe.channels
     if size is None and max(look.height, look.width) <= SMALL:
         size = (max(look.height, 4), max(look.width, 4))
-    elif size is None and network.name in NETWORKS:
+    elif size is None and network.name in NETWORKS and not network.pretrained:
         size = (96, 96)
     elif size is None:
         side = int(np.clip(round(min(look.height, look.width) / 32) * 32, 128, 224))

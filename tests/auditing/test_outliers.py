@@ -5,7 +5,7 @@ from opsin.auditing import features as features_module
 from opsin.auditing import outliers
 from opsin.auditing.features import Features, extract_features
 from opsin.auditing.outliers import find_outliers
-from opsin.networks.table import has_offline_weights
+from opsin.networks.pretrained import has_offline_weights
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from torch import nn
 from opsin.data.preprocessing import Preprocessing
 from opsin.errors import NetworkError
 from opsin.networks.features import entering_head, penultimate_features
-from opsin.networks.table import create_network, head_of
+from opsin.networks.parts import head_of
+from opsin.networks.table import create_network
 
 PREPROCESSING = Preprocessing(32, 32, 3, mean=(0.4, 0.5, 0.6), std=(0.2, 0.25, 0.3))
 

