@@ -96,31 +96,51 @@ def create_network(
     """
     options = dict(options or {})
     check_network(name, pretrained)
-    for key in options:
-        if key in RESERVED:
-            raise NetworkError(f"network.options cannot hold '{key}' of {name}: {RESERVED[key]}.")
+    refuse_reserved(name, options)
     if pretrained:
         require_weights(name, backbone_of(name) or name)
-    create = _create_ours if name in NETWORKS else _create_timm
-    network = create(name, num_classes, in_channels, image_size, pretrained, dropout, options)
-    _check_forward(network, name, num_classes, in_channels, image_size)
+    arguments = num_classes, in_channels, image_size, pretrained, dropout, options
+    network = create_own(NETWORKS[name], name, *arguments) if name in NETWORKS else _create_timm(name, *arguments)
+    check_forward(network, name, (num_classes,), in_channels, image_size)
     return network
 
 
-def _check_forward(
-    network: nn.Module, name: str, num_classes: int, in_channels: int, image_size: tuple[int, int]
+def refuse_reserved(name: str, options: Mapping[str, Any]) -> None:
+    """Raise where options hold an argument that the rest of the recipe decides.
+
+    Raises:
+        NetworkError: They do.
+    """
+    for key in options:
+        if key in RESERVED:
+            raise NetworkError(f"network.options cannot hold '{key}' of {name}: {RESERVED[key]}.")
+
+
+def check_forward(
+    network: nn.Module, name: str, outputs: tuple[int, ...], in_channels: int, image_size: tuple[int, int]
 ) -> None:
-    """Raise unless the network turns two images into logits; neither it nor the random numbers that follow change."""
+    """Raise unless the network turns two images into logits; neither it nor the random numbers that follow change.
+
+    Args:
+        network: In any mode.
+        name: What to call it.
+        outputs: The shape of the logits of one image.
+        in_channels: 1 or 3.
+        image_size: (height, width).
+
+    Raises:
+        NetworkError: It does not.
+    """
     try:
         with torch.random.fork_rng(devices=[]), torch.no_grad(), _quiet():
             logits = copy.deepcopy(network).train()(torch.randn(2, in_channels, *image_size))
     except Exception as error:
         reason = _first_line(error)
     else:
-        if isinstance(logits, torch.Tensor) and logits.shape == (2, num_classes):
+        if isinstance(logits, torch.Tensor) and logits.shape == (2, *outputs):
             return
         shape = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
-        reason = f"it turns 2 of them into {shape}, not into {(2, num_classes)}"
+        reason = f"it turns 2 of them into {shape}, not into {(2, *outputs)}"
     raise NetworkError(f"{name} cannot take {image_size[0]}x{image_size[1]} images: {reason}.") from None
 
 
@@ -144,7 +164,8 @@ def check_network(name: str, pretrained: bool = False) -> None:
         raise NetworkError(f"There are no pretrained weights of {name}: leave out --pretrained, or take another one.")
 
 
-def _create_ours(
+def create_own(
+    constructor: Callable[..., nn.Module],
     name: str,
     num_classes: int,
     in_channels: int,
@@ -153,7 +174,12 @@ def _create_ours(
     dropout: float,
     options: dict[str, Any],
 ) -> nn.Module:
-    known = set(inspect.signature(NETWORKS[name]).parameters) - set(RESERVED)
+    """Make a network of ours.
+
+    Raises:
+        NetworkError: An option does not exist (the nearest is shown), or the constructor refuses its value.
+    """
+    known = set(inspect.signature(constructor).parameters) - set(RESERVED)
     for key in options:
         if key not in known:
             takes = ", ".join(sorted(known)) or "none"
@@ -161,7 +187,7 @@ def _create_ours(
     arguments = {"dropout": dropout, **options} | ({"pretrained": True} if pretrained else {})
     try:
         with _quiet():
-            network = NETWORKS[name](num_classes, in_channels, image_size, **arguments)
+            network = constructor(num_classes, in_channels, image_size, **arguments)
     except Exception as error:
         raise NetworkError(f"{name} cannot be made with the options {options}: {_first_line(error)}.") from None
     if pretrained:

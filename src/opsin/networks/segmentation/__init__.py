@@ -1,0 +1,1 @@
+"""Networks that name every pixel, one file per family."""

@@ -1,0 +1,96 @@
+"""What U-shaped networks share: blocks of convolutions, and the way up that joins coarse maps with fine ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from opsin.networks.segmentation.upsampling import Upsampling
+
+Block = Callable[[int, int], nn.Module]
+
+
+def double_convolution(in_channels: int, out_channels: int, kernel: int = 3) -> nn.Sequential:
+    """Return twice a convolution that keeps the size, batch normalization and ReLU."""
+    layers: list[nn.Module] = []
+    for channels in (in_channels, out_channels):
+        layers += [
+            nn.Conv2d(channels, out_channels, kernel, padding=kernel // 2, bias=False),
+            nn.BatchNorm2d(out_channels),
+            nn.ReLU(inplace=True),
+        ]
+    return nn.Sequential(*layers)
+
+
+class AttentionGate(nn.Module):
+    """Let the coarse map decide which places of the fine one go on (Oktay et al. 2018, Attention U-Net).
+
+    Args:
+        coarse: Channels of the coarse map, brought to the size of the fine one already.
+        fine: Channels of the fine map.
+    """
+
+    def __init__(self, coarse: int, fine: int):
+        super().__init__()
+        between = max(fine // 2, 1)
+        self.coarse = nn.Conv2d(coarse, between, 1)
+        self.fine = nn.Conv2d(fine, between, 1, bias=False)
+        self.weight = nn.Sequential(nn.ReLU(), nn.Conv2d(between, 1, 1), nn.Sigmoid())
+
+    def forward(self, coarse: Tensor, fine: Tensor) -> Tensor:
+        """Return the fine map ``(N, fine, H, W)``, each place times a weight in [0, 1]."""
+        return fine * self.weight(self.coarse(coarse) + self.fine(fine))
+
+
+class Decoder(nn.Module):
+    """From the coarsest map to the finest: enlarge, join with the encoder's map of that size, convolve.
+
+    Args:
+        bottom: Channels of the coarsest map.
+        skips: Channels of the encoder's maps, the coarsest first; 0 where there is none of that size.
+        widths: Channels after each step, as many as ``skips``.
+        block: Makes the convolutions of a step: ``block(in_channels, out_channels)``.
+        upsampling: See `opsin.networks.segmentation.upsampling.Upsampling`.
+        attention: Whether `AttentionGate` weighs the encoder's maps.
+    """
+
+    def __init__(
+        self,
+        bottom: int,
+        skips: Sequence[int],
+        widths: Sequence[int],
+        block: Block = double_convolution,
+        upsampling: str = "transposed",
+        attention: bool = False,
+    ):
+        super().__init__()
+        incoming = [bottom, *widths[:-1]]
+        self.enlarge = nn.ModuleList(
+            Upsampling(upsampling, before, after) for before, after in zip(incoming, widths, strict=True)
+        )
+        self.gates = nn.ModuleList(
+            AttentionGate(width, skip) if attention and skip else nn.Identity()
+            for width, skip in zip(widths, skips, strict=True)
+        )
+        self.blocks = nn.ModuleList(block(width + skip, width) for width, skip in zip(widths, skips, strict=True))
+
+    def forward(
+        self, features: Tensor, skips: Sequence[Tensor | None], indices: Sequence[Tensor | None] | None = None
+    ) -> Tensor:
+        """Return ``(N, widths[-1], H, W)``.
+
+        Args:
+            features: The coarsest map.
+            skips: The encoder's maps, the coarsest first, each twice as large as the one before.
+            indices: For unpooling: where max pooling found its values, the coarsest first.
+        """
+        for step, (enlarge, gate, block) in enumerate(zip(self.enlarge, self.gates, self.blocks, strict=True)):
+            features = enlarge(features, None if indices is None else indices[step])
+            skip = skips[step]
+            if skip is not None:
+                fine = gate(features, skip) if isinstance(gate, AttentionGate) else skip
+                features = torch.cat([features, fine], dim=1)
+            features = block(features)
+        return features

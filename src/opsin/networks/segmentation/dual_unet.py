@@ -1,0 +1,229 @@
+"""Two U-Nets that look in different ways, alone or together: *macro* sees far, *micro* sees the whole at a glance.
+
+Made for terrain, where large areas are told by their surroundings and small objects by their texture. Each idea is a
+part that can be left out, so that a study can ask whether it earns its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torchvision.ops import SqueezeExcitation
+
+from opsin.networks.segmentation.decoder import double_convolution
+from opsin.networks.segmentation.unet import UShape
+
+MACRO_PARTS = ("dilation", "squeeze", "attention")
+MICRO_PARTS = ("context", "squeeze")
+DUAL_PARTS = ("dilation", "squeeze", "attention", "context", "refinement")
+LARGE_KERNEL = 7  # of the micro U-Net
+
+
+class DilatedInception(nn.Module):
+    """3x3 convolutions of several dilations beside each other, joined by a 1x1 convolution (Yu and Koltun 2016).
+
+    Args:
+        in_channels: Channels that come in.
+        out_channels: Channels that go out.
+        dilations: One branch for each; together they see ``2 * max(dilations) + 1`` pixels in each direction.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, dilations: Sequence[int] = (1, 2, 4)):
+        super().__init__()
+        share = max(1, out_channels // len(dilations))
+        self.branches = nn.ModuleList(
+            nn.Conv2d(in_channels, share, 3, padding=dilation, dilation=dilation, bias=False) for dilation in dilations
+        )
+        self.join = nn.Sequential(
+            nn.BatchNorm2d(share * len(dilations)),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(share * len(dilations), out_channels, 1, bias=False),
+            nn.BatchNorm2d(out_channels),
+            nn.ReLU(inplace=True),
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return ``(N, out_channels, H, W)``."""
+        return self.join(torch.cat([branch(features) for branch in self.branches], dim=1))
+
+
+class GlobalContext(nn.Module):
+    """Add to each place one vector that sums up the whole map (Cao et al. 2019, GCNet).
+
+    Args:
+        channels: Of the map.
+        reduction: How many times fewer channels the transformation of that vector has in between.
+    """
+
+    def __init__(self, channels: int, reduction: int = 4):
+        super().__init__()
+        between = max(1, channels // reduction)
+        self.attention = nn.Conv2d(channels, 1, 1, bias=False)  # the softmax takes no notice of a bias
+        self.transform = nn.Sequential(
+            nn.Linear(channels, between), nn.LayerNorm(between), nn.ReLU(), nn.Linear(between, channels)
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return the map ``(N, C, H, W)`` with the summary added."""
+        weights = self.attention(features).flatten(2).softmax(dim=2)
+        summary = (features.flatten(2) * weights).sum(dim=2)
+        return features + self.transform(summary)[:, :, None, None]
+
+
+class CellularRefinement(nn.Module):
+    """Repeat one small local rule that changes the logits, as a cellular automaton does (Mordvintsev et al. 2020).
+
+    Each pixel looks at its eight neighbors' class probabilities and at the image, and adds to its own logits.
+
+    Args:
+        num_classes: Channels of the logits.
+        in_channels: Channels of the image.
+        steps: How often; what a pixel learns comes from as many pixels away.
+        hidden: Channels in between.
+    """
+
+    def __init__(self, num_classes: int, in_channels: int, steps: int = 4, hidden: int = 16):
+        super().__init__()
+        self.steps = steps
+        self.look = nn.Conv2d(num_classes + in_channels, hidden, 3, padding=1)
+        self.change = nn.Conv2d(hidden, num_classes, 1)
+        nn.init.normal_(self.change.weight, std=0.01)  # the rule begins as one that changes almost nothing
+        nn.init.zeros_(self.change.bias)  # type: ignore[arg-type]
+
+    def forward(self, logits: Tensor, images: Tensor) -> Tensor:
+        """Return refined logits ``(N, num_classes, H, W)``."""
+        for _ in range(self.steps):
+            seen = torch.cat([logits.softmax(dim=1), images], dim=1)
+            logits = logits + self.change(self.look(seen).relu())
+        return logits
+
+
+class MacroUNet(nn.Module):
+    """A U-Net that sees far: dilated inception blocks, squeeze-and-excitation (Hu et al. 2018), attention gates.
+
+    Args:
+        num_classes: Number of outputs for each pixel.
+        in_channels: Channels of the image.
+        image_size: (height, width); the network takes any.
+        dropout: Chance of a channel to be left out before the last layer.
+        widths: Channels of the levels.
+        parts: Of "dilation", "squeeze" and "attention" those that it has.
+        upsampling: See `opsin.networks.segmentation.upsampling.Upsampling`.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        in_channels: int,
+        image_size: tuple[int, int],
+        dropout: float = 0.0,
+        widths: Sequence[int] = (24, 48, 96, 192),
+        parts: Sequence[str] = MACRO_PARTS,
+        upsampling: str = "bilinear",
+    ):
+        super().__init__()
+        _check_parts(parts, MACRO_PARTS)
+
+        def block(before: int, after: int) -> nn.Module:
+            inner = DilatedInception(before, after) if "dilation" in parts else double_convolution(before, after)
+            return nn.Sequential(inner, *_squeeze(after, parts))
+
+        self.body = UShape(in_channels, widths, block, upsampling=upsampling, attention="attention" in parts)
+        self.dropout = nn.Dropout2d(dropout)
+        self.head = nn.Conv2d(widths[0], num_classes, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits ``(N, num_classes, H, W)`` of images ``(N, C, H, W)``."""
+        return self.head(self.dropout(self.body(images)))
+
+
+class MicroUNet(nn.Module):
+    """A shallow U-Net of fewer but larger (7x7) filters, with the global context at its bottom.
+
+    Args:
+        num_classes: Number of outputs for each pixel.
+        in_channels: Channels of the image.
+        image_size: (height, width); the network takes any.
+        dropout: Chance of a channel to be left out before the last layer.
+        widths: Channels of the levels.
+        parts: Of "context" and "squeeze" those that it has.
+        upsampling: See `opsin.networks.segmentation.upsampling.Upsampling`.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        in_channels: int,
+        image_size: tuple[int, int],
+        dropout: float = 0.0,
+        widths: Sequence[int] = (16, 32, 64),
+        parts: Sequence[str] = MICRO_PARTS,
+        upsampling: str = "bilinear",
+    ):
+        super().__init__()
+        _check_parts(parts, MICRO_PARTS)
+
+        def block(before: int, after: int) -> nn.Module:
+            return nn.Sequential(double_convolution(before, after, LARGE_KERNEL), *_squeeze(after, parts))
+
+        context = GlobalContext(widths[-1]) if "context" in parts else None
+        self.body = UShape(in_channels, widths, block, context, upsampling)
+        self.dropout = nn.Dropout2d(dropout)
+        self.head = nn.Conv2d(widths[0], num_classes, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits ``(N, num_classes, H, W)`` of images ``(N, C, H, W)``."""
+        return self.head(self.dropout(self.body(images)))
+
+
+class DualUNet(nn.Module):
+    """Macro and micro U-Net side by side: the mean of their logits, refined by a cellular automaton.
+
+    Args:
+        num_classes: Number of outputs for each pixel.
+        in_channels: Channels of the image.
+        image_size: (height, width); the network takes any.
+        dropout: Chance of a channel to be left out before each last layer.
+        parts: Of "dilation", "squeeze", "attention", "context" and "refinement" those that it has.
+        refinement_steps: How often the automaton's rule is applied.
+        upsampling: See `opsin.networks.segmentation.upsampling.Upsampling`.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        in_channels: int,
+        image_size: tuple[int, int],
+        dropout: float = 0.0,
+        parts: Sequence[str] = DUAL_PARTS,
+        refinement_steps: int = 4,
+        upsampling: str = "bilinear",
+    ):
+        super().__init__()
+        _check_parts(parts, DUAL_PARTS)
+        macro, micro = ([part for part in parts if part in known] for known in (MACRO_PARTS, MICRO_PARTS))
+        self.macro = MacroUNet(num_classes, in_channels, image_size, dropout, parts=macro, upsampling=upsampling)
+        self.micro = MicroUNet(num_classes, in_channels, image_size, dropout, parts=micro, upsampling=upsampling)
+        refined = "refinement" in parts
+        self.refinement = CellularRefinement(num_classes, in_channels, refinement_steps) if refined else None
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits ``(N, num_classes, H, W)`` of images ``(N, C, H, W)``."""
+        logits = (self.macro(images) + self.micro(images)) / 2
+        return logits if self.refinement is None else self.refinement(logits, images)
+
+    def get_classifier(self) -> tuple[nn.Module, nn.Module]:
+        """Return the two last layers, one of each U-Net."""
+        return self.macro.head, self.micro.head
+
+
+def _squeeze(channels: int, parts: Sequence[str]) -> list[nn.Module]:
+    return [SqueezeExcitation(channels, max(4, channels // 4), activation=nn.SiLU)] if "squeeze" in parts else []
+
+
+def _check_parts(parts: Sequence[str], known: Sequence[str]) -> None:
+    unknown = [part for part in parts if part not in known]
+    if unknown:
+        raise ValueError(f"parts are {', '.join(known)}, not {unknown[0]!r}")

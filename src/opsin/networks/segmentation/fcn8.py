@@ -1,0 +1,165 @@
+"""FCN-8 (Long, Shelhamer and Darrell 2015): VGG16 whose dense layers slide over the image, and the way back up."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+
+import torch
+from timm.models import adapt_input_conv
+from torch import Tensor, nn
+
+from opsin.networks.segmentation.upsampling import Upsampling, begin_as_bilinear, padded
+
+STAGES = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))  # VGG16, configuration D
+DENSE = 4096  # outputs of VGG16's two dense layers before its last
+SIDE = 7  # of the map that VGG16's first dense layer sees
+DENSE_NAMES = (("pre_logits.fc1", "pre_logits.fc2"), ("classifier.0", "classifier.3"))  # timm's, torchvision's
+
+
+class FCN8(nn.Module):
+    """VGG16 down to 1/32, dense layers as convolutions, scores of three sizes added on the way up.
+
+    With ``upsampling="unpooling"`` the way up is DeconvNet's (Noh et al. 2015): max pooling undone step by step, with
+    the maps of pools 4 and 3 added.
+
+    Args:
+        num_classes: Number of outputs for each pixel.
+        in_channels: Channels of the image.
+        image_size: (height, width); the network takes any.
+        dropout: Chance of a channel to be left out after each dense layer.
+        pretrained: Begin from the ImageNet weights of VGG16.
+        width: Multiplies all channels; 1 is VGG16 with its 134 million parameters.
+        upsampling: See `opsin.networks.segmentation.upsampling.Upsampling`; "transposed" has kernels 4, 4 and 16 that
+            begin as bilinear interpolation, as in the paper.
+    """
+
+    backbone = "vgg16.tv_in1k"  # timm's name of torchvision's weights
+
+    def __init__(
+        self,
+        num_classes: int,
+        in_channels: int,
+        image_size: tuple[int, int],
+        dropout: float = 0.0,
+        pretrained: bool = False,
+        width: float = 1.0,
+        upsampling: str = "transposed",
+    ):
+        super().__init__()
+        widths = [[max(1, round(width * channels)) for channels in stage] for stage in STAGES]
+        dense = max(1, round(width * DENSE))
+        channels = in_channels
+        self.stages = nn.ModuleList()
+        for stage in widths:
+            layers: list[nn.Module] = []
+            for before, after in itertools.pairwise([channels, *stage]):
+                layers += [nn.Conv2d(before, after, 3, padding=1), nn.ReLU(inplace=True)]
+            self.stages.append(nn.Sequential(*layers))
+            channels = stage[-1]
+        self.pool = nn.MaxPool2d(2, return_indices=True)
+        self.dense = nn.Sequential(
+            nn.Conv2d(channels, dense, SIDE, padding=SIDE // 2),
+            nn.ReLU(inplace=True),
+            nn.Dropout2d(dropout),
+            nn.Conv2d(dense, dense, 1),
+            nn.ReLU(inplace=True),
+            nn.Dropout2d(dropout),
+        )
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):  # without batch normalization torch's own beginning fades out on the way
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+                nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+        if pretrained:
+            from opsin.networks.pretrained import fetch_weights
+
+            self.begin_from(fetch_weights(self.backbone))
+        pooled = [stage[-1] for stage in widths]
+        if upsampling == "unpooling":
+            self.head: nn.Module = UnpooledScores(dense, pooled, num_classes)
+        else:
+            self.head = AddedScores(dense, pooled, num_classes, upsampling)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits ``(N, num_classes, H, W)`` of images ``(N, C, H, W)``."""
+        height, width = images.shape[2:]
+        features, maps, places = padded(images, 2 ** len(self.stages)), [], []
+        for stage in self.stages:
+            features, indices = self.pool(stage(features))
+            maps.append(features)
+            places.append(indices)
+        return self.head(self.dense(features), maps, places)[..., :height, :width]
+
+    @torch.no_grad()
+    def begin_from(self, weights: Mapping[str, Tensor]) -> None:
+        """Take over the numbers of a VGG16, all but its last layer.
+
+        Dense layers become convolutions: the weights ``(4096, 512 * 7 * 7)`` of the first, as ``(4096, 512, 7, 7)``,
+        give on a 7x7 map what the dense layer gives, and on a larger map at each place what it would give there; the
+        second becomes a 1x1 convolution. For grey images the first weights are summed over the colors, as timm does.
+
+        Args:
+            weights: The state of torchvision's or timm's VGG16, by name.
+
+        Raises:
+            ValueError: They are of another network, or of one with other widths.
+        """
+        own = [layer for layer in (*self.stages.modules(), *self.dense) if isinstance(layer, nn.Conv2d)]
+        numbers = sorted({int(name.split(".")[1]) for name in weights if name.startswith("features.")})
+        dense = next((names for names in DENSE_NAMES if f"{names[0]}.weight" in weights), ())
+        names = [*(f"features.{number}" for number in numbers), *dense]
+        if len(names) != len(own):
+            raise ValueError("these are not the weights of a VGG16")
+        for layer, name in zip(own, names, strict=True):
+            weight, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
+            if layer is own[0]:
+                weight = adapt_input_conv(layer.in_channels, weight)
+            if weight.numel() != layer.weight.numel():
+                raise ValueError("the weights of VGG16 fit at its full width alone")
+            layer.weight.copy_(weight.view_as(layer.weight))
+            if layer.bias is not None:
+                layer.bias.copy_(bias)
+
+
+class AddedScores(nn.Module):
+    """Score the dense map and the maps of pools 4 and 3, and add the scores while they are enlarged by 2, 2 and 8."""
+
+    def __init__(self, dense: int, pooled: list[int], num_classes: int, upsampling: str):
+        super().__init__()
+        self.scores = nn.ModuleList(nn.Conv2d(channels, num_classes, 1) for channels in (dense, pooled[3], pooled[2]))
+        self.enlarge = nn.ModuleList(
+            Upsampling(upsampling, num_classes, num_classes, factor, 2 * factor) for factor in (2, 2, 8)
+        )
+        for module in self.enlarge.modules():
+            if isinstance(module, nn.ConvTranspose2d):
+                begin_as_bilinear(module)
+
+    def forward(self, dense: Tensor, maps: list[Tensor], places: list[Tensor]) -> Tensor:
+        """Return logits of the size of the image; ``places`` is of no use here."""
+        scores = self.enlarge[0](self.scores[0](dense)) + self.scores[1](maps[3])
+        scores = self.enlarge[1](scores) + self.scores[2](maps[2])
+        return self.enlarge[2](scores)
+
+
+class UnpooledScores(nn.Module):
+    """Undo max pooling step by step, adding the maps of pools 4 and 3, and score the last map."""
+
+    def __init__(self, dense: int, pooled: list[int], num_classes: int):
+        super().__init__()
+        outgoing = pooled[::-1]
+        self.enlarge = nn.ModuleList(
+            Upsampling("unpooling", before, after)
+            for before, after in zip([dense, *outgoing[:-1]], outgoing, strict=True)
+        )
+        # After undoing pools 5 and 4 the map has the place and size of pools 4 and 3, but not the channels of pool 3.
+        self.fit = nn.ModuleList([nn.Identity(), nn.Conv2d(pooled[2], pooled[3], 1)])
+        self.head = nn.Conv2d(pooled[0], num_classes, 1)
+
+    def forward(self, dense: Tensor, maps: list[Tensor], places: list[Tensor]) -> Tensor:
+        """Return logits of the size of the image."""
+        features = dense
+        for step, enlarge in enumerate(self.enlarge):
+            features = enlarge(features, places[4 - step]).relu()
+            if step < 2:
+                features = features + self.fit[step](maps[3 - step])
+        return self.head(features)
