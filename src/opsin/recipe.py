@@ -151,6 +151,12 @@ class AugmentationRecipe:
     shift: float | None = setting(None, "largest shift in each direction, as part of the side", low=0, high=0.5)
     scale: float | None = setting(None, "largest zoom in or out (0.1: between 1/1.1 and 1.1 times)", low=0, high=1)
     shear: float | None = setting(None, "largest shear, degrees", low=0, high=45)
+    elastic: float = setting(
+        0.0,
+        "elastic deformation: standard deviation of the steps of a 5x5 grid's nodes, as part of the side",
+        low=0,
+        high=0.2,
+    )
     brightness: float | None = setting(None, "largest change of brightness, as part of the full range", low=0, high=1)
     contrast: float | None = setting(
         None, "largest change of contrast, as a factor (0.2: 0.8-1.2 times)", low=0, high=1

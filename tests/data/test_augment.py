@@ -186,3 +186,57 @@ def test_strength_does_not_make_mirror_images_certain():
     recipe = AugmentationRecipe(strength=3.0, horizontal_flip=0.5, **NOTHING)
     mirrored = torch.isclose(Augmentation(recipe)(batch.clone()), batch.flip(3), atol=1e-5).all(dim=3).all(dim=2)
     assert 0.4 < float(mirrored.float().mean()) < 0.6
+
+
+GEOMETRY = [
+    {"horizontal_flip": 0.5, "vertical_flip": 0.5, "quarter_turns": 0.7},
+    {"rotation": 40.0, "shift": 0.1},
+    {"scale": 0.4, "shear": 15.0},
+    {"elastic": 0.05},
+    {"horizontal_flip": 0.5, "rotation": 20.0, "scale": 0.2, "elastic": 0.03, "brightness": 0.2, "contrast": 0.3},
+]
+
+
+@pytest.mark.parametrize("ranges", GEOMETRY)
+@pytest.mark.parametrize("shape", [(24, 24), (17, 30)])
+def test_a_mask_goes_where_its_image_goes_pixel_by_pixel(ranges, shape):
+    """The image's channels are its own coordinates, so that it says where each pixel has come from."""
+    height, width = shape
+    rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    places = torch.stack([rows / height, columns / width, 0 * rows]).expand(8, -1, -1, -1).float()
+    masks = (rows * width + columns).expand(8, -1, -1)
+    plain = {name: value for name, value in ranges.items() if name not in ("brightness", "contrast")}
+    torch.manual_seed(5)
+    moved, kept = augmentation(**plain).together(places, masks)
+    torch.manual_seed(5)
+    colored, same = augmentation(**ranges).together(places, masks)
+    torch.testing.assert_close(same, kept)  # changes of color leave the mask alone
+    row, column = moved[:, 0] * height, moved[:, 1] * width
+    # Away from the edge, where the reflection bends the ramps, and from ties between two pixels.
+    inner = (row > 1) & (row < height - 2) & (column > 1) & (column < width - 2)
+    inner &= ((row - row.floor() - 0.5).abs() > 0.01) & ((column - column.floor() - 0.5).abs() > 0.01)
+    assert inner.float().mean() > 0.3
+    expected = row.round() * width + column.round()
+    torch.testing.assert_close(kept[inner], expected[inner].long())
+    assert (kept != masks).float().mean() > 0.3
+    assert kept.dtype == masks.dtype
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.4])
+def test_masks_of_the_same_picture_stay_equal_to_it(shift):
+    torch.manual_seed(0)
+    masks = (torch.nn.functional.avg_pool2d(torch.rand(6, 1, 32, 32), 7, 1, 3) > 0.5)[:, 0]
+    moved, kept = augmentation(rotation=30.0, shift=shift, elastic=0.04).together(masks[:, None].float(), masks.byte())
+    sure = (moved[:, 0] < 1e-4) | (moved[:, 0] > 1 - 1e-4)  # all four neighbors are of one class, reflections too
+    assert sure.float().mean() > 0.5
+    torch.testing.assert_close(kept[sure].float(), moved[:, 0][sure].round())
+    assert set(kept.unique().tolist()) <= {0, 1}
+
+
+def test_elastic_deformation_is_smooth_and_as_large_as_asked():
+    torch.manual_seed(0)
+    shift = augmentation(elastic=0.05).sample_displacements(200, 40, 60, torch.device("cpu"))
+    assert shift.shape == (200, 40, 60, 2)
+    assert 0.06 < float(shift[:, ::13, ::19].std()) < 0.11  # positions span 2, so that 0.05 of the side is 0.1
+    step = (shift[:, 1:] - shift[:, :-1]).abs().max()
+    assert step < 0.12

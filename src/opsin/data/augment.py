@@ -1,7 +1,8 @@
 """Random variation of training images: a whole batch at once, each image its own way, on the device.
 
-All geometric changes of an image are composed into one affine map and sampled once, so that a batch pays for one
-interpolation however many transformations are on; all changes of color are one more pass.
+All geometric changes of an image are composed into one grid of positions and sampled once, so that a batch pays for
+one interpolation however many transformations are on; masks are sampled at the same positions. All changes of color are
+one more pass.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import grid_sample
+from torch.nn.functional import grid_sample, interpolate
 
 from opsin.recipe import AugmentationRecipe
 
 GREY = (0.299, 0.587, 0.114)  # ITU-R BT.601 luma
+ELASTIC_NODES = 5  # in each direction; each moves by itself and the pixels between them follow smoothly
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Augmentation:
 
     @property
     def _geometric(self) -> bool:
-        names = ("horizontal_flip", "vertical_flip", "quarter_turns", "rotation", "shift", "scale", "shear")
+        names = ("horizontal_flip", "vertical_flip", "quarter_turns", "rotation", "shift", "scale", "shear", "elastic")
         return any(self._range(name) > 0 for name in names)
 
     @property
@@ -59,13 +61,32 @@ class Augmentation:
         Returns:
             A batch of the same shape and range, laid out channels-last.
         """
+        return self.together(images, None)[0]
+
+    def together(self, images: Tensor, masks: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Vary a batch of images and their masks: both by the same geometry, colors of images alone.
+
+        Args:
+            images: float32 ``(N, C, H, W)`` in [0, 1].
+            masks: Integers ``(N, H, W)``; each pixel comes out with the class of the pixel nearest to where it comes
+                from. None: there are none.
+
+        Returns:
+            Both in the same shape and range, the images laid out channels-last.
+        """
         if self._geometric:
-            images = warp(images, self.sample_maps(len(images), images.shape[2], images.shape[3]).to(images.device))
+            number, _, height, width = images.shape
+            grid = grid_of(self.sample_maps(number, height, width).to(images.device), height, width)
+            if self._range("elastic") > 0:
+                grid = grid + self.sample_displacements(number, height, width, images.device)
+            images = sample(images, grid)
+            if masks is not None:
+                masks = sample(masks[:, None].float(), grid, "nearest")[:, 0].to(masks.dtype)
         if self._photometric:
             images = self._change_colors(images)
         if self._range("erase") > 0:
             images = self._erase(images)
-        return images.contiguous(memory_format=torch.channels_last)
+        return images.contiguous(memory_format=torch.channels_last), masks
 
     def sample_maps(self, number: int, height: int, width: int) -> Tensor:
         """Draw one affine map for each image.
@@ -91,6 +112,18 @@ class Augmentation:
         maps[:, 1, 1] = (sine * shear + cosine) * mirror_y
         maps[:, :, 2] = (random[4:6] * 2 * self._range("shift")).T
         return maps
+
+    def sample_displacements(self, number: int, height: int, width: int, device: torch.device) -> Tensor:
+        """Draw one elastic deformation for each image (Simard et al. 2003; Ronneberger et al. 2015).
+
+        The nodes of a coarse grid are displaced by normally distributed steps, with bicubic interpolation between them.
+
+        Returns:
+            float32 ``(number, height, width, 2)``, what is added to positions in which each side spans [-1, 1].
+        """
+        nodes = torch.randn(number, 2, ELASTIC_NODES, ELASTIC_NODES) * (2 * self._range("elastic"))
+        moved = interpolate(nodes.to(device), (height, width), mode="bicubic", align_corners=True)
+        return moved.movedim(1, -1)
 
     def _chance(self, number: int, name: str) -> Tensor:
         probability = self._range(name)
@@ -135,10 +168,18 @@ def warp(images: Tensor, maps: Tensor, mode: str = "bilinear") -> Tensor:
         maps: float32 ``(N, 2, 3)``, output to input position, each side spanning [-1, 1].
         mode: "bilinear", or "nearest" for masks of class numbers.
     """
-    height, width = images.shape[2:]
+    return sample(images, grid_of(maps, *images.shape[2:]), mode)
+
+
+def grid_of(maps: Tensor, height: int, width: int) -> Tensor:
+    """Return where each pixel of a map's output comes from, float32 ``(N, height, width, 2)``, x before y."""
     x, y = ((2 * torch.arange(side, device=maps.device) + 1) / side - 1 for side in (width, height))
     # As torch's affine_grid, which multiplies a matrix of all positions by each map and takes five times as long.
     maps = maps[:, None]
     rows = torch.addcmul(maps[..., 2], y[:, None], maps[..., 1])
-    grid = torch.addcmul(rows[:, :, None], x[:, None], maps[:, None, ..., 0])
+    return torch.addcmul(rows[:, :, None], x[:, None], maps[:, None, ..., 0])
+
+
+def sample(images: Tensor, grid: Tensor, mode: str = "bilinear") -> Tensor:
+    """Return images ``(N, C, H, W)`` at positions as `grid_of` gives them; what lies outside is the reflected image."""
     return grid_sample(images, grid, mode=mode, padding_mode="reflection", align_corners=False)

@@ -19,7 +19,8 @@ class Batch:
 
     Attributes:
         images: float32 ``(N, C, H, W)``, normalized, channels-last.
-        targets: int64 ``(N,)`` class numbers, or float32 ``(N, classes)`` where images were mixed.
+        targets: As the task has them: int64 ``(N,)`` class numbers, or float32 ``(N, classes)`` where images were
+            mixed; uint8 ``(N, H, W)`` for masks.
     """
 
     images: Tensor
@@ -119,7 +120,9 @@ class Batches:
         pixels = gather(self.pixels, rows, self.device)
         targets = self.targets.index_select(0, rows).to(self.device)
         if self.augmentation:
-            images = self.preprocessing.normalize(self.augmentation(self.preprocessing.scale(pixels)))
+            masks = targets if targets.ndim == 3 else None
+            images, masks = self.augmentation.together(self.preprocessing.scale(pixels), masks)
+            images, targets = self.preprocessing.normalize(images), targets if masks is None else masks
         else:
             images = self.preprocessing.standardize(pixels)
         if self.mix:
