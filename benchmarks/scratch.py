@@ -120,7 +120,7 @@ def _sklearn(X: np.ndarray, labels: np.ndarray) -> Callable[[], object]:
 
 
 def measure_accuracy(epochs: int, seeds: int) -> None:
-    """Train both networks; the classic one for 200 epochs at one rate, as published, the better one for 30."""
+    """Train both networks; the classic one for 200 epochs, as published, the better one for 30."""
     chosen, tested, source = find_digits()
     print(f"{source}; validation images are held out, test is opened once per network\n")
     rows = []

@@ -127,6 +127,7 @@ def opsin(pace: Pace, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> N
             "augment": 0,
             "precision": "32-true",
             "device": "cpu",
+            "near_duplicates": False,  # the copies that are held out
         }
     )
     session = Session(prepare(recipe, dataset))

@@ -82,7 +82,7 @@ def test_a_run_of_the_curve_can_be_trained_again_by_its_recipe(made, digits, tmp
 def test_interrupted_it_goes_on_where_it_was(digits, tmp_path, monkeypatch):
     settings = QUICK | {"sizes": (0.25, 0.5, 1), "repeats": 1, "out": tmp_path / "all"}
     with monkeypatch.context() as patch:
-        patch.setattr("opsin.learningcurve.train_prepared", stop_after(1))
+        patch.setattr("opsin.workflow.train_prepared", stop_after(1))
         with pytest.raises(TrainingInterrupted, match="The same command goes on"):
             opsin.learning_curve(some_digits(digits), **settings)
     first = (tmp_path / "all" / "part-0.25-seed-0" / "run.json").read_bytes()

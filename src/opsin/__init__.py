@@ -27,6 +27,8 @@ _LAZY = {
     "OpsinError": "opsin.errors",
     "read_dataset": "opsin.data.reading",
     "compare": "opsin.evaluation.comparison",
+    "run_study": "opsin.studies.running",
+    "Study": "opsin.studies.study",
     "score_isic": "opsin.scoring.isic",
 }
 
@@ -34,6 +36,7 @@ __all__ = [
     "Recipe",
     "OpsinError",
     "Run",
+    "Study",
     "check",
     "compare",
     "cross_validate",
@@ -43,6 +46,7 @@ __all__ = [
     "load_run",
     "predict",
     "read_dataset",
+    "run_study",
     "score_isic",
     "train",
 ]
@@ -58,6 +62,8 @@ if TYPE_CHECKING:
     from opsin.recipe import Recipe
     from opsin.run import Run, load_run
     from opsin.scoring.isic import score_isic
+    from opsin.studies.running import run_study
+    from opsin.studies.study import Study
     from opsin.workflow import predict, train
 
 

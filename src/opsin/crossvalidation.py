@@ -13,7 +13,7 @@ from rich.console import Console
 from opsin.assessing import judge
 from opsin.crossvalfolder import CrossvalFolder
 from opsin.data.dataset import TEST, DataSet
-from opsin.errors import DataError, RecipeError, RunError, TrainingInterrupted
+from opsin.errors import DataError, RecipeError, RunError
 from opsin.evaluation.out_of_fold import reading, score_out_of_fold, spread
 from opsin.evaluation.scorecard import OVERALL
 from opsin.preparing import Prepared, prepare, prepare_other_split
@@ -21,7 +21,7 @@ from opsin.recipe import Recipe
 from opsin.run import Run
 from opsin.runfolder import RunFolder, list_runs
 from opsin.telling import decoding, tell_data
-from opsin.workflow import ask, identify, resume_run, train_prepared
+from opsin.workflow import ask, identify, train_or_go_on
 
 FOLDS = 5
 
@@ -186,18 +186,13 @@ def _run_fold(
     asked: Recipe, dataset: DataSet, prepared: Prepared | None, place: Path, shared: dict[str, Any], console: Console
 ) -> Prepared | None:
     """Train, go on with, or pass over the run of one fold; return decoded images for the next one."""
-    identity = identify(asked, dataset)
-    try:
-        if (place / "run.json").exists() and RunFolder(place).info.get("asked") == identity:
-            resume_run(place, dataset=dataset, quiet=console.quiet)
-            return prepared
-        RunFolder.check_free(place)
+
+    def ready() -> Prepared:
+        nonlocal prepared
         prepared = _prepare(asked, dataset, console) if prepared is None else prepare_other_split(prepared, asked)
-        train_prepared(prepared, place, {"asked": identity, **shared}, console)
-    except TrainingInterrupted:
-        raise TrainingInterrupted(
-            f"Stopped in {place}; nothing is lost. The same command goes on from there."
-        ) from None
+        return prepared
+
+    train_or_go_on(asked, dataset, place, shared, console, ready)
     return prepared
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from rich.console import Console
 
 import opsin
 from opsin.data.dataset import TRAIN, VALIDATION, DataSet
-from opsin.errors import DataError, RecipeError, RunError, TrainingInterrupted
+from opsin.errors import DataError, RecipeError, RunError
 from opsin.evaluation.learning_curve import foresee
 from opsin.files import damage_explained, write_json
 from opsin.preparing import Prepared, prepare, prepare_other_split
@@ -22,7 +23,7 @@ from opsin.recipe import Recipe
 from opsin.run import Run
 from opsin.runfolder import FORMAT, RunFolder
 from opsin.telling import decoding, tell_data
-from opsin.workflow import ask, identify, resume_run, train_prepared
+from opsin.workflow import ask, identify, train_or_go_on
 
 FILE = "curve.json"
 SIZES = (0.1, 0.2, 0.4, 0.7, 1.0)
@@ -130,7 +131,8 @@ def learning_curve(
             each = replace(asked, seed=asked.seed + repeat, split=replace(asked.split, train_part=part))
             console.print(f"repeat {repeat + 1} of {repeats}, {part:.3g} of the training images", highlight=False)
             folder = place / f"part-{part:g}-seed-{each.seed}"
-            made.append(_run_part(each, dataset, prepared, folder, shared, console))
+            ready = functools.partial(prepare_other_split, prepared, each)
+            made.append(train_or_go_on(each, dataset, folder, shared, console, ready).folder)
     return _conclude(place, asked, prepared, made, anonymous, console)
 
 
@@ -164,24 +166,6 @@ def _name(asked: Recipe, dataset: DataSet) -> str:
     """Return ``NAME-curve-HASH``, the same for the same words on the same data."""
     readable = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in dataset.name).strip("-.")
     return f"{readable or 'run'}-curve-{hashlib.sha256(identify(asked, dataset).encode()).hexdigest()[:6]}"
-
-
-def _run_part(
-    asked: Recipe, dataset: DataSet, prepared: Prepared, place: Path, shared: dict[str, Any], console: Console
-) -> RunFolder:
-    """Train, go on with, or pass over the run of one size."""
-    identity = identify(asked, dataset)
-    try:
-        if (place / "run.json").exists() and RunFolder(place).info.get("asked") == identity:
-            return resume_run(place, dataset=dataset, quiet=console.quiet).folder
-        RunFolder.check_free(place)
-        return train_prepared(
-            prepare_other_split(prepared, asked), place, {"asked": identity, **shared}, console
-        ).folder
-    except TrainingInterrupted:
-        raise TrainingInterrupted(
-            f"Stopped in {place}; nothing is lost. The same command goes on from there."
-        ) from None
 
 
 def _conclude(

@@ -193,6 +193,23 @@ def prepare_other_split(prepared: Prepared, asked: Recipe) -> Prepared:
     return _share_out(recipe, prepared.dataset, prepared.pixels, *known, prepared.sizes)
 
 
+def prepare_from(prepared: Prepared, asked: Recipe) -> Prepared | None:
+    """Prepare data for another recipe from images that are decoded already, where it sees the same images.
+
+    Args:
+        prepared: Images of the same data set.
+        asked: What the user asked for; it may differ in network, augmentation, training and seed.
+
+    Returns:
+        None where the images would have to be read or compared in another way.
+    """
+    recipe = resolve_input(asked, prepared.dataset, look_at(prepared.dataset))
+    if (recipe.data, recipe.split, recipe.task) != (prepared.recipe.data, prepared.recipe.split, prepared.recipe.task):
+        return None
+    known = prepared.digests, prepared.near_duplicates
+    return _share_out(recipe, prepared.dataset, prepared.pixels, *known, prepared.sizes)
+
+
 def _note_tiny(dataset: DataSet, preprocessing: Preprocessing) -> DataSet:
     """Say where images are too small for near-duplicates to be told from images that are merely alike."""
     if min(preprocessing.height, preprocessing.width) >= SMALLEST:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -184,6 +184,39 @@ def resume_run(
     tell_position(console, folder, session)
     folder.update(process=this_process())
     return _train(folder, session, console, callbacks)
+
+
+def train_or_go_on(
+    asked: Recipe,
+    dataset: DataSet,
+    place: Path,
+    shared: dict[str, Any],
+    console: Console,
+    ready: Callable[[], Prepared],
+) -> Run:
+    """Train one of several runs that belong together, go on with it, or pass over it where it is finished.
+
+    Args:
+        asked: What was asked for.
+        dataset: Its data.
+        place: The run folder.
+        shared: What all their ``run.json`` say: anonymous, examine, data_root.
+        console: Where to say what is done.
+        ready: Makes the data ready; is called where there is anything to train from the beginning.
+
+    Raises:
+        TrainingInterrupted: Ctrl-C or a termination signal ended it; the same call goes on with it.
+    """
+    identity = identify(asked, dataset)
+    try:
+        if (place / "run.json").exists() and RunFolder(place).info.get("asked") == identity:
+            return resume_run(place, dataset=dataset, quiet=console.quiet)
+        RunFolder.check_free(place)
+        return train_prepared(ready(), place, {"asked": identity, **shared}, console)
+    except TrainingInterrupted:
+        raise TrainingInterrupted(
+            f"Stopped in {place}; nothing is lost. The same command goes on from there."
+        ) from None
 
 
 def predict(run: Run | str | Path, images: Iterable[str | Path | NDArray[np.uint8]] | str | Path) -> list[Prediction]:

@@ -20,11 +20,15 @@ def count(network: nn.Module) -> int:
 @pytest.mark.parametrize("normalization", ["none", "batch"])
 def test_pooling_before_an_activation_that_never_falls_changes_nothing(name, normalization):
     options = {"activation": name, "normalization": normalization}
-    after = create_network("course_cnn", 5, 1, (28, 28), options=options)
+    after = create_network("course_cnn", 5, 1, (28, 28), options=options | {"pool_before_activation": False})
+    quick = create_network("course_cnn", 5, 1, (28, 28), options=options)
     before = create_network("course_cnn", 5, 1, (28, 28), options=options | {"pool_before_activation": True})
     before.load_state_dict(after.state_dict())
     order = [type(layer) for layer in before.features]
     assert order.index(nn.MaxPool2d) < order.index(type(ACTIVATIONS[name]()))
+    assert [type(layer) for layer in quick.features] == order
+    falling = create_network("course_cnn", 5, 1, (28, 28), options={"activation": "gelu"})
+    assert [type(layer) for layer in falling.features][1:3] == [nn.GELU, nn.MaxPool2d]
     images = torch.randn(4, 1, 28, 28)
     torch.testing.assert_close(before(images), after(images))
 

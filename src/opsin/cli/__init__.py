@@ -32,6 +32,7 @@ VERBS = {
     "predict": ("predict", "Classify images with the network of a run."),
     "runs": ("runs", "List the runs in a folder."),
     "compare": ("compare", "Say which of several runs is better, or that it cannot be told."),
+    "study": ("study", "Train named variants of a recipe side by side and see what each change is worth."),
     "score": ("score", "Score a file of predictions by the rules of a competition (ISIC 2017)."),
     "report": ("runs", "Write the report of a run anew."),
     "recipe": ("recipe", "Show recipes, and every key that a recipe may have."),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from opsin.evaluation.pairing import Paired, pair_runs
 from opsin.evaluation.seeds import find_unstable
 from opsin.evaluation.wording import conclude
 from opsin.recipe import Recipe
+from opsin.recipe_values import flat
 from opsin.runfolder import RunFolder
 
 if TYPE_CHECKING:
@@ -38,12 +39,14 @@ class Compared:
         runs: The run folders.
         seeds: The seed of each.
         scores: Score -> float64 ``(runs,)``, on the shared images.
+        bounds: Score -> 95 % interval of its mean, for new images and new seeds; empty for a single run.
     """
 
     name: str
     runs: tuple[Path, ...]
     seeds: tuple[int, ...]
     scores: dict[str, NDArray[np.float64]]
+    bounds: dict[str, tuple[float, float]]
 
     def mean(self, score: str) -> float:
         """Return the mean of a score over the seeds."""
@@ -56,7 +59,12 @@ class Compared:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         scores = {
-            name: {"mean": self.mean(name), "deviation": self.deviation(name), "values": values.tolist()}
+            name: {
+                "mean": self.mean(name),
+                "deviation": self.deviation(name),
+                "interval": list(self.bounds[name]) if name in self.bounds else None,
+                "values": values.tolist(),
+            }
             for name, values in self.scores.items()
         }
         return {"name": self.name, "runs": [str(run) for run in self.runs], "seeds": list(self.seeds), "scores": scores}
@@ -104,7 +112,7 @@ class Comparison:
             if each.score not in scores:
                 scores.append(each.score)
         units = "" if self.groups is None else f" from {self.groups:,} groups"
-        pairs = len(self.recipes) * (len(self.recipes) - 1) // 2
+        pairs = len({(each.first, each.second) for each in self.differences})
         found = [f"All runs were compared on the same {self.images:,} {self.split} images{units}."]
         if not pairs:
             return found
@@ -151,7 +159,14 @@ class Comparison:
         return write_comparison(self, Path(path))
 
 
-def compare(runs: Sequence[str | Path | Run], *, split: str = "test", score: str = "accuracy") -> Comparison:
+def compare(
+    runs: Sequence[str | Path | Run],
+    *,
+    split: str = "test",
+    score: str = "accuracy",
+    names: Mapping[Path, str] | None = None,
+    pairs: Sequence[tuple[str, str]] | None = None,
+) -> Comparison:
     """Compare runs on the images of a split that all of them have predicted.
 
     Runs whose recipes differ only in the seed are runs of one recipe, and are judged together. Where there is one run
@@ -162,6 +177,8 @@ def compare(runs: Sequence[str | Path | Run], *, split: str = "test", score: str
         runs: At least two runs, or their folders, of the same data and split.
         split: "test" or "validation". Nothing is predicted anew, so that no locked split is opened.
         score: The score that decides: accuracy, balanced_accuracy, macro_f1, roc_auc, average_precision or log_loss.
+        names: Run folder -> what its recipe is called, the same for all runs of a recipe; left out: by the folders.
+        pairs: Which recipes to compare with which, by ``names``; left out: each with each.
 
     Raises:
         RunError: The runs cannot be compared; the sentence says why.
@@ -172,15 +189,17 @@ def compare(runs: Sequence[str | Path | Run], *, split: str = "test", score: str
     for value, known, what in ((split, SPLITS, "split"), (score, COMPARED, "score")):
         if value not in known:
             raise RunError(f"There is no {what} '{value}'{nearest(value, known)}; there are {', '.join(known)}.")
-    recipes = _group(folders)
+    recipes = _group(folders) if names is None else _named(folders, names)
     folders = [folders[run] for recipe in recipes for run in recipe]
     own = [list(range(at, at + len(recipe))) for at, recipe in zip(_starts(recipes), recipes, strict=True)]
+    each = [[folders[run] for run in recipe] for recipe in own]
+    called = _names(each) if names is None else [names[runs[0].path] for runs in each]
+    wanted = None if pairs is None else [(called.index(first), called.index(second)) for first, second in pairs]
     paired = pair_runs(folders, split)
-    measured = measure(paired, own)
+    measured = measure(paired, own, wanted)
     if np.isnan(measured.scores[:, SCORES.index(score)]).any():
         raise RunError(f"{score} is undefined on these {len(paired.labels):,} images, which are all of one class.")
     keys = _keys([folders[recipe[0]].recipe for recipe in own])
-    names = _names([[folders[run] for run in recipe] for recipe in own])
     compared = tuple(
         Compared(
             name,
@@ -191,8 +210,9 @@ def compare(runs: Sequence[str | Path | Run], *, split: str = "test", score: str
                 for each, values in zip(SCORES, measured.scores[recipe].T, strict=True)
                 if not np.isnan(values[0])
             },
+            dict(zip(SCORES, bounds, strict=True)) if bounds else {},
         )
-        for name, recipe in zip(names, own, strict=True)
+        for name, recipe, bounds in zip(called, own, measured.bounds, strict=True)
     )
     return Comparison(
         recipes=compared,
@@ -215,7 +235,7 @@ def _group(folders: Sequence[RunFolder]) -> list[list[int]]:
     """
     alike: dict[str, list[int]] = {}
     for number, folder in enumerate(folders):
-        key = str(sorted((key, str(value)) for key, value in _flat(folder.recipe).items() if key not in APART))
+        key = str(sorted((key, str(value)) for key, value in flat(folder.recipe.to_dict()).items() if key not in APART))
         alike.setdefault(key + folder.info.get("data", {}).get("fingerprint", ""), []).append(number)
     groups = []
     for runs in alike.values():
@@ -224,29 +244,21 @@ def _group(folders: Sequence[RunFolder]) -> list[list[int]]:
     return sorted(groups)
 
 
+def _named(folders: Sequence[RunFolder], names: Mapping[Path, str]) -> list[list[int]]:
+    """Return which runs are called alike, in the order given."""
+    called = [names[folder.path] for folder in folders]
+    return [[run for run, other in enumerate(called) if other == name] for name in dict.fromkeys(called)]
+
+
 def _starts(recipes: Sequence[Sequence[int]]) -> list[int]:
     return np.cumsum([0, *(len(recipe) for recipe in recipes[:-1])]).tolist()
 
 
-def _flat(recipe: Recipe) -> dict[str, Any]:
-    """Return dotted key -> value."""
-    flat: dict[str, Any] = {}
-    waiting: list[tuple[str, Any]] = [("", recipe.to_dict())]
-    while waiting:
-        prefix, table = waiting.pop(0)
-        for key, value in table.items():
-            if isinstance(value, dict):
-                waiting.append((f"{prefix}{key}.", value))
-            else:
-                flat[prefix + key] = value
-    return flat
-
-
 def _keys(recipes: Sequence[Recipe]) -> dict[str, tuple[Any, ...]]:
     """Return the keys in which recipes differ, with their values."""
-    flat = [_flat(recipe) for recipe in recipes]
-    every = dict.fromkeys(key for table in flat for key in table if key not in APART)
-    values = {key: tuple(table.get(key) for table in flat) for key in every}
+    tables = [flat(recipe.to_dict()) for recipe in recipes]
+    every = dict.fromkeys(key for table in tables for key in table if key not in APART)
+    values = {key: tuple(table.get(key) for table in tables) for key in every}
     return {key: found for key, found in values.items() if any(value != found[0] for value in found)}
 
 

@@ -88,33 +88,40 @@ class Measured:
 
     Attributes:
         scores: float64 ``(R, S)``; of each run, in the order of `SCORES`; nan where a score is undefined.
-            spreads: Of each recipe and score.
+        spreads: Of each recipe and score.
+        bounds: Of each recipe with several runs and each score: the 95 % interval of the mean over seeds, for new
+            images and new seeds; None for a single run.
         differences: Of each pair of recipes, score by score.
         units: How many images or groups were drawn.
     """
 
     scores: NDArray[np.float64]
     spreads: list[list[Spread]]
+    bounds: list[list[tuple[float, float]] | None]
     differences: list[Difference]
     units: int
 
 
-def measure(paired: Paired, recipes: Sequence[Sequence[int]]) -> Measured:
+def measure(
+    paired: Paired, recipes: Sequence[Sequence[int]], pairs: Sequence[tuple[int, int]] | None = None
+) -> Measured:
     """Compare recipes pair by pair on the images that all their runs have predicted.
 
     Args:
         paired: The predictions.
         recipes: The runs of each recipe.
+        pairs: Which recipes to compare with which; left out: each with each.
     """
     membership = membership_of(paired.groups)
     terms = [_terms(paired, run, membership) for run in range(len(paired.predictions))]
-    pairs = list(combinations(range(len(recipes)), 2))
+    pairs = list(combinations(range(len(recipes)), 2)) if pairs is None else list(pairs)
     weights = np.vstack([np.eye(len(terms)), *(_weights(recipes, pair, len(terms)) for pair in pairs)])
     seen = _look(paired, terms, weights, membership)
     spreads = [
         [spread(seen.values[list(own), at], draws[:, list(own)], seen.units) for at, draws in enumerate(seen.draws)]
         for own in recipes
     ]
+    bounds = [_of_mean(seen, own, spreads[at]) if len(own) > 1 else None for at, own in enumerate(recipes)]
     differences = []
     for place, (first, second) in enumerate(pairs, len(terms)):
         draws = [draws[:, place] for draws in seen.draws]
@@ -126,7 +133,7 @@ def measure(paired: Paired, recipes: Sequence[Sequence[int]]) -> Measured:
             differences += _between_networks(found, paired, (own, other), by_score)
         else:
             differences += _between_recipes(found, [spreads[first], spreads[second]])
-    return Measured(seen.values[: len(terms)], spreads, _corrected(differences), seen.units)
+    return Measured(seen.values[: len(terms)], spreads, bounds, _corrected(differences), seen.units)
 
 
 class _Seen(NamedTuple):
@@ -144,6 +151,16 @@ class _Seen(NamedTuple):
     draws: list[NDArray[np.float64]]
     bounds: NDArray[np.float64]
     units: int
+
+
+def _of_mean(seen: _Seen, own: Sequence[int], spreads: Sequence[Spread]) -> list[tuple[float, float]]:
+    """Return the interval of each score's mean over the runs of a recipe: its difference from what is sure to be 0."""
+    sure = Spread(len(own), 0.0, 0.0)
+    rows = list(own)
+    return [
+        contrast(float(seen.values[rows, at].mean()), draws[:, rows].mean(axis=1), seen.units, [each, sure]).bounds()
+        for at, (draws, each) in enumerate(zip(seen.draws, spreads, strict=True))
+    ]
 
 
 def _look(

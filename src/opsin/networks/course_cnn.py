@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from opsin.networks.layers import check_normalization, create_activation
+from opsin.networks.layers import FALLING, check_normalization, create_activation
 
 
 class CourseCNN(nn.Module):
-    """Convolutions of 3x3 with 8, 16 and 32 channels, ReLU, max pooling after the first two, one dense layer.
+    """Convolutions of 3x3 with 8, 16 and 32 channels, ReLU, max pooling with the first two, one dense layer.
 
     The convolutions are padded, so that pooling alone makes the image smaller. On 28x28 grey images and ten classes it
     has 80 + 1,168 + 4,640 + 15,690 = 21,578 parameters.
@@ -21,7 +21,8 @@ class CourseCNN(nn.Module):
         dropout: Chance of a feature to be left out before the dense layer.
         activation: A name from `opsin.networks.layers.ACTIVATIONS`.
         pool_before_activation: Whether pooling comes before the activation. For activations that never fall, which all
-            of these but gelu and silu are, the outputs are the same either way, and pooling first is quicker.
+            of these but gelu and silu are, the outputs are the same either way, and pooling first is quicker. None:
+            first where that is so.
         normalization: "none", or "batch" after each convolution, whose bias then has nothing to do and is left out.
     """
 
@@ -32,18 +33,19 @@ class CourseCNN(nn.Module):
         image_size: tuple[int, int],
         dropout: float = 0.0,
         activation: str = "relu",
-        pool_before_activation: bool = False,
+        pool_before_activation: bool | None = None,
         normalization: str = "none",
     ):
         super().__init__()
         check_normalization(normalization)
+        pool_first = activation not in FALLING if pool_before_activation is None else pool_before_activation
         layers: list[nn.Module] = []
         for inputs, outputs, pooled in ((in_channels, 8, True), (8, 16, True), (16, 32, False)):
             layers.append(nn.Conv2d(inputs, outputs, 3, padding=1, bias=normalization == "none"))
             if normalization == "batch":
                 layers.append(nn.BatchNorm2d(outputs))
             after = [create_activation(activation), *([nn.MaxPool2d(2)] if pooled else [])]
-            layers += reversed(after) if pool_before_activation else after
+            layers += reversed(after) if pool_first else after
         self.features = nn.Sequential(*layers)
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(32 * (image_size[0] // 4) * (image_size[1] // 4), num_classes)

@@ -15,6 +15,8 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "sigmoid": nn.Sigmoid,
     "tanh": nn.Tanh,
 }
+# Activations that fall somewhere; all others may change places with max pooling, and nothing comes out otherwise.
+FALLING = frozenset({"gelu", "silu"})
 NORMALIZATIONS = ("none", "batch")
 
 

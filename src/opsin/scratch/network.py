@@ -229,7 +229,7 @@ def train(
         order, errors = generator.permutation(len(X)), []  # (N,)
         for start in range(0, len(X), batch_size):
             rows = order[start : start + batch_size]
-            x, y = X[rows], Y[rows]  # (batch, D), (batch, K)
+            x, y = X.take(rows, axis=0), Y.take(rows, axis=0)  # (batch, D), (batch, K); faster than X[rows]
             masks = network.draw_masks(len(x))
             activations = network.feed_forward(x, masks)
             errors.append(network.error(activations[-1], y))

@@ -1,0 +1,172 @@
+"""``opsin study``: named variants of a recipe, trained with several seeds and compared side by side."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from opsin.cli.console import console, table
+from opsin.errors import RecipeError
+
+if TYPE_CHECKING:
+    from opsin.studies.studyfolder import StudyFolder
+
+app = typer.Typer(add_completion=False, no_args_is_help=True)
+
+EXAMPLES = """[bold]Examples[/bold]
+
+  opsin study run mnist --seeds 3
+
+  opsin study run my-study.toml --only base --only wide --budget 10m
+
+  opsin study run my-study.toml --set training.epochs=2 --seeds 1 --out try"""
+
+
+@app.callback()
+def _study() -> None:
+    """Train named variants of a recipe with several seeds, and see what each change is worth."""
+
+
+@app.command(epilog=EXAMPLES)
+def run(
+    study: Annotated[str, typer.Argument(metavar="STUDY", help="A TOML file, or a name from `opsin study list`.")],
+    seeds: Annotated[int | None, typer.Option(help="Seeds of each variant; left out: those the study names.")] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Runs side by side; left out: one for each core, or for each GPU.")
+    ] = None,
+    only: Annotated[list[str] | None, typer.Option(metavar="VARIANT", help="This variant only; repeatable.")] = None,
+    budget: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Stop after 90s, 10m or 2h; the same command goes on.")
+    ] = None,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Set a key of the recipe in all variants; repeatable."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the study; left out: runs/NAME-study.")] = None,
+    data_root: Annotated[
+        Path | None, typer.Option(help="Folder that holds data sets by name, in place of OPSIN_DATA.")
+    ] = None,
+    examine: Annotated[bool, typer.Option("--examine", help="Examine each network further, as train does.")] = False,
+    anonymous: Annotated[bool, typer.Option("--anonymous", help="Keep file names out of the reports.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print study.json and nothing else.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only the report's path.")] = False,
+) -> None:
+    """Train every variant with every seed, several side by side, and write a report that compares them.
+
+    Stopped, by Ctrl-C or a --budget, the same command goes on where it was; finished runs are not trained again. A
+    variant that fails costs only itself.
+    """
+    from opsin.studies.running import run_study
+
+    folder = run_study(
+        study,
+        seeds=seeds,
+        jobs=jobs,
+        only=only or (),
+        budget=None if budget is None else minutes(budget),
+        settings=assignments or (),
+        out=out,
+        data_root=data_root,
+        anonymous=anonymous,
+        examine=examine,
+        quiet=quiet or as_json,
+    )
+    if as_json:
+        typer.echo(json.dumps(folder.info, indent=2, ensure_ascii=False))
+    elif quiet:
+        typer.echo(folder.page)
+    else:
+        _print(folder)
+
+
+@app.command("list")
+def list_() -> None:
+    """List the studies that come with Opsin."""
+    from opsin.studies.study import Study
+    from opsin.studies.table import STUDIES
+
+    rows = []
+    for name in STUDIES:
+        study = Study.read(name)
+        rows.append([name, str(len(study.variants)), study.question])
+    screen = console()
+    screen.print(table(["study", "variants", "question"], rows, numbers=["variants"]))
+
+
+@app.command()
+def show(
+    study: Annotated[str, typer.Argument(metavar="STUDY", help="A TOML file, or a name from `opsin study list`.")],
+) -> None:
+    """Show the variants of a study: what each changes, and what it asks."""
+    from opsin.studies.study import Study
+
+    read = Study.read(study)
+    screen = console()
+    screen.print(f"{read.name}: {read.question}", markup=False)
+    rows = [
+        [
+            name,
+            each.parent or "",
+            "\n".join(f"{key} = {_plain(value)}" for key, value in each.changes.items()),
+            each.asks,
+        ]
+        for name, each in read.variants.items()
+    ]
+    screen.print(table(["variant", "differs from", "in", "asks"], rows))
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder of a study.")],
+) -> None:
+    """Write the report of a study anew from what its folder holds."""
+    from opsin.reporting.study import write_study_page
+    from opsin.studies.studyfolder import StudyFolder
+
+    found = StudyFolder(folder)
+    if not found.info.get("rows"):
+        raise RecipeError(f"{folder} has no finished runs yet: opsin study run.")
+    typer.echo(write_study_page(found))
+
+
+def minutes(text: str) -> float:
+    """Return the minutes of ``90s``, ``10m``, ``1.5h``, or of a plain number of minutes.
+
+    Raises:
+        RecipeError: It is none of these.
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smh]?)\s*", text)
+    if not match:
+        raise RecipeError(f"--budget {text}: write a time such as 90s, 10m or 2h.")
+    return float(match[1]) * {"s": 1 / 60, "m": 1, "": 1, "h": 60}[match[2]]
+
+
+def _plain(value: Any) -> str:
+    return "(left to the rules)" if value is None else str(value)
+
+
+def _print(folder: StudyFolder) -> None:
+    info = folder.info
+    score = info["score"].replace("_", " ")
+    columns = ["variant", "seeds", score, "95 % interval", "published", "difference from parent", "minutes"]
+    rows = []
+    for row in info["rows"]:
+        spread = f" ± {row['deviation']:.4f}" if row["deviation"] is not None else ""
+        difference = row["difference"]
+        published = row["published"].get(info["score"])
+        rows.append(
+            [
+                row["name"] + (" (best)" if row["name"] == info["best"] else ""),
+                str(len(row["seeds"])),
+                f"{row['mean']:.4f}{spread}",
+                "–".join(f"{bound:.4f}" for bound in row["interval"] or ()),
+                "" if published is None else f"{published:.4f}",
+                "" if difference is None else f"{difference['value']:+.4f} {difference['outcome']}",
+                f"{row['seconds'] / 60:.1f}",
+            ]
+        )
+    console().print(table(columns, rows, numbers=["seeds", "minutes"]))

@@ -1,0 +1,294 @@
+"""Running a study: every variant with every seed, side by side in worker processes, and the report."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+from rich.console import Console
+
+from opsin.errors import OpsinError, RecipeError, RunError, TrainingInterrupted
+from opsin.recipe import Recipe
+from opsin.runfolder import RunFolder
+from opsin.studies.study import Study
+from opsin.studies.studyfolder import StudyFolder
+from opsin.studies.telling import StudyTable
+from opsin.studies.workers import Workers, available_cores
+
+POLL = 0.5  # seconds between two looks at how far the runs have come
+MEMORY = 1 / 3  # part of the free memory that the images of all runs may take
+
+
+@dataclass
+class Job:
+    """One run of a study.
+
+    Attributes:
+        variant: Of which variant.
+        seed: With which seed.
+        place: Its folder.
+        recipe: What is trained.
+        needs: The folder of the run whose weights it begins with.
+        state: waiting, training, finished, failed, interrupted or skipped.
+        why: Why it failed or was skipped.
+    """
+
+    variant: str
+    seed: int
+    place: Path
+    recipe: Recipe
+    needs: Path | None
+    state: str = "waiting"
+    why: str = ""
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """What ``study.json`` says of it."""
+        return {
+            "variant": self.variant,
+            "seed": self.seed,
+            "run": self.place.name,
+            "state": self.state,
+            "why": self.why,
+        }
+
+
+def run_study(
+    study: Study | str | Path,
+    *,
+    seeds: int | Sequence[int] | None = None,
+    jobs: int | None = None,
+    only: Sequence[str] = (),
+    budget: float | None = None,
+    settings: Sequence[str] = (),
+    out: str | Path | None = None,
+    data_root: str | Path | None = None,
+    anonymous: bool = False,
+    examine: bool = False,
+    quiet: bool = False,
+) -> StudyFolder:
+    """Train every variant of a study with every seed, compare them, and write the report.
+
+    Each variant's test split is opened once for each finished run; the best is chosen on validation. Called again, it
+    passes over finished runs, which it knows by the hash of their recipe, goes on with interrupted ones, and tries
+    failed ones anew.
+
+    Args:
+        study: A TOML file, the name of a study of ours, or a `Study`.
+        seeds: How many seeds, or which; left out: those of the study.
+        jobs: How many runs are trained side by side; left out: one for each core, or for each GPU.
+        only: Some variants only.
+        budget: Minutes after which no run goes on; what was finished is reported.
+        settings: ``key=value`` for all variants, as ``training.epochs=3``.
+        out: The study's folder; left out, ``runs/NAME-study``.
+        data_root: A folder that holds named data sets.
+        anonymous: Leave file names and paths out of the reports.
+        examine: Examine each network further, as `opsin.train` does.
+        quiet: Say nothing.
+
+    Returns:
+        The study's folder.
+
+    Raises:
+        RecipeError: The study is wrong.
+        OpsinError: Not one run could be finished.
+        TrainingInterrupted: Ctrl-C or a termination signal ended it; the same call goes on with it.
+    """
+    console = Console(quiet=quiet)
+    study = _wanted(study, seeds, only, settings)
+    devices = _count_devices(study)
+    number = jobs or max(1, min(devices or available_cores(), len(study.variants) * len(study.seeds)))
+    place = Path(out) if out is not None else Path("runs") / f"{study.name}-study"
+    folder = StudyFolder.create(place, state="training", anonymous=anonymous, **describe(study))
+    waiting = _jobs(study, folder)
+    root = str(Path(data_root).resolve()) if data_root is not None else ""
+    memory = psutil.virtual_memory().available * MEMORY / number / 2**30
+    shared = {"data_root": root, "anonymous": anonymous, "examine": examine, "memory_gb": round(memory, 2)}
+    deadline = time.monotonic() + 60 * budget if budget is not None else None
+    with _stopping() as stopped, Workers(number, place / "logs", devices) as workers:
+        console.print(_headline(study, waiting, number, workers.threads), highlight=False)
+        with StudyTable(console, study, waiting) as table:
+            _run(waiting, workers, shared, folder, table, stopped, deadline)
+        if any(job.state == "training" for job in waiting):
+            console.print("stopping: the runs in progress save their state first", highlight=False)
+    for job in waiting:
+        if job.state == "training":
+            job.state = "interrupted"
+    folder.update(runs=[job.row for job in waiting])
+    return _conclude(study, folder, waiting, console, stopped.is_set())
+
+
+def describe(study: Study) -> dict[str, Any]:
+    """Return what ``study.json`` says of the study itself."""
+    variants = {
+        name: {
+            "parent": each.parent,
+            "asks": each.asks,
+            "published": each.published,
+            "changes": each.changes,
+            "recipe": each.recipe.to_dict(),
+            "begins_with": each.begins_with,
+        }
+        for name, each in study.variants.items()
+    }
+    return {
+        "name": study.name,
+        "question": study.question,
+        "seeds": list(study.seeds),
+        "score": study.score,
+        "base": study.base,
+        "variants": variants,
+    }
+
+
+def _wanted(
+    source: Study | str | Path, seeds: int | Sequence[int] | None, only: Sequence[str], settings: Sequence[str]
+) -> Study:
+    study = source if isinstance(source, Study) else Study.read(source)
+    study = study.set(settings)
+    if seeds is not None:
+        wanted = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
+        if not wanted:
+            raise RecipeError("--seeds must be at least 1.")
+        study = replace(study, seeds=wanted)
+    return study.select(only) if only else study
+
+
+def _jobs(study: Study, folder: StudyFolder) -> list[Job]:
+    """Return all runs, seed by seed, those whose weights others begin with before these."""
+    made: list[Job] = []
+    for seed in study.seeds:
+        places = {name: folder.place(name, seed, study.hash(name, seed)) for name in study.variants}
+        left = list(study.variants)
+        while left:
+            name = next(name for name in left if study.variants[name].begins_with not in left)
+            left.remove(name)
+            variant = study.variants[name]
+            needs = places[variant.begins_with] if variant.begins_with else None
+            recipe = replace(variant.recipe, seed=seed)
+            if needs is not None:
+                recipe = recipe.merge({"network": {"weights": str(needs.resolve())}})
+            made.append(Job(name, seed, places[name], recipe, needs))
+    for job in made:
+        if (job.place / "run.json").exists() and RunFolder(job.place).info["state"] == "finished":
+            job.state = "finished"
+    return made
+
+
+def _run(
+    jobs: list[Job],
+    workers: Workers,
+    shared: dict[str, Any],
+    folder: StudyFolder,
+    table: StudyTable,
+    stopped: threading.Event,
+    deadline: float | None,
+) -> None:
+    """Keep all workers busy until every run is done, the time is up, or a person ends it."""
+    while not stopped.is_set() and (deadline is None or time.monotonic() < deadline):
+        finished = {job.place for job in jobs if job.state == "finished"}
+        lost = {job.place: job for job in jobs if job.state in ("failed", "skipped")}
+        for job in jobs:
+            if job.state == "waiting" and job.needs in lost:
+                job.state, job.why = (
+                    "skipped",
+                    f"It begins with the weights of {lost[job.needs].variant}, which failed.",
+                )
+                table.tell(job)
+            elif job.state == "waiting" and workers.idle and (job.needs is None or job.needs in finished):
+                workers.start(jobs.index(job), {"recipe": job.recipe.to_dict(), "place": str(job.place), **shared})
+                job.state = "training"
+        if not workers.running:
+            return
+        for number, said in workers.wait(POLL):
+            jobs[number].state, jobs[number].why = said["state"], said["why"]
+            folder.update(runs=[job.row for job in jobs])
+            table.tell(jobs[number])
+        table.draw()
+
+
+def _conclude(study: Study, folder: StudyFolder, jobs: list[Job], console: Console, stopped: bool) -> StudyFolder:
+    """Compare what is finished, write the report, and say how it ended."""
+    from opsin.reporting.study import write_study_page
+    from opsin.studies.concluding import conclude_study
+
+    finished = [job for job in jobs if job.state == "finished"]
+    if finished:
+        conclude_study(study, folder)
+        write_study_page(folder)
+    open_ones = [job for job in jobs if job.state in ("waiting", "training", "interrupted")]
+    if stopped:
+        folder.update(state="interrupted")
+        raise TrainingInterrupted(
+            f"Stopped with {len(finished)} of {len(jobs)} runs finished in {folder.path}; nothing is lost. The same "
+            "command goes on from there."
+        )
+    folder.update(state="interrupted" if open_ones else "finished")
+    failed = [job for job in jobs if job.state == "failed"]
+    if not finished and failed:
+        raise OpsinError(f"No run of {study.name} could be finished. {failed[0].variant}: {failed[0].why}")
+    if not finished:
+        raise RunError(
+            f"The time was up before a run was finished in {folder.path}; the same command goes on from there."
+        )
+    console.print(folder.info["sentence"], highlight=False, soft_wrap=True)
+    for job in failed:
+        console.print(
+            f"failed: {job.variant}, seed {job.seed}: {job.why}", highlight=False, soft_wrap=True, markup=False
+        )
+    if open_ones:
+        console.print(
+            f"{len(open_ones)} of {len(jobs)} runs are not finished; the same command goes on with them.",
+            highlight=False,
+            soft_wrap=True,
+        )
+    console.print(f"report  {folder.page}", highlight=False, soft_wrap=True)
+    return folder
+
+
+def _headline(study: Study, jobs: Sequence[Job], number: int, threads: int) -> str:
+    done = sum(job.state == "finished" for job in jobs)
+    again = f", {done} of them finished before" if done else ""
+    cores = "1 core" if threads == 1 else f"{threads} cores"
+    return (
+        f"{study.name}: {len(study.variants)} variants × {len(study.seeds)} seeds = {len(jobs)} runs{again}; "
+        f"{number} at a time, {cores} each"
+    )
+
+
+def _count_devices(study: Study) -> int:
+    """Return how many GPUs the runs can share; 0 where they are to run on the processor."""
+    if all(each.recipe.training.device in ("cpu", "mps") for each in study.variants.values()):
+        return 0
+    import torch
+
+    return torch.cuda.device_count()
+
+
+@contextmanager
+def _stopping() -> Iterator[threading.Event]:
+    """Give an event that Ctrl-C or a termination signal sets, once; a second one ends at once."""
+    event = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield event
+        return
+
+    def receive(number: int, frame: object) -> None:
+        if event.is_set():
+            raise KeyboardInterrupt
+        event.set()
+
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)]
+    before = {number: signal.signal(number, receive) for number in numbers}
+    try:
+        yield event
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,19 @@
+"""The studies that come with Opsin: name -> file beside this one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+STUDIES = {
+    "mnist": "mnist.toml",
+}
+
+
+def bundled_file(name: str) -> Path:
+    """Return the TOML file of a study of ours."""
+    return Path(__file__).with_name(STUDIES[name])
+
+
+def list_studies() -> list[str]:
+    """Return the names of the studies that come with Opsin."""
+    return list(STUDIES)

@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score
+
+from opsin.errors import OpsinError, RunError
+from opsin.runfolder import RunFolder
+from opsin.studies.running import run_study
+from opsin.studies.study import Study
+from opsin.studies.studyfolder import StudyFolder
+
+STUDY = """
+name = "widths"
+question = "How wide must a layer be?"
+seeds = [0, 1]
+base = "narrow"
+
+[recipe]
+data.source = "digits.npz"
+network = { name = "mlp", options = { widths = [2] } }
+training = { epochs = 4, batch_size = 32, device = "cpu", precision = "32-true" }
+published = { accuracy = 0.5 }
+
+[variants.wide]
+asks = "Do more units help?"
+network.options.widths = [64]
+
+[variants.broken]
+asks = "What becomes of a variant that fails?"
+network.options.width = [64]
+"""
+
+
+@pytest.fixture(scope="module")
+def place(few_digits, tmp_path_factory):
+    place = tmp_path_factory.mktemp("study")
+    np.savez(place / "digits.npz", images=few_digits.images.array, labels=few_digits.labels)
+    (place / "study.toml").write_text(STUDY, encoding="utf-8")
+    return place
+
+
+@pytest.fixture(scope="module")
+def made(place):
+    return run_study(place / "study.toml", out=place / "all", jobs=2, quiet=True)
+
+
+def test_every_variant_runs_with_every_seed_and_a_failure_costs_only_itself(made):
+    states = {(row["variant"], row["seed"]): row["state"] for row in made.info["runs"]}
+    done = {("narrow", 0), ("narrow", 1), ("wide", 0), ("wide", 1)}
+    assert {key for key, state in states.items() if state == "finished"} == done
+    assert {key for key, state in states.items() if state == "failed"} == {("broken", 0), ("broken", 1)}
+    assert all("no option 'width'" in row["why"] for row in made.info["runs"] if row["state"] == "failed")
+    assert [row["name"] for row in made.info["rows"]] == ["narrow", "wide"]
+
+
+def test_rows_hold_what_the_runs_say(made):
+    for row in made.info["rows"]:
+        runs = [RunFolder(made.path / name) for name in row["runs"]]
+        values = []
+        for run, seed in zip(runs, row["seeds"], strict=True):
+            assert run.recipe.seed == seed
+            assert run.info["machine"]["threads"] == row["threads"]
+            _, labels, predictions = run.predictions("test")
+            values.append(accuracy_score(labels, predictions.labels))
+        assert row["values"] == pytest.approx(values)
+        assert row["mean"] == pytest.approx(np.mean(values))
+        assert row["deviation"] == pytest.approx(np.std(values, ddof=1))
+        assert row["interval"][0] <= row["mean"] <= row["interval"][1]
+        assert row["parameters"] == runs[0].info["network"]["parameters"]
+        assert row["epochs"] == 4
+
+
+def test_a_clear_difference_is_told_and_the_best_is_chosen_on_validation(made):
+    narrow, wide = made.info["rows"]
+    assert narrow["difference"] is None
+    assert wide["difference"]["parent"] == "narrow"
+    assert wide["difference"]["value"] == pytest.approx(wide["mean"] - narrow["mean"])
+    assert wide["difference"]["outcome"] == "better"
+    assert made.info["best"] == max(made.info["rows"], key=lambda row: row["validation"])["name"] == "wide"
+    assert "Better than its parent: wide." in made.info["sentence"]
+
+
+def test_the_page_shows_all_of_it_and_asks_no_one(made):
+    page = made.page.read_text(encoding="utf-8")
+    for text in ("How wide must a layer be?", "Do more units help?", "0.5000", "no option", "wide", "report.html"):
+        assert text in page
+    assert "http://" not in page.replace("http://www.w3.org", "")
+    assert "https://" not in page
+    assert page.count("<svg") > 4
+
+
+def test_the_same_command_passes_over_what_is_finished(made, place):
+    before = {path: path.stat().st_mtime_ns for path in made.path.glob("*/checkpoint.safetensors")}
+    again = run_study(place / "study.toml", out=made.path, only=["narrow", "wide"], quiet=True)
+    assert len(before) == 4
+    assert {path: path.stat().st_mtime_ns for path in made.path.glob("*/checkpoint.safetensors")} == before
+    assert again.info["state"] == "finished"
+    assert not any(made.path.glob("logs/*"))
+
+
+def test_a_study_that_is_stopped_goes_on_to_the_same_weights(made, place):
+    """Killed by a signal in the middle of training, in workers of its own; then finished."""
+    out = place / "stopped"
+    command = [sys.executable, "-c", "import sys; from opsin.cli import main; main()", "study", "run"]
+    command += [str(place / "study.toml"), "--only", "wide", "--jobs", "2", "--out", str(out)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    deadline = time.monotonic() + 60
+    while not list(out.glob("wide-*/history.jsonl")) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=60)
+    states = {row["state"] for row in StudyFolder(out).info["runs"]}
+    if states != {"finished"}:  # else it was faster than the signal
+        assert process.returncode == 130
+        assert "The same command goes on from there." in said
+        assert len(said.strip().splitlines()[-1]) < 400
+    finished = run_study(place / "study.toml", out=out, only=["wide"], jobs=2, quiet=True)
+    assert finished.info["state"] == "finished"
+    for row in finished.info["runs"]:
+        weights = (out / row["run"] / "best.safetensors").read_bytes()
+        assert weights == (made.path / row["run"] / "best.safetensors").read_bytes()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of another kind")
+def test_workers_end_with_the_study_that_is_killed(place):
+    out = place / "killed"
+    study = (place / "study.toml").read_text(encoding="utf-8").replace("epochs = 4", "epochs = 4000")
+    (place / "long.toml").write_text(study, encoding="utf-8")
+    command = [sys.executable, "-c", "import sys; from opsin.cli import main; main()", "study", "run"]
+    command += [str(place / "long.toml"), "--only", "wide", "--seeds", "1", "--jobs", "1", "--out", str(out)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not list(out.glob("wide-*/history.jsonl")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    run = RunFolder(next(out.glob("wide-*")))
+    while run.info["state"] == "training" and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert run.info["state"] == "interrupted"
+    assert (run.path / "checkpoint.safetensors").exists()
+
+
+def test_no_time_and_no_variant_that_works_are_told(place):
+    with pytest.raises(RunError, match="time was up"):
+        run_study(place / "study.toml", out=place / "late", budget=0, quiet=True)
+    with pytest.raises(OpsinError, match=r"No run of widths could be finished. broken: mlp has no option 'width'"):
+        run_study(place / "study.toml", out=place / "broken", only=["broken"], seeds=1, quiet=True)
+
+
+def test_a_folder_of_something_else_is_refused(place, tmp_path):
+    (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
+    with pytest.raises(RunError, match="not empty"):
+        run_study(place / "study.toml", out=tmp_path, quiet=True)
+    (tmp_path / "study.json").write_text(json.dumps({"format": 0, "opsin": "0.0.1"}), encoding="utf-8")
+    with pytest.raises(RunError, match=r"format 0, written by Opsin 0\.0\.1"):
+        StudyFolder(tmp_path)
+
+
+def test_a_study_in_python(place):
+    study = Study.from_dict({"recipe": {"data": {"source": "digits"}}, "variants": {"a": {"training": {"epochs": 1}}}})
+    assert study.variants["a"].changes == {"training.epochs": 1}
