@@ -138,6 +138,18 @@ def test_contradictions_are_refused_before_images_are_decoded():
         plan(data(28, 28), freeze_epochs=90)
 
 
+def test_the_head_alone_may_learn_in_all_epochs():
+    recipe = plan(data(300, 300), network="resnet18", epochs=3, trainable_layers=1)
+    assert (recipe.training.freeze_epochs, recipe.training.trainable_layers) == (0, 1)
+    assert plan(data(28, 28), epochs=3, freeze_epochs=3, trainable_layers=1).training.freeze_epochs == 3
+
+
+def test_weight_decay_is_for_adamw_what_it_is_not_for_others():
+    decays = {name: plan(data(28, 28), optimizer=name).training.weight_decay for name in ("adamw", "adam", "sgd")}
+    assert decays == {"adamw": 0.05, "adam": 5e-4, "sgd": 5e-4}
+    assert plan(data(28, 28), optimizer="sgd", weight_decay=0.2).training.weight_decay == 0.2
+
+
 def test_contradictions_and_unknown_networks_are_refused():
     with pytest.raises(RecipeError, match="Give either"):
         plan(data(28, 28), epochs=3, minutes=1.0)

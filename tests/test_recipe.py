@@ -74,7 +74,7 @@ def test_short_names_are_unique():
         ({"training": {"epochs": "five"}}, "must be a whole number, not 'five'"),
         ({"training": {"epochs": 0}}, "must be at least 1, not 0"),
         ({"training": {"epochs": True}}, "must be a whole number, not True"),
-        ({"training": {"optimizer": "adamW"}}, "one of sgd, adam, adamw, not 'adamW'"),
+        ({"training": {"optimizer": "adamW"}}, "one of sgd, rmsprop, adam, adamw, not 'adamW'"),
         ({"training": {"average": float("nan")}}, "must be a finite number, not nan"),
         ({"training": {"weight_decay": float("inf")}}, "must be a finite number, not inf"),
         ({"training": {"learning_rate": 10**400}}, "must be a finite number, not inf"),

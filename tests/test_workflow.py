@@ -191,8 +191,8 @@ def test_diverged_training_keeps_the_last_good_weights(photos, tmp_path):
     made_by = {}
     create = workflow.Session
 
-    def remember(prepared):
-        made_by["session"] = create(prepared)
+    def remember(*arguments):
+        made_by["session"] = create(*arguments)
         return made_by["session"]
 
     with pytest.MonkeyPatch.context() as patch:

@@ -16,6 +16,7 @@ from opsin.assessing import assess, judge
 from opsin.data.arranging import groups_from_names
 from opsin.data.dataset import SPLITS, TEST, TRAIN, VALIDATION, DataSet
 from opsin.data.pixels import load_pixels, memory_budget
+from opsin.data.preprocessing import Preprocessing
 from opsin.data.reading import detect, read_dataset
 from opsin.errors import DataError, RunError, unreadable_message
 from opsin.examining import Subject, check_names
@@ -196,8 +197,10 @@ def _has_columns(data: str | Path) -> bool:
 def prepare_again(folder: RunFolder, dataset: DataSet | None, console: Console) -> Prepared:
     """Read the data of a run again and make sure that they are the same."""
     dataset = dataset or read_source(folder.recipe, folder.info.get("data_root") or None)
+    written = (folder.path / "preprocessing.json").exists()
+    known = Preprocessing.from_dict(folder.read("preprocessing.json")) if written else None
     with decoding(console) as progress:
-        prepared = prepare(folder.recipe, dataset, progress=progress)
+        prepared = prepare(folder.recipe, dataset, known=known, progress=progress)
     if prepared.fingerprint != folder.info["data"]["fingerprint"]:
         raise RunError(
             f"The data of {folder.path} have changed since it began (images, labels, names, split or decisions), so it "

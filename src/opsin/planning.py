@@ -3,7 +3,8 @@
 1. Images up to 64 pixels keep their size and train our small residual network from scratch. Larger images are brought
    to a square of 128 to 224 pixels and fine-tune tf_efficientnet_lite0 with its ImageNet weights, where timm's cache or
    the extra ``offline`` has them; where neither is there, the small residual network learns from scratch at 96 pixels.
-2. Training from scratch sees about 660,000 images (10 to 60 epochs); fine-tuning about 24,000 (6 to 30 epochs).
+2. Training from scratch sees about 660,000 images (10 to 60 epochs); fine-tuning, of ImageNet weights or those of a
+   run, about 24,000 (6 to 30 epochs).
 3. Photographs are mirrored left to right; grey images up to 64 pixels, which may be characters, are not.
 
 ``data.memory_gb`` stays open: how much memory is free is the machine's affair and changes no result.
@@ -20,6 +21,7 @@ from opsin.data.dataset import DataSet, Symmetry
 from opsin.errors import RecipeError, UnreadableImageError
 from opsin.networks.pretrained import OFFLINE
 from opsin.networks.table import NETWORKS, backbone_of, check_network, find_weights
+from opsin.networks.transfer import Source, find_source
 from opsin.recipe import AugmentationRecipe, DataRecipe, NetworkRecipe, Recipe, TrainingRecipe
 
 SMALL = 64  # pixels; the longer side up to which images are trained on as they are
@@ -28,6 +30,8 @@ LOOK_AT = 300  # images whose size is read to learn what the data are like
 # Small images lose more to a shift of the same share of their side: half the ranges gained 1.4 points on Fashion-MNIST.
 SMALL_RANGES = {"rotation": 5.0, "shift": 0.04, "scale": 0.05, "shear": 2.5}
 LARGE_RANGES = {"rotation": 10.0, "shift": 0.08, "scale": 0.15, "shear": 5.0}
+# Peak learning rates, of networks that have learned before and from scratch.
+RATES = {"sgd": (0.02, 0.1), "rmsprop": (1e-4, 1e-3), "adam": (5e-4, 3e-3), "adamw": (7e-4, 8e-3)}
 FLIPS = {"none": (0.0, 0.0, 0.0), "mirror": (0.5, 0.0, 0.0), "any": (0.5, 0.5, 0.75)}
 
 
@@ -81,8 +85,9 @@ def resolve_input(recipe: Recipe, dataset: DataSet, look: Look) -> Recipe:
         NetworkError: There is no such network, or no pretrained weights of it.
     """
     _refuse_contradictions(recipe.training)
-    network = _resolve_network(recipe.network, look)
-    data = _resolve_data(recipe.data, look, network)
+    source = find_source(recipe.network.weights) if _asks_source(recipe) else None
+    network = _resolve_network(recipe.network, look, source)
+    data = _resolve_data(recipe.data, look, network, source)
     augmentation = _resolve_augmentation(recipe.augmentation, dataset, look)
     return replace(recipe, data=data, network=network, augmentation=augmentation)
 
@@ -97,7 +102,8 @@ def resolve_training(recipe: Recipe, training_images: int) -> Recipe:
     Raises:
         RecipeError: The network would be frozen for all epochs.
     """
-    training = _resolve_training(recipe.training, training_images, bool(recipe.network.pretrained))
+    trained = bool(recipe.network.pretrained or recipe.network.weights)
+    training = _resolve_training(recipe.training, training_images, trained)
     _refuse_contradictions(training)
     return replace(recipe, training=training)
 
@@ -107,16 +113,32 @@ def _refuse_contradictions(recipe: TrainingRecipe) -> None:
     epochs, freeze = recipe.epochs, recipe.freeze_epochs
     if epochs is not None and recipe.minutes is not None:
         raise RecipeError("Give either training.epochs or training.minutes: the time budget decides the epochs.")
-    if epochs is not None and freeze is not None and freeze >= epochs:
+    if epochs is not None and freeze is not None and freeze >= epochs and recipe.trainable_layers != 1:
         raise RecipeError(
-            f"training.freeze_epochs ({freeze}) must be less than training.epochs ({epochs}): all but the last layer "
-            "would never learn."
+            f"training.freeze_epochs ({freeze}) must be less than training.epochs ({epochs}): all but the head would "
+            "never learn. To train the head alone, give training.trainable_layers = 1."
         )
 
 
-def _resolve_network(recipe: NetworkRecipe, look: Look) -> NetworkRecipe:
+def _asks_source(recipe: Recipe) -> bool:
+    """Whether the run that weights are from is asked for its network or its input."""
+    return bool(recipe.network.weights) and (recipe.network.name is None or recipe.data.channels is None)
+
+
+def _resolve_network(recipe: NetworkRecipe, look: Look, source: Source | None) -> NetworkRecipe:
     small = max(look.height, look.width) <= SMALL
     name, pretrained = recipe.name, recipe.pretrained
+    if recipe.weights:
+        if pretrained:
+            raise RecipeError("Give either network.weights or network.pretrained: a network begins but once.")
+        pretrained = False
+    if name is None and source is not None:
+        if source.folder is None:
+            raise RecipeError(
+                f"{source.path} does not lie in the folder of a run; say with network.name what it is of."
+            )
+        own = source.folder.recipe.network
+        name, recipe = own.name, replace(recipe, options=recipe.options or own.options)
     if name is None:
         offline = not small and pretrained is not False and find_weights(OFFLINE) is not None
         name = OFFLINE if offline or pretrained else "small_resnet"
@@ -126,7 +148,7 @@ def _resolve_network(recipe: NetworkRecipe, look: Look) -> NetworkRecipe:
     return replace(recipe, name=name, pretrained=pretrained)
 
 
-def _resolve_data(recipe: DataRecipe, look: Look, network: NetworkRecipe) -> DataRecipe:
+def _resolve_data(recipe: DataRecipe, look: Look, network: NetworkRecipe, source: Source | None) -> DataRecipe:
     size, channels = recipe.image_size, recipe.channels
     if size is None and max(look.height, look.width) <= SMALL:
         size = (max(look.height, 4), max(look.width, 4))
@@ -135,6 +157,8 @@ def _resolve_data(recipe: DataRecipe, look: Look, network: NetworkRecipe) -> Dat
     elif size is None:
         side = int(np.clip(round(min(look.height, look.width) / 32) * 32, 128, 224))
         size = (side, side)
+    if channels is None and source is not None and source.preprocessing is not None:
+        channels = source.preprocessing.channels
     if channels is None:
         channels = 1 if look.grey and not network.pretrained else 3
     if channels == 2:
@@ -165,23 +189,27 @@ def _resolve_augmentation(recipe: AugmentationRecipe, dataset: DataSet, look: Lo
     return replace(recipe, **open_keys)
 
 
-def _resolve_training(recipe: TrainingRecipe, images: int, pretrained: bool) -> TrainingRecipe:
+def _resolve_training(recipe: TrainingRecipe, images: int, trained: bool) -> TrainingRecipe:
     epochs, batch_size = recipe.epochs, recipe.batch_size
     if epochs is None and recipe.minutes is None:
-        wanted, fewest, most = (24_000, 6, 30) if pretrained else (660_000, 10, 60)
+        wanted, fewest, most = (24_000, 6, 30) if trained else (660_000, 10, 60)
         epochs = int(np.clip(round(wanted / images), fewest, most))
     if batch_size is None:
-        batch_size = 32 if pretrained or images < 500 else 64 if images < 10_000 else 128
-    rates = {"sgd": (0.02, 0.1), "adam": (5e-4, 3e-3), "adamw": (7e-4, 8e-3)}[recipe.optimizer]
-    learning_rate = recipe.learning_rate if recipe.learning_rate is not None else rates[0 if pretrained else 1]
+        batch_size = 32 if trained or images < 500 else 64 if images < 10_000 else 128
+    rates = RATES[recipe.optimizer]
+    learning_rate = recipe.learning_rate if recipe.learning_rate is not None else rates[0 if trained else 1]
+    weight_decay = recipe.weight_decay
+    if weight_decay is None:  # decoupled from the gradient it is multiplied by the learning rate alone
+        weight_decay = 0.05 if recipe.optimizer == "adamw" else 5e-4
     freeze = recipe.freeze_epochs
     if freeze is None:
-        freeze = int(pretrained and epochs != 1)
+        freeze = int(trained and epochs != 1 and recipe.trainable_layers != 1)
     return replace(
         recipe,
         epochs=epochs,
         batch_size=batch_size,
         learning_rate=learning_rate,
+        weight_decay=weight_decay,
         freeze_epochs=freeze,
         precision=resolve_precision(recipe.precision, recipe.device),
     )

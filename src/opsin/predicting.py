@@ -79,7 +79,7 @@ class Predictor:
         self.preprocessing = Preprocessing.from_dict(folder.read("preprocessing.json"))
         create = part_of(folder.recipe.task, "create")
         self.task: Task = create(folder.recipe, len(self.classes), calibration=folder.calibration)
-        self.network = build_network(folder.recipe, len(self.classes), pretrained=False)
+        self.network = build_network(folder.recipe, len(self.classes))
         load_weights(folder.path / "best.safetensors", self.network)
         fabric = create_fabric()  # whatever is here, as the run may come from another machine
         self.device = fabric.device

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from opsin.data.arranging import arrange
-from opsin.data.dataset import SPLITS, TRAIN, DataSet
+from opsin.data.dataset import SPLITS, TEST, TRAIN, VALIDATION, DataSet
 from opsin.data.near_duplicates import SMALLEST, NearDuplicates, find_near_duplicates
 from opsin.data.part import keep_part
 from opsin.data.pixels import Pixels, load_pixels, memory_budget
@@ -23,6 +23,7 @@ from opsin.data.reading import check_classes, read_dataset
 from opsin.data.split import Split, split_samples
 from opsin.errors import DataError, unreadable_message
 from opsin.networks.table import input_statistics
+from opsin.networks.transfer import Source, find_source
 from opsin.planning import find_symmetry, look_at, resolve_input, resolve_training
 from opsin.recipe import Recipe
 
@@ -144,16 +145,24 @@ def stamp(dataset: DataSet) -> str:
     return total.hexdigest()[:16]
 
 
-def prepare(recipe: Recipe, dataset: DataSet, *, progress: Callable[[int, int], None] | None = None) -> Prepared:
+def prepare(
+    recipe: Recipe,
+    dataset: DataSet,
+    *,
+    known: Preprocessing | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Prepared:
     """Decode and compare every image of a data set once, split it, and fill in what the recipe leaves open.
 
     Args:
         recipe: What the user asked for.
         dataset: The data as they were read.
+        known: How images become input in a run that began before.
         progress: Called with (steps done, all steps), from zero again when images are decoded and then compared.
 
     Raises:
-        DataError: The data cannot be used. Images that cannot be read are named, unless the recipe leaves them out.
+        DataError: The data cannot be used. Images that cannot be read are named, unless the recipe leaves them out. Or
+            the run whose weights are to be begun from has learned from images that are to be held out now.
         RecipeError: Settings contradict each other.
         NetworkError: There is no such network.
     """
@@ -173,7 +182,7 @@ def prepare(recipe: Recipe, dataset: DataSet, *, progress: Callable[[int, int], 
         mirrored = find_symmetry(dataset, look) != "none"
         near_duplicates = find_near_duplicates(pixels.images.numpy(), mirrored=mirrored, progress=progress)
         dataset = _note_tiny(dataset, preprocessing)
-    return _share_out(recipe, dataset, pixels, pixels.digests(), near_duplicates, look.sizes)
+    return _share_out(recipe, dataset, pixels, pixels.digests(), near_duplicates, look.sizes, known)
 
 
 def prepare_other_split(prepared: Prepared, asked: Recipe) -> Prepared:
@@ -225,18 +234,18 @@ def _share_out(
     digests: NDArray[np.uint64],
     near_duplicates: NearDuplicates | None,
     sizes: str,
+    known: Preprocessing | None = None,
 ) -> Prepared:
     """Split decoded images and fill in what the recipe still leaves open."""
-    preprocessing = _preprocessing(recipe)
     alike = None if near_duplicates is None else near_duplicates.groups(len(dataset))
     split = split_samples(dataset, digests, recipe.split, alike)
     split = keep_part(split, dataset.labels, dataset.classes, recipe.split.train_part, recipe.seed)
     training = split.indices(TRAIN)
-    if not recipe.network.pretrained:
-        mean, std = channel_statistics(pixels.images, torch.from_numpy(training))
-        preprocessing = replace(preprocessing, mean=mean, std=std)
-    recipe = resolve_training(recipe, len(training))
     names = [dataset.images.name(index) for index in range(len(dataset))]
+    if known is None and recipe.network.weights:
+        _refuse_seen_images(find_source(recipe.network.weights), recipe, dataset, names, digests, split)
+    preprocessing = known or _fit_preprocessing(recipe, pixels, training)
+    recipe = resolve_training(recipe, len(training))
     fingerprint = _fingerprint(names, dataset, digests, split)
     labels = torch.from_numpy(dataset.labels.astype(np.int64))
     return Prepared(recipe, dataset, pixels, labels, digests, near_duplicates, split, preprocessing, sizes, fingerprint)
@@ -250,6 +259,54 @@ def _preprocessing(recipe: Recipe) -> Preprocessing:
         mean, std = input_statistics(recipe.network.name or "")
         mean, std = (mean, std) if len(mean) == channels else ((float(np.mean(mean)),), (float(np.mean(std)),))
     return Preprocessing(height, width, channels, recipe.data.resize, recipe.data.bits, mean, std)
+
+
+def _fit_preprocessing(recipe: Recipe, pixels: Pixels, training: NDArray[np.int64]) -> Preprocessing:
+    """Return how an image becomes input: by the statistics that the weights know, else by those of the training images.
+
+    What ImageNet weights or those of a run have learned holds for input that is standardized as theirs was.
+    """
+    preprocessing = _preprocessing(recipe)
+    if recipe.network.pretrained:
+        return preprocessing
+    learned = find_source(recipe.network.weights).preprocessing if recipe.network.weights else None
+    if learned is not None and learned.channels == preprocessing.channels:
+        return replace(preprocessing, mean=learned.mean, std=learned.std)
+    mean, std = channel_statistics(pixels.images, torch.from_numpy(training))
+    return replace(preprocessing, mean=mean, std=std)
+
+
+def _refuse_seen_images(
+    source: Source,
+    recipe: Recipe,
+    dataset: DataSet,
+    names: Sequence[str],
+    digests: NDArray[np.uint64],
+    split: Split,
+) -> None:
+    """Raise where a run that weights are taken from has learned from images of validation or test, or chosen by test's.
+
+    Images are the same where their pixels are or, at another size, where they have the same name in the same data.
+
+    Raises:
+        DataError: It has.
+    """
+    if source.folder is None:
+        return
+    same = source.folder.info.get("data", {}).get("name") == dataset.name
+    same = same and source.folder.recipe.data.source == recipe.data.source
+    rows = source.folder.split_rows()
+    for seen, held_out in (({TRAIN}, VALIDATION), ({TRAIN, VALIDATION}, TEST)):
+        ours = split.indices(held_out)
+        named = {row["image"] for row in rows if same and row["split"] in seen}
+        alike = np.isin(digests[ours], source.folder.digests(*seen))
+        number = int((alike | np.array([names[row] in named for row in ours], bool)).sum())
+        if number:
+            raise DataError(
+                f"{source.folder.path} has learned from {number:,} of the {len(ours):,} images that are held out for "
+                f"{held_out}, which would make the score too good; share the images out as it did, with --split-file "
+                f"{source.folder.path}, or begin from other weights."
+            )
 
 
 def _leave_out(dataset: DataSet, pixels: Pixels, skip: bool) -> DataSet:

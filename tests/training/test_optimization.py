@@ -7,10 +7,13 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from timm.optim import param_groups_layer_decay
 
+from opsin.errors import RecipeError
+from opsin.networks.parts import layer_groups
 from opsin.networks.table import create_network
 from opsin.recipe import TrainingRecipe
-from opsin.training.optimization import Schedule, create_optimizer, set_trainable
+from opsin.training.optimization import Schedule, check_trainable_layers, create_optimizer, set_trainable
 
 
 def recipe(**settings):
@@ -95,7 +98,7 @@ def test_any_schedule_stays_between_0_and_the_peak_and_goes_on_from_its_state(na
     assert again.learning_rate == made.learning_rate
 
 
-@pytest.mark.parametrize("name", ["sgd", "adam", "adamw"])
+@pytest.mark.parametrize("name", ["sgd", "rmsprop", "adam", "adamw"])
 def test_biases_and_normalization_are_not_decayed(name):
     network = create_network("small_resnet", 3, 1, (8, 8))
     optimizer = create_optimizer(network, recipe(optimizer=name, weight_decay=0.3))
@@ -138,3 +141,83 @@ def test_learning_rate_is_finite_for_one_step_in_all():
     assert math.isfinite(made.learning_rate)
     made.step()
     assert made.learning_rate >= 0
+
+
+def rates_by_name(network, optimizer):
+    rate_of = {id(parameter): group["lr"] for group in optimizer.param_groups for parameter in group["params"]}
+    return {name: rate_of[id(parameter)] for name, parameter in network.named_parameters()}
+
+
+@pytest.mark.parametrize("name", ["resnet10t", "vit_tiny_patch16_224"])
+def test_layer_wise_rates_are_timm_s(name):
+    network = create_network(name, 3, 3, (32, 32))
+    ours = rates_by_name(network, create_optimizer(network, recipe(layer_decay=0.5)))
+    scale_of = {
+        id(parameter): group["lr_scale"]
+        for group in param_groups_layer_decay(network, layer_decay=0.5)
+        for parameter in group["params"]
+    }
+    assert ours == pytest.approx({name: 0.1 * scale_of[id(p)] for name, p in network.named_parameters()})
+
+
+def test_layer_wise_rates_fall_from_the_head_to_the_input_and_follow_the_schedule():
+    network = create_network("small_resnet", 3, 1, (8, 8))
+    optimizer = create_optimizer(network, recipe(layer_decay=0.5, weight_decay=0.3, schedule="constant"))
+    made = Schedule(optimizer, recipe(layer_decay=0.5, schedule="step", step_epochs=1, gamma=0.1), 1)
+    before = rates_by_name(network, optimizer)
+    assert before["head.weight"] == before["head.bias"] == made.learning_rate == 0.1
+    assert before["stages.3.0.convolutions.0.weight"] == pytest.approx(0.05)
+    assert before["stem.0.weight"] == pytest.approx(0.1 * 0.5 ** (len(layer_groups(network)) - 1))
+    decays = {id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
+    assert all(decays[id(p)] == (0.3 if p.ndim > 1 else 0) for p in network.parameters())
+    made.step()
+    assert rates_by_name(network, optimizer) == pytest.approx({name: rate / 10 for name, rate in before.items()})
+
+
+def test_rmsprop_is_the_textbooks():
+    network = create_network("mlp", 2, 1, (2, 2))
+    weight = network.head.weight
+    optimizer = create_optimizer(network, recipe(optimizer="rmsprop", momentum=0.9, weight_decay=0.0))
+    value, square = weight.detach().clone(), torch.zeros_like(weight)
+    for step in range(3):
+        gradient = torch.full_like(weight, 0.5 + step)
+        weight.grad = gradient.clone()
+        optimizer.step()
+        square = 0.9 * square + 0.1 * gradient**2  # Hinton 2012, lecture 6e
+        value = value - 0.1 * gradient / (square.sqrt() + 1e-8)
+    torch.testing.assert_close(weight.detach(), value)
+
+
+def test_the_last_layers_alone_learn_and_the_rest_is_at_rest():
+    network = create_network("small_resnet", 3, 1, (8, 8)).train()
+    for number, awake in ((1, {"head"}), (3, {"head", "stages.3", "stages.2"})):
+        set_trainable(network.train(), recipe(trainable_layers=number), 0)
+        assert {name for name in trainable(network)} == {
+            name for name, _ in network.named_parameters() if name.startswith(tuple(awake))
+        }
+        assert not network.stem[1].training  # its statistics stay
+        assert network.stages[3][0].convolutions[1].training is (number == 3)
+
+
+@given(st.integers(0, 12), st.integers(0, 4), st.integers(0, 3), st.integers(0, 20))
+def test_layers_wake_from_the_head_down_and_never_more_than_may_learn(layers, freeze, every, epoch):
+    network = create_network("mlp", 2, 1, (2, 2), options={"widths": [2] * 9})
+    groups = layer_groups(network)
+    asked = recipe(freeze_epochs=freeze, unfreeze_every=every, trainable_layers=layers)
+    set_trainable(network.train(), asked, epoch)
+    awake = [all(parameter.requires_grad for parameter in group) for group in groups]
+    assert awake == sorted(awake) and awake[-1]
+    assert sum(awake) <= (layers or len(groups))
+    if epoch < freeze:
+        assert sum(awake) == 1
+    elif not every:
+        assert sum(awake) == min(layers or len(groups), len(groups))
+    set_trainable(network.train(), asked, epoch + 1)
+    assert sum(all(p.requires_grad for p in group) for group in groups) >= sum(awake)
+
+
+def test_more_trainable_layers_than_there_are_is_one_sentence():
+    network = create_network("mlp", 2, 1, (2, 2))
+    check_trainable_layers(network, recipe(trainable_layers=2))
+    with pytest.raises(RecipeError, match="trainable_layers is 3, but the network has 2 groups"):
+        check_trainable_layers(network, recipe(trainable_layers=3))

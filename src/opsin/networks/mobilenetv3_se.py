@@ -12,8 +12,7 @@ class MobileNetV3SE(nn.Module):
 
     The head: squeeze-and-excitation (Hu et al. 2018), global average pooling, dense layers each with batch
     normalization, Swish (Ramachandran et al. 2017) and dropout, and a last dense layer. For L2 there is
-    ``training.weight_decay``. There are 19 groups of layers, so that ``training.trainable_layers = 10`` trains about
-    the later half.
+    ``training.weight_decay``. There are 19 groups of layers: ``training.trainable_layers = 10`` is the later half.
 
     Args:
         num_classes: Number of outputs.

@@ -105,4 +105,6 @@ def network_facts(folder: RunFolder, *, anonymous: bool) -> dict[str, Any] | Non
     if anonymous:
         for key in ("name", "weights"):
             network[key] = anonymous_network(network[key])
+        if folder.recipe.network.weights:
+            network["weights"] = "of another run"
     return network

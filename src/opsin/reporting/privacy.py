@@ -15,6 +15,7 @@ LEFT_OUT = "…"
 _NAMING_KEYS = {
     "data": ("source", "label", "group", "decisions"),
     "split": ("group_by", "leave_out", "file"),
+    "network": ("weights",),
 }
 # Of the machine only what decides speed and result; the rest (host, processor and device names) may name an institute.
 _MACHINE_KEYS = ("python", "torch", "cores", "device")
@@ -58,7 +59,7 @@ def names_of(folder: RunFolder) -> set[str]:
     data, recipe = folder.info.get("data", {}), folder.recipe
     names = {str(folder.path.resolve()), str(folder.path), folder.name, data.get("name", ""), *data.get("left_out", {})}
     names.update((recipe.data.source, recipe.data.group, recipe.data.label, recipe.data.decisions))
-    names.update((recipe.split.group_by, recipe.split.file, *recipe.split.leave_out))
+    names.update((recipe.split.group_by, recipe.split.file, *recipe.split.leave_out, recipe.network.weights))
     machine = folder.info.get("machine", {})
     names.update(str(value) for key, value in machine.items() if key not in _MACHINE_KEYS)
     for table in (*folder.path.glob("split.csv"), *folder.path.glob("predictions-*.csv")):

@@ -51,8 +51,8 @@ def sweep_learning_rate(
     session.network.train()
     batches = itertools.chain.from_iterable(session.batches.epoch(number) for number in itertools.count())
     for step, (rate, batch) in enumerate(zip(rates, batches, strict=False)):
-        for group in session.optimizer.param_groups:
-            group["lr"] = rate
+        for group, peak in zip(session.optimizer.param_groups, session.schedule.peaks, strict=True):
+            group["lr"] = rate * (peak / session.schedule.peaks[0] if peak else 1)  # groups keep their ratio
         loss = session.task.loss(session.wrapped, batch)["loss"]
         session.fabric.backward(loss)
         session.optimizer.step()

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from opsin.networks.parts import head_of, layer_groups
+from opsin.errors import RecipeError
+from opsin.networks.parts import layer_groups
 from opsin.recipe import TrainingRecipe
 
 
@@ -16,17 +17,25 @@ def create_optimizer(network: nn.Module, recipe: TrainingRecipe) -> torch.optim.
     """Make the optimizer of a resolved recipe.
 
     Weight decay acts on matrices and kernels only, not on biases and normalization (as in He et al. 2019). For ``adam``
-    it is added to the gradient, for ``adamw`` it is decoupled from it (Loshchilov and Hutter 2019); ``sgd`` has
-    Nesterov momentum.
+    and ``rmsprop`` it is added to the gradient, for ``adamw`` it is decoupled from it (Loshchilov and Hutter 2019);
+    ``sgd`` has Nesterov momentum, ``rmsprop`` (Hinton 2012) has none.
+
+    With ``layer_decay`` each group of layers learns at that factor times the rate of the group after it, the head at
+    the full rate (Howard and Ruder 2018; Clark et al. 2020); otherwise there is one group. The head's is the first.
     """
-    decayed = [parameter for parameter in network.parameters() if parameter.ndim > 1]
-    others = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
-    groups = [
-        {"params": decayed, "weight_decay": recipe.weight_decay},
-        {"params": others, "weight_decay": 0.0},
-    ]
-    groups = [group for group in groups if group["params"]]
     rate = float(recipe.learning_rate or 0)
+    parts = [list(network.parameters())] if recipe.layer_decay == 1 else layer_groups(network)[::-1]
+    groups = [
+        {"params": parameters, "weight_decay": decay, "lr": rate * recipe.layer_decay**distance}
+        for distance, part in enumerate(parts)
+        for parameters, decay in (
+            ([parameter for parameter in part if parameter.ndim > 1], float(recipe.weight_decay or 0)),
+            ([parameter for parameter in part if parameter.ndim <= 1], 0.0),
+        )
+        if parameters
+    ]
+    if recipe.optimizer == "rmsprop":
+        return torch.optim.RMSprop(groups, lr=rate, alpha=recipe.momentum)
     # Fused steps are the fastest, but fused sgd cannot begin with some parameters later than with others, and Fabric
     # cannot clip what a fused optimizer unscales itself.
     fused = all(parameter.device.type in ("cpu", "cuda") for parameter in network.parameters())
@@ -60,7 +69,7 @@ class Schedule:
 
     @property
     def learning_rate(self) -> float:
-        """The rate of the first parameter group in the next step."""
+        """The rate of the first parameter group, which the head is in, in the next step."""
         return float(self.optimizer.param_groups[0]["lr"])
 
     def factor(self, step: int) -> float:
@@ -124,9 +133,9 @@ def _cosine(start: float, end: float, progress: float) -> float:
 def set_trainable(network: nn.Module, recipe: TrainingRecipe, epoch: int) -> None:
     """Freeze or wake layers for an epoch, counted from 0.
 
-    In the first ``freeze_epochs`` only the head learns. After that all layers do at once or, with ``unfreeze_every``,
-    one more group from the head down every so many epochs. A frozen layer is wholly at rest: the statistics of its
-    batch normalization are used and not updated.
+    In the first ``freeze_epochs`` only the head learns. After that ``trainable_layers`` groups do at once or, with
+    ``unfreeze_every``, one more group from the head down every so many epochs. A frozen layer is wholly at rest: the
+    statistics of its batch normalization are used and not updated.
 
     Args:
         network: In training mode.
@@ -134,17 +143,37 @@ def set_trainable(network: nn.Module, recipe: TrainingRecipe, epoch: int) -> Non
         epoch: Counted from 0.
     """
     freeze = recipe.freeze_epochs or 0
-    if not freeze:
+    if not freeze and not recipe.trainable_layers:
         return
-    network.requires_grad_(epoch >= freeze)
+    groups = layer_groups(network)
+    awake = recipe.trainable_layers or len(groups)
     if epoch < freeze:
-        head_of(network).requires_grad_(True)
-    elif recipe.unfreeze_every:
-        awake = 2 + (epoch - freeze) // recipe.unfreeze_every
-        for group in layer_groups(network)[:-awake]:
-            for parameter in group:
-                parameter.requires_grad_(False)
+        awake = 1
+    elif recipe.unfreeze_every and freeze:
+        awake = min(awake, 2 + (epoch - freeze) // recipe.unfreeze_every)
+    for distance, group in enumerate(reversed(groups)):
+        for parameter in group:
+            parameter.requires_grad_(distance < awake)
     for module in network.modules():
         own = list(module.parameters(recurse=False))
         if own and not any(parameter.requires_grad for parameter in own):
             module.eval()
+
+
+def trains_head_alone(recipe: TrainingRecipe) -> bool:
+    """Whether no layer but the head learns in any epoch of a resolved recipe."""
+    return recipe.trainable_layers == 1
+
+
+def check_trainable_layers(network: nn.Module, recipe: TrainingRecipe) -> None:
+    """Raise where more groups of layers are to learn than the network has.
+
+    Raises:
+        RecipeError: They are.
+    """
+    groups = len(layer_groups(network)) if recipe.trainable_layers else 0
+    if recipe.trainable_layers > groups:
+        raise RecipeError(
+            f"training.trainable_layers is {recipe.trainable_layers}, but the network has {groups} groups of layers; "
+            "leave it out to train all of them."
+        )

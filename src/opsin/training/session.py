@@ -19,7 +19,7 @@ from opsin.data.batches import Batches, seed_step
 from opsin.data.dataset import TRAIN, VALIDATION
 from opsin.devices import create_fabric
 from opsin.errors import RecipeError, TrainingError
-from opsin.networks.building import build_network
+from opsin.networks.building import Beginning, begin_network, build_network
 from opsin.preparing import Prepared
 from opsin.recipe import Recipe
 from opsin.tasks.base import Task
@@ -27,7 +27,7 @@ from opsin.tasks.inference import predict_images
 from opsin.tasks.table import part_of
 from opsin.training.checkpoint import load_checkpoint, save_checkpoint
 from opsin.training.fit import Callback, TrainingState, create_average, fit
-from opsin.training.optimization import Schedule, create_optimizer
+from opsin.training.optimization import Schedule, check_trainable_layers, create_optimizer
 
 MEASURE_SECONDS = 0.5  # how long each of loader and model is timed
 
@@ -38,21 +38,24 @@ class Session:
     Args:
         prepared: The data and the resolved recipe. Where the recipe has a time budget in the place of epochs, the
             throughput is measured first and `recipe` says how many epochs fit.
+        begin: False leaves out the weights that training begins from, because others are loaded anyway.
 
     Attributes:
         recipe: The recipe, epochs and all.
+        beginning: Which weights the network has at first.
         throughput: Images per second of the loader alone and of one training step alone.
     """
 
-    def __init__(self, prepared: Prepared):
+    def __init__(self, prepared: Prepared, begin: bool = True):
         recipe = prepared.recipe
         self.prepared = prepared
         self.fabric = create_fabric(recipe.training.device, recipe.training.precision)
-        self.network: nn.Module = build_network(recipe, len(prepared.dataset.classes))
+        self.network, self.beginning = _create_network(recipe, prepared.dataset.classes, begin)
         self.network = self.fabric.to_device(self.network).to(memory_format=torch.channels_last)
         self.task = create_task(prepared)
         self.batches = create_batches(prepared, self.fabric.device)
         self._check_batch_size()
+        check_trainable_layers(self.network, recipe.training)
         self.throughput = measure_throughput(self)
         self.recipe = recipe if recipe.training.epochs else self._fit_budget(recipe)
         training = self.recipe.training
@@ -157,6 +160,10 @@ class Session:
         # At least one epoch trains all layers.
         freeze = min(recipe.training.freeze_epochs or 0, epochs - 1)
         return replace(recipe, training=replace(recipe.training, epochs=epochs, minutes=None, freeze_epochs=freeze))
+
+
+def _create_network(recipe: Recipe, classes: Sequence[str], begin: bool) -> tuple[nn.Module, Beginning]:
+    return begin_network(recipe, classes) if begin else (build_network(recipe, len(classes)), Beginning())
 
 
 def create_task(prepared: Prepared) -> Task:
