@@ -87,6 +87,8 @@ def tell_network(console: Console, session: Session) -> None:
         highlight=False,
         markup=False,
     )
+    if session.feature_extraction:
+        console.print(f"  {session.feature_extraction}", highlight=False, markup=False)
 
 
 def tell_result(console: Console, folder: RunFolder) -> None:

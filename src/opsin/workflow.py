@@ -28,10 +28,17 @@ from opsin.recipe import Recipe, from_settings
 from opsin.run import Run
 from opsin.runfolder import RunFolder, list_runs
 from opsin.tasks.table import part_of
-from opsin.telling import decoding, tell_audit, tell_data, tell_network, tell_position, tell_result
+from opsin.telling import (
+    decoding,
+    tell_audit,
+    tell_data,
+    tell_network,
+    tell_position,
+    tell_result,
+    working,
+)
 from opsin.training.fit import Callback
 from opsin.training.learning_rate import LearningRateCurve, sweep_learning_rate
-from opsin.training.optimization import set_trainable
 from opsin.training.session import Session
 from opsin.training.watching import Checkpoints, Curves, ProgressBar, Signals
 from opsin.weights import load_weights
@@ -144,7 +151,7 @@ def train_prepared(
         callbacks: Further watchers of the loop.
         below: Make a new run folder below ``place`` instead.
     """
-    session = _create_session(prepared)
+    session = _create_session(prepared, console)
     tell_network(console, session)
     place = _free_place(place, prepared.dataset.name, session.recipe) if below else place
     folder = RunFolder.create(place, session.recipe, **facts, process=this_process(), **_describe(session))
@@ -182,7 +189,7 @@ def resume_run(
         raise RunError(f"{path} is being trained at this moment by process {process}; wait for it, or stop it.")
     prepared = prepare_again(folder, dataset, console)
     checkpoint = folder.path / "checkpoint.safetensors"
-    session = _create_session(prepared, begin=not checkpoint.exists())
+    session = _create_session(prepared, console, begin=not checkpoint.exists())
     if checkpoint.exists():
         session.load(checkpoint)
     elif session.beginning.fingerprint != folder.info["network"].get("weights_fingerprint", ""):
@@ -251,9 +258,9 @@ def find_learning_rate(
     return sweep_learning_rate(Session(prepared), steps)
 
 
-def _create_session(prepared: Prepared, begin: bool = True) -> Session:
-    with _memory_explained(prepared.recipe):
-        return Session(prepared, begin)
+def _create_session(prepared: Prepared, console: Console, begin: bool = True) -> Session:
+    with _memory_explained(prepared.recipe), working(console, "computing what enters the head") as progress:
+        return Session(prepared, begin, progress)
 
 
 @contextmanager
@@ -324,8 +331,7 @@ def _describe(session: Session) -> dict[str, Any]:
     """Return what ``run.json`` says before training: machine, data, network, throughput."""
     prepared, recipe = session.prepared, session.recipe
     shape = (prepared.preprocessing.channels, prepared.preprocessing.height, prepared.preprocessing.width)
-    training, beginning = recipe.training, session.beginning
-    set_trainable(session.network, training, int(training.epochs or 1) - 1)  # what learns in the end, for the summary
+    beginning = session.beginning
     return {
         "machine": describe_machine(session.fabric.device),
         "data": prepared.describe(),
@@ -336,6 +342,7 @@ def _describe(session: Session) -> dict[str, Any]:
             **summarize(session.network, shape),
         },
         "throughput": session.throughput,
+        "feature_extraction": session.feature_extraction,
     }
 
 

@@ -44,9 +44,10 @@ class FullyConvolutional(nn.Module):
             stages.append(nn.Sequential(*layers))
             channels = width
         self.stages = nn.Sequential(*stages)
-        self.dropout = nn.Dropout2d(dropout)
-        self.head = nn.Conv2d(channels, num_classes, 1)
+        self.head = nn.Sequential(
+            nn.Dropout2d(dropout), nn.Conv2d(channels, num_classes, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+        )
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits ``(N, num_classes)`` of images ``(N, C, H, W)``: the means of the class maps."""
-        return self.head(self.dropout(self.stages(self.stem(images)))).mean(dim=(2, 3))
+        return self.head(self.stages(self.stem(images)))

@@ -9,6 +9,13 @@ from torch import nn
 from opsin.errors import NetworkError
 
 
+def unwrapped(network: nn.Module) -> nn.Module:
+    """Return a network without what averages it, sets it up on a device or feeds its head alone."""
+    while isinstance(inner := getattr(network, "module", None), nn.Module):
+        network = inner
+    return network
+
+
 def head_of(network: nn.Module) -> nn.Module:
     """Return the head: the part that is new in each task and that a frozen network still trains.
 

@@ -92,6 +92,7 @@ def training_facts(folder: RunFolder) -> dict[str, Any]:
         "planned": folder.recipe.training.epochs,
         "best": info.get("best"),
         "seconds": info.get("seconds"),
+        "features": info.get("feature_extraction", ""),
         "epoch_seconds": float(np.median([row["seconds"] for row in folder.timings])) if folder.timings else None,
     }
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from opsin.errors import RecipeError
-from opsin.networks.parts import layer_groups
+from opsin.networks.parts import layer_groups, unwrapped
 from opsin.recipe import TrainingRecipe
 
 
@@ -130,39 +130,34 @@ def _cosine(start: float, end: float, progress: float) -> float:
     return end + (start - end) * (1 + math.cos(math.pi * min(progress, 1.0))) / 2
 
 
-def set_trainable(network: nn.Module, recipe: TrainingRecipe, epoch: int) -> None:
+def set_trainable(network: nn.Module, recipe: TrainingRecipe, epoch: float) -> None:
     """Freeze or wake layers for an epoch, counted from 0.
 
     In the first ``freeze_epochs`` only the head learns. After that ``trainable_layers`` groups do at once or, with
     ``unfreeze_every``, one more group from the head down every so many epochs. A frozen layer is wholly at rest: the
-    statistics of its batch normalization are used and not updated.
+    statistics of its batch normalization are used and not updated, and nothing is left out by dropout within it.
 
     Args:
         network: In training mode.
         recipe: A resolved recipe.
-        epoch: Counted from 0.
+        epoch: Counted from 0; infinity: after the last.
     """
-    freeze = recipe.freeze_epochs or 0
+    network, freeze = unwrapped(network), recipe.freeze_epochs or 0
     if not freeze and not recipe.trainable_layers:
         return
     groups = layer_groups(network)
     awake = recipe.trainable_layers or len(groups)
     if epoch < freeze:
         awake = 1
-    elif recipe.unfreeze_every and freeze:
-        awake = min(awake, 2 + (epoch - freeze) // recipe.unfreeze_every)
+    elif recipe.unfreeze_every and freeze and math.isfinite(epoch):
+        awake = min(awake, 2 + int(epoch - freeze) // recipe.unfreeze_every)
     for distance, group in enumerate(reversed(groups)):
         for parameter in group:
             parameter.requires_grad_(distance < awake)
     for module in network.modules():
-        own = list(module.parameters(recurse=False))
-        if own and not any(parameter.requires_grad for parameter in own):
+        learning = [parameter.requires_grad for parameter in module.parameters()]
+        if learning and not any(learning):
             module.eval()
-
-
-def trains_head_alone(recipe: TrainingRecipe) -> bool:
-    """Whether no layer but the head learns in any epoch of a resolved recipe."""
-    return recipe.trainable_layers == 1
 
 
 def check_trainable_layers(network: nn.Module, recipe: TrainingRecipe) -> None:

@@ -20,6 +20,7 @@ from opsin.data.dataset import TRAIN, VALIDATION
 from opsin.devices import create_fabric
 from opsin.errors import RecipeError, TrainingError
 from opsin.networks.building import Beginning, begin_network, build_network
+from opsin.networks.parts import unwrapped
 from opsin.preparing import Prepared
 from opsin.recipe import Recipe
 from opsin.tasks.base import Task
@@ -27,7 +28,8 @@ from opsin.tasks.inference import predict_images
 from opsin.tasks.table import part_of
 from opsin.training.checkpoint import load_checkpoint, save_checkpoint
 from opsin.training.fit import Callback, TrainingState, create_average, fit
-from opsin.training.optimization import Schedule, check_trainable_layers, create_optimizer
+from opsin.training.frozen import FrozenFeatures, extract_features
+from opsin.training.optimization import Schedule, check_trainable_layers, create_optimizer, set_trainable
 
 MEASURE_SECONDS = 0.5  # how long each of loader and model is timed
 
@@ -39,14 +41,18 @@ class Session:
         prepared: The data and the resolved recipe. Where the recipe has a time budget in the place of epochs, the
             throughput is measured first and `recipe` says how many epochs fit.
         begin: False leaves out the weights that training begins from, because others are loaded anyway.
+        progress: Called with (images done, all) where features of a frozen network are computed.
 
     Attributes:
         recipe: The recipe, epochs and all.
         beginning: Which weights the network has at first.
+        features: What enters the head, computed once; None where it cannot be.
+        feature_extraction: A sentence on that, where only the head learns.
+        learner: What the loop trains: the network, or its head alone.
         throughput: Images per second of the loader alone and of one training step alone.
     """
 
-    def __init__(self, prepared: Prepared, begin: bool = True):
+    def __init__(self, prepared: Prepared, begin: bool = True, progress: Callable[[int, int], None] | None = None):
         recipe = prepared.recipe
         self.prepared = prepared
         self.fabric = create_fabric(recipe.training.device, recipe.training.precision)
@@ -56,13 +62,22 @@ class Session:
         self.batches = create_batches(prepared, self.fabric.device)
         self._check_batch_size()
         check_trainable_layers(self.network, recipe.training)
+        set_trainable(self.network, recipe.training, math.inf)
+        self.learner: nn.Module = self.network
+        self.features: FrozenFeatures | None = None
+        self.feature_extraction = ""
+        if recipe.training.trainable_layers == 1:
+            found = extract_features(self.network, prepared, self.batches, self.fabric, progress)
+            self.features, self.feature_extraction = found
+        if self.features is not None:
+            self.learner, self.batches = self.features.network, self.features.batches
         self.throughput = measure_throughput(self)
         self.recipe = recipe if recipe.training.epochs else self._fit_budget(recipe)
         training = self.recipe.training
         optimizer = create_optimizer(self.network, training)
         self.schedule = Schedule(optimizer, training, math.ceil(len(self.batches) / training.accumulate))
         self.average = create_average(self.network, training.average)
-        self.wrapped, self.optimizer = self.fabric.setup(self.network, optimizer)
+        self.wrapped, self.optimizer = self.fabric.setup(self.learner, optimizer)
         self.state = TrainingState()
 
     def fit(self, callbacks: Sequence[Callback] = ()) -> TrainingState:
@@ -70,7 +85,10 @@ class Session:
 
         def validate(network: nn.Module) -> dict[str, float]:
             rows = torch.from_numpy(self.prepared.split.indices(VALIDATION))
-            predictions = self.predict(network, rows)
+            if self.features is not None:
+                predictions = self.features.predict(self.task, network, self.fabric.device)
+            else:
+                predictions = self.predict(network, rows)
             return self.task.score(predictions, self.prepared.labels[rows])
 
         try:
@@ -93,10 +111,9 @@ class Session:
 
     def predict(self, network: nn.Module, rows: Tensor, progress: Callable[[int, int], None] | None = None) -> Any:
         """Predict the images at ``rows`` (int64 ``(N,)``) of the data set, in full precision."""
-        module = getattr(network, "module", network)
         return predict_images(
             self.task,
-            module,
+            unwrapped(network),
             self.prepared.preprocessing,
             self.prepared.pixels.images,
             rows,
@@ -219,7 +236,7 @@ def measure_throughput(session: Session) -> dict[str, float]:
     def load() -> None:
         batches.batch(order[: batches.batch_size])
 
-    network = copy.deepcopy(session.network).train()
+    network = copy.deepcopy(session.learner).train()
 
     def train() -> None:
         with session.fabric.autocast():

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from torch import nn
 
 from opsin.files import read_json_lines
+from opsin.networks.parts import unwrapped
 from opsin.runfolder import RunFolder
 from opsin.training.fit import Callback, TrainingState
 from opsin.weights import save_weights
@@ -52,8 +53,7 @@ class Checkpoints(Callback):
 
     def on_best(self, state: TrainingState, network: nn.Module) -> None:
         """Keep the weights that did best on validation."""
-        module = getattr(network, "module", network)  # an average wraps the network it averages
-        save_weights(self.folder.path / "best.safetensors", module, **(state.best or {}))
+        save_weights(self.folder.path / "best.safetensors", unwrapped(network), **(state.best or {}))
 
     def on_epoch(self, state: TrainingState, seconds: float) -> None:
         """Write the epoch into history and timings, and a checkpoint unless one is fresh."""
