@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 
+OUTCOMES = {"better": "better", "worse": "worse", "same": "not told"}
+
 EXAMPLES = """[bold]Examples[/bold]
 
   opsin study run mnist --seeds 3
@@ -165,7 +167,7 @@ def _print(folder: StudyFolder) -> None:
                 f"{row['mean']:.4f}{spread}",
                 "–".join(f"{bound:.4f}" for bound in row["interval"] or ()),
                 "" if published is None else f"{published:.4f}",
-                "" if difference is None else f"{difference['value']:+.4f} {difference['outcome']}",
+                "" if difference is None else f"{difference['value']:+.4f} {OUTCOMES[difference['outcome']]}",
                 f"{row['seconds'] / 60:.1f}",
             ]
         )

@@ -39,8 +39,6 @@ from opsin.studies.studyfolder import StudyFolder
 
 PICTURES = 400_000  # bytes of the best run's gallery
 DRAWN = 12  # variants whose curves are drawn in one picture
-# What the verdict calls a fault, in the few words that a cell has room for.
-HEALTHY = "good"
 
 
 def write_study_page(folder: StudyFolder) -> Path:
@@ -90,7 +88,7 @@ def render_study_page(folder: StudyFolder) -> str:
         best_run=best.name,
         confusion=confusion,
         gallery=None if shown is None else Markup(_best_gallery(environment, shown, anonymous)),
-        failed=[row for row in info["runs"] if row["state"] == "failed"],
+        failed=_failed(info["runs"]),
         unfinished=sum(row["state"] not in ("finished", "failed") for row in info["runs"]),
         notes=[] if anonymous else info["notes"],
         methods=info["methods"],
@@ -99,6 +97,15 @@ def render_study_page(folder: StudyFolder) -> str:
         command=f"opsin study run {info['name']}",
         sections=[(anchor, title) for anchor, title, there in sections if there],
     )
+
+
+def _failed(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return each reason once, with the variant and the seeds that failed for it."""
+    seeds: dict[tuple[str, str], list[int]] = {}
+    for row in runs:
+        if row["state"] == "failed":
+            seeds.setdefault((row["variant"], row["why"]), []).append(row["seed"])
+    return [{"variant": variant, "why": why, "seeds": found} for (variant, why), found in seeds.items()]
 
 
 def _subject(info: dict[str, Any]) -> str:
@@ -135,7 +142,7 @@ def _confusion(page: Page) -> dict[str, Any] | None:
     if page.predicted is None or not len(page.predicted.labels):
         return None
     matrix, names = most_confused(page.predicted.matrix, page.classes)
-    measure: Any = "both" if len(names) <= NUMBERED_CLASSES else "parts"
+    measure: Any = "counts" if len(names) <= NUMBERED_CLASSES else "parts"
     figure = plot_confusion_matrix(matrix, names, ordered=len(names) > NUMBERED_CLASSES, measure=measure)
     svg = figure_to_svg(figure, "confusion", "confusion matrix: true class by predicted class")
     return {"svg": svg, "width": round(figure.get_size_inches()[0] * 96)}

@@ -239,10 +239,6 @@ def _conclude(study: Study, folder: StudyFolder, jobs: list[Job], console: Conso
             f"The time was up before a run was finished in {folder.path}; the same command goes on from there."
         )
     console.print(folder.info["sentence"], highlight=False, soft_wrap=True)
-    for job in failed:
-        console.print(
-            f"failed: {job.variant}, seed {job.seed}: {job.why}", highlight=False, soft_wrap=True, markup=False
-        )
     if open_ones:
         console.print(
             f"{len(open_ones)} of {len(jobs)} runs are not finished; the same command goes on with them.",
