@@ -23,29 +23,29 @@ def found(cats: list[float], unlike: list[float] | None = None) -> PredictedImag
 
 
 def labels(answers) -> list[str]:
-    return [answers.label(row) for row in range(len(answers))]
+    return [answers.said.label(row, answers.answered[row]) for row in range(len(answers))]
 
 
 def test_unlike_images_are_warned_of_and_answered_unless_it_abstains() -> None:
     images = found([0.9, 0.2, 0.6], [0.5, 1.5, 0.9])
-    answers = answer(images, CLASSES)
+    answers = answer(images, "classification", CLASSES)
     assert labels(answers) == ["cat", "dog", "cat"]
     assert answers.warnings == ["", UNLIKE, ""]
     assert answers.strange == f"1 of 3 images is {UNLIKE}"
-    assert labels(answer(images, CLASSES, abstain=True)) == ["cat", "", "cat"]
+    assert labels(answer(images, "classification", CLASSES, abstain=True)) == ["cat", "", "cat"]
 
 
 def test_what_is_not_sure_enough_is_left_open() -> None:
-    answers = answer(found([0.9, 0.2, 0.6], [0.5, 1.5, 0.9]), CLASSES, least=0.8)
+    answers = answer(found([0.9, 0.2, 0.6], [0.5, 1.5, 0.9]), "classification", CLASSES, least=0.8)
     assert labels(answers) == ["cat", "dog", ""]
     assert answers.warnings == ["", UNLIKE, UNSURE]
-    both = answer(found([0.6], [2.0]), CLASSES, least=0.8)
+    both = answer(found([0.6], [2.0]), "classification", CLASSES, least=0.8)
     assert both.warnings == [f"{UNLIKE}; {UNSURE}"]
-    assert labels(answer(found([0.6, 0.9]), CLASSES, abstain=True, least=0.8)) == ["", "cat"]
+    assert labels(answer(found([0.6, 0.9]), "classification", CLASSES, abstain=True, least=0.8)) == ["", "cat"]
 
 
 def test_a_run_that_knows_nothing_of_unlike_images_warns_of_none() -> None:
-    answers = answer(found([0.9, 0.2]), CLASSES, abstain=True)
+    answers = answer(found([0.9, 0.2]), "classification", CLASSES, abstain=True)
     assert labels(answers) == ["cat", "dog"]
     assert answers.strange == ""
     assert answers.entries()[0]["unlike"] is None
@@ -54,7 +54,7 @@ def test_a_run_that_knows_nothing_of_unlike_images_warns_of_none() -> None:
 def test_groups_are_answered_from_all_their_images() -> None:
     groups = np.array(["b", "b", "a", "a"])
     images = found([0.9, 0.4, 0.1, 0.3], [0.5, 0.7, 3.0, 0.9])
-    answers = answer(images, CLASSES, groups=groups)
+    answers = answer(images, "classification", CLASSES, groups=groups)
     assert (answers.names, labels(answers)) == (["a", "b"], ["dog", "cat"])
     np.testing.assert_allclose(answers.predictions.probabilities[:, 0], [0.2, 0.65], atol=1e-6)
     assert answers.images.tolist() == [2, 2]
@@ -64,17 +64,21 @@ def test_groups_are_answered_from_all_their_images() -> None:
 
 def test_groups_that_abstain_are_answered_from_the_ordinary_images_alone() -> None:
     groups = np.array(["b", "b", "a", "a"])
-    answers = answer(found([0.9, 0.4, 0.1, 0.3], [0.5, 0.7, 3.0, 0.9]), CLASSES, groups=groups, abstain=True)
+    answers = answer(
+        found([0.9, 0.4, 0.1, 0.3], [0.5, 0.7, 3.0, 0.9]), "classification", CLASSES, groups=groups, abstain=True
+    )
     np.testing.assert_allclose(answers.predictions.probabilities[:, 0], [0.3, 0.65], atol=1e-6)
-    answers = answer(found([0.9, 0.4, 0.1, 0.3], [0.5, 0.7, 3.0, 2.0]), CLASSES, groups=groups, abstain=True)
+    answers = answer(
+        found([0.9, 0.4, 0.1, 0.3], [0.5, 0.7, 3.0, 2.0]), "classification", CLASSES, groups=groups, abstain=True
+    )
     assert labels(answers) == ["", "cat"]
     assert answers.warnings == [UNLIKE, ""]
 
 
 def test_the_table_and_the_entries_say_the_same(tmp_path: Path) -> None:
     images = found([0.9, 0.2, 0.6, 0.7], [0.5, 1.5, 0.9, 0.25])
-    plain = answer(images, CLASSES, abstain=True, least=0.65)
-    pooled = answer(images, CLASSES, groups=np.array(["x", "x", "y", "y"]), least=0.6)
+    plain = answer(images, "classification", CLASSES, abstain=True, least=0.65)
+    pooled = answer(images, "classification", CLASSES, groups=np.array(["x", "x", "y", "y"]), least=0.6)
     for answers in (plain, pooled):
         answers.write(tmp_path / "answers.csv")
         with (tmp_path / "answers.csv").open(newline="", encoding="utf-8") as file:

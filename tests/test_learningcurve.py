@@ -53,7 +53,7 @@ def test_the_test_split_stays_locked(made):
 def test_it_tells_what_it_fitted(made):
     info = made.info
     accuracies = [run.scorecard["validation"]["accuracy"]["value"] for run in runs_of(made)]
-    assert [row["accuracy"]["value"] for row in info["runs"]] == accuracies
+    assert [row["score"]["value"] for row in info["runs"]] == accuracies
     assert (
         info["doubled"]["low"] <= info["doubled"]["high"] and info["doubled"]["images"] == 2 * info["runs"][2]["images"]
     )

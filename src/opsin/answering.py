@@ -18,7 +18,9 @@ from opsin.evaluation.pooling import group_labels, pool
 from opsin.files import replacing
 from opsin.predicting import PredictedImages
 from opsin.runfolder import RunFolder
-from opsin.tasks.predictions import Classified
+from opsin.tasks.answers import Answering
+from opsin.tasks.predictions import Predictions
+from opsin.tasks.table import TASKS, part_of
 
 UNLIKE, UNSURE = "unlike the training images", "not sure enough"
 
@@ -30,8 +32,8 @@ class Answers:
     Attributes:
         subject: "image" or "group", what a row is about.
         names: Of each.
-        classes: Class names.
         predictions: Of each.
+        said: The same in words and columns.
         images: How many images each was answered from; None where a row is an image.
         unlike: float ``(N,)``, how unlike the training images each is, of groups the median image; None: not known.
         warnings: Why each is to be doubted; empty where there is no reason.
@@ -41,8 +43,8 @@ class Answers:
 
     subject: str
     names: list[str]
-    classes: Sequence[str]
-    predictions: Classified
+    predictions: Predictions
+    said: Answering
     images: NDArray[np.int64] | None
     unlike: NDArray[np.floating] | None
     warnings: list[str]
@@ -52,42 +54,36 @@ class Answers:
     def __len__(self) -> int:
         return len(self.names)
 
-    def label(self, row: int) -> str:
-        """Return the class that is answered; empty where the answer is left open."""
-        return self.classes[self.predictions.labels[row]] if self.answered[row] else ""
-
     def write(self, path: Path) -> None:
-        """Write a CSV: ``image`` or ``group,images``, ``predicted,confidence,unlike,warning``, then probabilities."""
+        """Write a CSV: ``image`` or ``group,images``, the answer, ``unlike,warning``, then the answer in full."""
         with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             counts = [] if self.images is None else ["images"]
-            header = [self.subject, *counts, "predicted", "confidence", "unlike", "warning"]
-            writer.writerow([*header, *(f"p({name})" for name in self.classes)])
-            confidence = self.predictions.confidence
+            short, full = self.said.header
+            writer.writerow([self.subject, *counts, *short, "unlike", "warning", *full])
             for row, name in enumerate(self.names):
                 count = [] if self.images is None else [int(self.images[row])]
                 unlike = "" if self.unlike is None else f"{self.unlike[row]:.4g}"
-                start = [name, *count, self.label(row), f"{confidence[row]:.9g}", unlike, self.warnings[row]]
-                writer.writerow([*start, *(f"{p:.9g}" for p in self.predictions.probabilities[row])])
+                answer, rest = self.said.cells(row, bool(self.answered[row]))
+                writer.writerow([name, *count, *answer, unlike, self.warnings[row], *rest])
 
     def entries(self) -> list[dict[str, Any]]:
-        """Return a table for each row, for JSON; ``class`` is None where the answer is left open."""
-        return [
-            {self.subject: name}
-            | ({} if self.images is None else {"images": int(self.images[row])})
-            | {
-                "class": self.label(row) or None,
-                "confidence": float(self.predictions.confidence[row]),
-                "unlike": None if self.unlike is None else float(self.unlike[row]),
-                "warning": self.warnings[row] or None,
-                "probabilities": dict(zip(self.classes, self.predictions.probabilities[row].tolist(), strict=True)),
-            }
-            for row, name in enumerate(self.names)
-        ]
+        """Return a table for each row, for JSON; the answer is None where it is left open."""
+        return [self._entry(row, name) for row, name in enumerate(self.names)]
+
+    def _entry(self, row: int, name: str) -> dict[str, Any]:
+        answer, rest = self.said.entry(row, bool(self.answered[row]))
+        doubts = {
+            "unlike": None if self.unlike is None else float(self.unlike[row]),
+            "warning": self.warnings[row] or None,
+        }
+        images = {} if self.images is None else {"images": int(self.images[row])}
+        return {self.subject: name} | images | answer | doubts | rest
 
 
 def answer(
     found: PredictedImages,
+    task: str,
     classes: Sequence[str],
     *,
     groups: NDArray[np.str_] | None = None,
@@ -98,29 +94,39 @@ def answer(
 
     Args:
         found: Predictions of N images.
-        classes: Class names.
-        groups: ``(N,)``; give one answer for each group, from the mean of the probabilities of its images.
+        task: What the run has learned.
+        classes: Names of the network's outputs.
+        groups: ``(N,)``; give one answer for each group, from the mean of what is predicted of its images.
         abstain: Leave open what is unlike the training images. Of a group, images that are unlike them are not
             averaged, and the answer is left open where all are.
         least: Leave open what is less confident.
+
+    Raises:
+        DataError: It is asked how sure the answers are, which the task does not know.
     """
     far = np.zeros(len(found.names), bool) if found.unlike is None else found.unlike > 1
     if groups is None:
         answers = Answers(
             "image",
             found.names,
-            classes,
             found.predictions,
+            part_of(task, "answers")(found.predictions, classes),
             None,
             found.unlike,
             [UNLIKE if unlike else "" for unlike in far],
             ~far if abstain else np.ones(len(far), bool),
         )
     else:
-        answers = _answer_groups(found, classes, groups, far, abstain)
+        answers = _answer_groups(found, task, classes, groups, far, abstain)
     if far.any():
         answers = replace(answers, strange=_strange(int(far.sum()), len(far)))
-    unsure = answers.predictions.confidence < np.float32(least)
+    if not least:
+        return answers
+    if answers.said.confidence is None:
+        raise DataError(
+            f"--abstain-below needs to know how sure an answer is, which {task} does not say; leave it out."
+        )
+    unsure = answers.said.confidence < np.float32(least)
     for row in np.flatnonzero(unsure & answers.answered):
         answers.warnings[row] = "; ".join(reason for reason in (answers.warnings[row], UNSURE) if reason)
     answers.answered[unsure] = False
@@ -128,14 +134,19 @@ def answer(
 
 
 def _answer_groups(
-    found: PredictedImages, classes: Sequence[str], groups: NDArray[np.str_], far: NDArray[np.bool_], abstain: bool
+    found: PredictedImages,
+    task: str,
+    classes: Sequence[str],
+    groups: NDArray[np.str_],
+    far: NDArray[np.bool_],
+    abstain: bool,
 ) -> Answers:
     names, group_of = np.unique(groups, return_inverse=True)
     images = np.bincount(group_of)
     strange = np.bincount(group_of, weights=far).astype(np.int64)
     # Where every image of a group is unlike, all are averaged, so that the probabilities can still be read.
     used = ~far | (strange == images)[group_of] if abstain else np.ones(len(far), bool)
-    _, pooled = pool(Classified(found.predictions.probabilities[used]), groups[used])
+    _, pooled = pool(found.predictions.take(used), groups[used])
     middle = None
     if found.unlike is not None:
         middle = np.array([np.median(found.unlike[group_of == number]) for number in range(len(names))])
@@ -144,7 +155,8 @@ def _answer_groups(
         for some, of in zip(strange.tolist(), images.tolist(), strict=True)
     ]
     answered = strange < images if abstain else np.ones(len(names), bool)
-    return Answers("group", names.tolist(), classes, pooled, images, middle, warnings, answered)
+    said = part_of(task, "answers")(pooled, classes)
+    return Answers("group", names.tolist(), pooled, said, images, middle, warnings, answered)
 
 
 def _strange(some: int, of: int) -> str:
@@ -204,9 +216,12 @@ def threshold_for(folder: RunFolder, target: float, pooled: bool = False) -> Thr
         pooled: Choose it for groups of images, which the run must have.
 
     Raises:
-        DataError: Groups are asked for, and the run has none, or their images are of several classes.
+        DataError: Groups are asked for, and the run has none, or their images are of several classes; or the run does
+            not name one class for each image.
         RunError: The validation images were not scored yet.
     """
+    if not TASKS[folder.task].exclusive:
+        raise DataError(f"--target-accuracy needs a run that names one class for each image, not {folder.task}.")
     _, labels, predictions = folder.predictions("validation")
     if pooled:
         groups = folder.groups("validation")

@@ -44,7 +44,7 @@ def assess(
     """
     if name != VALIDATION:
         folder.add_look(name, why)
-    task, predictions = folder.recipe.task, predict()
+    task, predictions = folder.task, predict()
     folder.write_predictions(name, names, targets, predictions)
     rows = part_of(task, "select")(targets, predictions)
     folder.write_thumbnails(name, rows, thumbnails([picture(int(row)) for row in rows]))
@@ -55,7 +55,7 @@ def assess(
 
 def judge(folder: RunFolder) -> None:
     """Write the verdict on a run whose test or validation split is scored."""
-    findings = part_of(folder.recipe.task, "judge")(folder)
+    findings = part_of(folder.task, "judge")(folder)
     folder.write("verdict.json", [finding.to_dict() for finding in findings])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 
 import torch
+from numpy.typing import NDArray
 
 from opsin.data.dataset import TRAIN, VALIDATION
 from opsin.errors import NetworkError
@@ -13,17 +14,19 @@ from opsin.evaluation.unlike import choose_images, fit_unlikeness
 from opsin.networks.features import entering_head, penultimate_features
 from opsin.runfolder import RunFolder
 from opsin.tasks.classification import Classification
+from opsin.tasks.predictions import Classified
+from opsin.tasks.table import part_of
 from opsin.training.session import Session
 
 
 def learn_from_validation(folder: RunFolder, session: Session) -> None:
-    """Fit the temperature of a session's network and what it takes for an ordinary image.
+    """Learn from validation images what predicting needs, and what the network takes for an ordinary image.
 
-    Writes ``calibration.json`` and ``unlike.safetensors``, and lets the task use the temperature from here on.
+    Writes ``calibration.json``, where the task has anything to calibrate, and ``unlike.safetensors``.
 
     Args:
         folder: The run.
-        session: Its network holds the weights that are kept; its task is at temperature 1.
+        session: Its network holds the weights that are kept; its task is as training left it.
     """
     prepared = session.prepared
     dataset, rows = prepared.dataset, prepared.split.indices(VALIDATION)
@@ -35,13 +38,11 @@ def learn_from_validation(folder: RunFolder, session: Session) -> None:
         predictions = session.predict(session.network, torch.from_numpy(rows))
         ordinary = None if features is None else features().numpy()
     groups = None if dataset.groups is None else dataset.groups[rows]
-    calibration = calibrate(dataset.labels[rows], predictions.probabilities, groups)
-    folder.write("calibration.json", calibration.to_dict())
-    assert isinstance(session.task, Classification)
-    session.task.temperature = calibration.temperature
+    part_of(dataset.task, "calibrate")(folder, session.task, predictions, prepared.truth(VALIDATION), groups)
     if ordinary is None:
         return
-    some = choose_images(dataset.labels, prepared.split.indices(TRAIN))
+    strata = dataset.strata
+    some = choose_images(strata, prepared.split.indices(TRAIN))
     training = penultimate_features(
         session.network,
         prepared.preprocessing,
@@ -49,6 +50,23 @@ def learn_from_validation(folder: RunFolder, session: Session) -> None:
         torch.from_numpy(some),
         session.fabric.device,
     )
-    unlikeness = fit_unlikeness(training, dataset.labels[some], ordinary)
+    unlikeness = fit_unlikeness(training, strata[some], ordinary)
     if unlikeness is not None:
         unlikeness.save(folder.path / "unlike.safetensors")
+
+
+def calibrate_probabilities(
+    folder: RunFolder, task: Classification, predictions: Classified, labels: NDArray, groups: NDArray | None
+) -> None:
+    """Fit the temperature of a classifier, write ``calibration.json``, and let the task use it from here on.
+
+    Args:
+        folder: The run.
+        task: At temperature 1.
+        predictions: Of the validation images.
+        labels: int64 ``(N,)``, their classes.
+        groups: ``(N,)``, or None.
+    """
+    calibration = calibrate(labels, predictions.probabilities, groups)
+    folder.write("calibration.json", calibration.to_dict())
+    task.temperature = calibration.temperature

@@ -4,7 +4,7 @@
 
     crossval.json        state, recipe, folds, the scores of each run, pooled scores with intervals, spread over folds
     fold-0/ ...          the run of each fold; with repeats, those of the second are called repeat-1-fold-0 ...
-    predictions.csv      a row per image: true and predicted class by the network that had not seen it; with repeats,
+    predictions.csv      a row per image: the truth, and what the network said that had not seen it; with repeats,
                          those of the second are in predictions-1.csv ...
     crossval.html        all of it for people
 """
@@ -23,8 +23,7 @@ from opsin.errors import OpsinError, RunError
 from opsin.evaluation.out_of_fold import OutOfFold
 from opsin.files import damage_explained, write_json
 from opsin.runfolder import FORMAT, RunFolder
-from opsin.tasks.classification_files import write_predictions
-from opsin.tasks.predictions import Classified
+from opsin.tasks.table import part_of
 
 FILE = "crossval.json"
 
@@ -101,25 +100,25 @@ class CrossvalFolder:
         """
         runs = self.runs()
         names: list[str] = []
-        labels, probabilities = [], []
+        labels, predicted = [], []
         for run in runs:
             some, truth, predictions = run.predictions(TEST)
             names += some
             labels.append(truth)
-            probabilities.append(predictions.probabilities)
+            predicted.append(predictions)
         groups = None
         if runs[0].info["data"]["groups"]:
             group_of = {row["image"]: row["group"] for row in runs[0].split_rows()}
             groups = np.array([group_of[name] for name in names])
-        together = Classified(np.concatenate(probabilities))
-        return OutOfFold(names, np.concatenate(labels), together, groups, self.info["repeats"])
+        together = type(predicted[0]).join(predicted)
+        return OutOfFold(names, runs[0].task, np.concatenate(labels), together, groups, self.info["repeats"])
 
     def write_predictions(self, pooled: OutOfFold, classes: tuple[str, ...]) -> None:
         """Write ``predictions.csv``, and one more for each further repeat."""
         for repeat in range(pooled.repeats):
             part = pooled.part(repeat)
             path = self.path / (f"predictions-{repeat}.csv" if repeat else "predictions.csv")
-            write_predictions(path, part.names, classes, part.predictions, part.labels)
+            part_of(part.task, "write")(path, part.names, classes, part.predictions, part.labels)
 
 
 def list_crossvals(folder: Path) -> list[CrossvalFolder]:

@@ -15,11 +15,11 @@ from opsin.crossvalfolder import CrossvalFolder
 from opsin.data.dataset import TEST, DataSet
 from opsin.errors import DataError, RecipeError, RunError
 from opsin.evaluation.out_of_fold import reading, score_out_of_fold, spread
-from opsin.evaluation.scorecard import OVERALL
 from opsin.preparing import Prepared, prepare, prepare_other_split
 from opsin.recipe import Recipe
 from opsin.run import Run
 from opsin.runfolder import RunFolder, list_runs
+from opsin.tasks.table import TASKS
 from opsin.telling import decoding, tell_data
 from opsin.workflow import ask, identify, train_or_go_on
 
@@ -207,10 +207,12 @@ def _conclude(folder: CrossvalFolder, console: Console) -> CrossValidation:
     scores = score_out_of_fold(pooled, classes)
     folds = int(folder.info["folds"])
     rows = [{"repeat": number // folds, **_fold_row(run)} for number, run in enumerate(runs)]
-    over_folds = spread([row["scores"] for row in rows])
+    task = TASKS[runs[0].task]
+    over_folds = spread(task.scores, [row["scores"] for row in rows])
     groups = int(runs[0].info["data"]["groups"])
-    sentence = reading(scores, over_folds, groups, len(runs))
+    sentence = reading(task.main_score, scores, over_folds, groups, len(runs))
     folder.update(
+        task=runs[0].task,
         classes=list(classes),
         images=len(pooled.names) // pooled.repeats,
         groups=groups,
@@ -248,6 +250,6 @@ def _fold_row(run: RunFolder) -> dict[str, Any]:
         "fold": run.recipe.split.fold,
         "images": len(tested),
         "groups": len({row["group"] for row in tested}) if run.info["data"]["groups"] else 0,
-        "accuracy": card["accuracy"],
-        "scores": {name: card[name]["value"] for name in OVERALL},
+        "main": card[TASKS[run.task].main_score],
+        "scores": {name: card[name]["value"] for name in TASKS[run.task].scores if name in card},
     }

@@ -24,7 +24,6 @@ from opsin.examining import examine as examine_subject
 from opsin.preparing import Prepared, prepare, read_source
 from opsin.run import Run
 from opsin.runfolder import RunFolder
-from opsin.tasks.predictions import Classified
 from opsin.telling import decoding, warn_of_seen_images, warn_of_unlike_images
 
 
@@ -106,7 +105,7 @@ def subject_of(run: Run, prepared: Prepared) -> Subject:
     return Subject(
         run.predictor,
         prepared.pixels.images,
-        prepared.labels.numpy(),
+        prepared.dataset.labels,
         {split: prepared.split.indices(split) for split in SPLITS},
         run.folder.classes,
         prepared.dataset.symmetry,
@@ -130,7 +129,7 @@ def assess_split(
         why,
         lambda: predict_pixels(pixels, torch.from_numpy(rows)),
         [dataset.images.name(int(row)) for row in rows],
-        dataset.labels[rows],
+        prepared.truth(split),
         None if dataset.groups is None else dataset.groups[rows],
         lambda row: pixels[int(rows[row])].numpy(),
     )
@@ -150,15 +149,7 @@ def _assess_other(
         with contextlib.suppress(DataError):  # other data may have names without groups
             names = [dataset.images.name(index) for index in range(len(dataset))]
             dataset = replace(dataset, groups=groups_from_names(names, run.recipe.split.group_by))
-    known = {name: number for number, name in enumerate(run.folder.classes)}
-    used = [dataset.classes[label] for label in np.unique(dataset.labels)]
-    unknown = [name for name in used if name not in known]
-    if unknown:
-        raise DataError(
-            f"{dataset.name} holds the class '{unknown[0]}', which {run.path} was not trained on; it knows "
-            f"{', '.join(known)}."
-        )
-    labels = np.array([known.get(name, 0) for name in dataset.classes], np.int64)[dataset.labels]
+    labels = dataset.form.translate(dataset.name, dataset.labels, dataset.classes, run.folder.classes, str(run.path))
     budget = memory_budget(recipe.memory_gb)
     with decoding(console) as progress:
         pixels = load_pixels(dataset.images, run.predictor.preprocessing, budget=budget, progress=progress)
@@ -170,7 +161,7 @@ def _assess_other(
         warn_of_seen_images(console, seen, len(dataset))
     rows = torch.arange(len(dataset))
 
-    def predict() -> Classified:
+    def predict() -> Any:
         predictions, unlike = run.predictor.predict_unlike(pixels.images, rows)
         if unlike is not None:
             warn_of_unlike_images(console, int((unlike > 1).sum()), len(dataset))

@@ -22,6 +22,8 @@ from opsin.preparing import Prepared, prepare, prepare_other_split
 from opsin.recipe import Recipe
 from opsin.run import Run
 from opsin.runfolder import FORMAT, RunFolder
+from opsin.tasks.scores import describe_score
+from opsin.tasks.table import TASKS
 from opsin.telling import decoding, tell_data
 from opsin.workflow import ask, identify, train_or_go_on
 
@@ -174,18 +176,18 @@ def _conclude(
     """Fit the curve, and write ``curve.json`` and the page."""
     from opsin.reporting.curve import write_curve_page
 
-    rows = []
+    rows, name = [], TASKS[prepared.dataset.task].learning
     for run in made:
-        accuracy, images = run.scorecard[VALIDATION]["accuracy"], sum(run.info["data"]["counts"][TRAIN])
-        rows.append({"run": run.name, "images": images, "seed": run.recipe.seed, "accuracy": accuracy})
+        score, images = run.scorecard[VALIDATION][name], run.info["data"]["splits"][TRAIN]
+        rows.append({"run": run.name, "images": images, "seed": run.recipe.seed, "score": score})
     validated = len(prepared.split.indices(VALIDATION))
     images = np.array([row["images"] for row in rows])
     if len(np.unique(images)) < 3:
         raise DataError(f"{prepared.dataset.name}: its groups are so large that fewer than three --sizes differ.")
-    errors = np.array([1 - row["accuracy"]["value"] for row in rows])
-    seen = foresee(images, errors, validated)
+    errors = np.array([1 - row["score"]["value"] for row in rows])
+    seen = foresee(images, errors, validated, describe_score(name).words)
     law = {"floor": seen.law.floor, "scale": seen.law.scale, "exponent": seen.law.exponent}
-    doubled = {"images": seen.images, "accuracy": seen.expected, "low": seen.low, "high": seen.high, "told": seen.told}
+    doubled = {"images": seen.images, "score": seen.expected, "low": seen.low, "high": seen.high, "told": seen.told}
     info = {
         "format": FORMAT,
         "opsin": opsin.__version__,
@@ -195,7 +197,8 @@ def _conclude(
         "validated": validated,
         "runs": rows,
         "law": law,
-        "accuracy": seen.accuracy,
+        "score": name,
+        "reached": seen.reached,
         "doubled": doubled,
         "sentence": seen.sentence,
         "band": np.round(seen.band, 6).tolist(),

@@ -72,6 +72,20 @@ def look_at(dataset: DataSet) -> Look:
     return Look(height, width, bool((table[:, 2] == 1).all()), sizes)
 
 
+def resolve_task(recipe: Recipe, dataset: DataSet) -> Recipe:
+    """Fill in the task, which the form of the targets decides.
+
+    Raises:
+        RecipeError: The recipe asks for another task than the data are for.
+    """
+    if recipe.task not in (None, dataset.task):
+        raise RecipeError(
+            f"The recipe asks for {recipe.task}, but {dataset.name} was read for {dataset.task}; leave out --task, or "
+            "give labels of the form that it needs."
+        )
+    return replace(recipe, task=dataset.task)
+
+
 def resolve_input(recipe: Recipe, dataset: DataSet, look: Look) -> Recipe:
     """Fill in what a recipe leaves open of network, image size and augmentation.
 

@@ -5,46 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from opsin.data.dataset import FileImages
 from opsin.data.preprocessing import Preprocessing
 from opsin.devices import create_fabric
 from opsin.errors import DataError, UnreadableImageError, unreadable_message
 from opsin.evaluation.unlike import Unlikeness
-from opsin.networks.building import build_network
 from opsin.networks.features import entering_head
 from opsin.runfolder import RunFolder
 from opsin.tasks.base import Task
 from opsin.tasks.inference import predict_images
-from opsin.tasks.predictions import Classified
+from opsin.tasks.predictions import Predictions
 from opsin.tasks.table import part_of
 from opsin.weights import load_weights
 
 AT_ONCE = 256  # images decoded before they are predicted, so that any number fits in memory
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What the network says of one image.
-
-    Attributes:
-        image: What the image is called: its path, or ``image 3`` for an array.
-        label: The most probable class.
-        confidence: Its probability.
-        probabilities: Class -> probability; they sum to 1.
-        unlike: How unlike the training images it is, from 0; above 1 the rest means little. None where the run does
-            not know.
-    """
-
-    image: str
-    label: str
-    confidence: float
-    probabilities: dict[str, float]
-    unlike: float | None = None
 
 
 @dataclass(frozen=True)
@@ -54,12 +35,13 @@ class PredictedImages:
     Attributes:
         names: What each of the N images is called.
         predictions: Of these N images.
-        unlike: float32 ``(N,)``, as in `Prediction`; None where the run does not know.
+        unlike: float32 ``(N,)``, how unlike the training images each is, from 0; above 1 the rest means little. None
+            where the run does not know.
         left_out: Images that could not be read, with the reasons; they are none of the N.
     """
 
     names: list[str]
-    predictions: Classified
+    predictions: Predictions
     unlike: NDArray[np.float32] | None
     left_out: dict[str, str]
 
@@ -77,9 +59,9 @@ class Predictor:
     def __init__(self, folder: RunFolder):
         self.classes = folder.classes
         self.preprocessing = Preprocessing.from_dict(folder.read("preprocessing.json"))
-        create = part_of(folder.recipe.task, "create")
-        self.task: Task = create(folder.recipe, len(self.classes), calibration=folder.calibration)
-        self.network = build_network(folder.recipe, len(self.classes))
+        self.task: Task = part_of(folder.task, "create")(folder.recipe, len(self.classes), known=folder.known)
+        build = part_of(folder.task, "network")
+        self.network: nn.Module = build(folder.recipe, len(self.classes))
         load_weights(folder.path / "best.safetensors", self.network)
         fabric = create_fabric()  # whatever is here, as the run may come from another machine
         self.device = fabric.device
@@ -87,7 +69,7 @@ class Predictor:
         known = folder.path / "unlike.safetensors"
         self.unlikeness = Unlikeness.load(known) if known.exists() else None
 
-    def predict_pixels(self, pixels: torch.Tensor, rows: torch.Tensor) -> Classified:
+    def predict_pixels(self, pixels: torch.Tensor, rows: torch.Tensor) -> Any:
         """Predict preprocessed pixels, uint8 ``(M, H, W, C)``, at ``rows`` (int64 ``(N,)``)."""
         return predict_images(self.task, self.network, self.preprocessing, pixels, rows, device=self.device)
 
@@ -104,7 +86,7 @@ class Predictor:
             DataError: Images cannot be read; they are named.
         """
         names: list[str] = []
-        parts: list[Classified] = []
+        parts: list[Any] = []
         unlike: list[NDArray[np.float32]] = []
         left_out: dict[str, str] = {}
         for start in range(0, len(images), AT_ONCE):
@@ -125,7 +107,7 @@ class Predictor:
         known = None if self.unlikeness is None else np.concatenate([*unlike, np.zeros(0, np.float32)])
         return PredictedImages(names, self.task.join(parts), known, left_out)
 
-    def predict_unlike(self, pixels: torch.Tensor, rows: torch.Tensor) -> tuple[Classified, NDArray[np.float32] | None]:
+    def predict_unlike(self, pixels: torch.Tensor, rows: torch.Tensor) -> tuple[Any, NDArray[np.float32] | None]:
         """Predict as `predict_pixels`, and say how unlike the training images each image is, float32 ``(N,)``."""
         if self.unlikeness is None:
             return self.predict_pixels(pixels, rows), None

@@ -24,8 +24,9 @@ from opsin.data.split import Split, split_samples
 from opsin.errors import DataError, unreadable_message
 from opsin.networks.table import input_statistics
 from opsin.networks.transfer import Source, find_source
-from opsin.planning import find_symmetry, look_at, resolve_input, resolve_training
+from opsin.planning import find_symmetry, look_at, resolve_input, resolve_task, resolve_training
 from opsin.recipe import Recipe
+from opsin.tasks.table import part_of
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,8 @@ class Prepared:
         recipe: Resolved.
         dataset: Its samples; those that could not be read are left out.
         pixels: All images, decoded.
-        labels: int64 ``(N,)``.
+        targets: ``(N, ...)``, what is learned of each image, as the task's loss takes it; for classification int64
+            ``(N,)``, for others float32.
         digests: uint64 ``(N,)``, equal for images with equal pixels.
         near_duplicates: Pairs of images that show the same picture; None where they were not looked for.
         split: Where each sample goes.
@@ -48,7 +50,7 @@ class Prepared:
     recipe: Recipe
     dataset: DataSet
     pixels: Pixels
-    labels: Tensor
+    targets: Tensor
     digests: NDArray[np.uint64]
     near_duplicates: NearDuplicates | None
     split: Split
@@ -60,7 +62,7 @@ class Prepared:
         """Return what ``run.json`` says of the data."""
         classes = self.dataset.classes
         counts = {
-            name: np.bincount(self.dataset.labels[self.split.names == name], minlength=len(classes)).tolist()
+            name: self.dataset.form.counts(self.dataset.labels[self.split.names == name], classes).tolist()
             for name in SPLITS
         }
         groups = 0 if self.dataset.groups is None else len(np.unique(self.dataset.groups))
@@ -71,6 +73,7 @@ class Prepared:
             "channels": self.preprocessing.channels,
             "sizes": self.sizes,
             "counts": counts,
+            "splits": {name: len(self.split.indices(name)) for name in SPLITS},
             "groups": groups,
             "duplicates": self.split.duplicates,
             "near_duplicates": 0 if self.near_duplicates is None else self.near_duplicates.count,
@@ -80,6 +83,11 @@ class Prepared:
             "fingerprint": self.fingerprint,
         }
 
+    def truth(self, split: str) -> NDArray:
+        """Return what is true of the images of a split, ``(N, ...)``, as predictions are scored against it."""
+        rows = self.split.indices(split)
+        return self.dataset.labels[rows] if self.dataset.masks is None else self.targets.numpy()[rows]
+
     def rows(self) -> list[list[str]]:
         """Return the rows of ``split.csv``: image, class, split, group, digest of the pixels."""
         dataset, names = self.dataset, self.split.names
@@ -87,12 +95,12 @@ class Prepared:
         return [
             [
                 dataset.images.name(index),
-                dataset.classes[label],
+                dataset.text(index),
                 str(names[index]),
                 str(groups[index]),
                 f"{self.digests[index]:016x}",
             ]
-            for index, label in enumerate(dataset.labels)
+            for index in range(len(dataset))
         ]
 
 
@@ -170,7 +178,7 @@ def prepare(
     check_classes(dataset)
     refuse_idle_decisions(recipe, dataset)
     look = look_at(dataset)
-    recipe = resolve_input(recipe, dataset, look)
+    recipe = resolve_input(resolve_task(recipe, dataset), dataset, look)
     preprocessing = _preprocessing(recipe)
     budget = memory_budget(recipe.data.memory_gb)
     pixels = load_pixels(dataset.images, preprocessing, budget=budget, progress=progress)
@@ -182,7 +190,8 @@ def prepare(
         mirrored = find_symmetry(dataset, look) != "none"
         near_duplicates = find_near_duplicates(pixels.images.numpy(), mirrored=mirrored, progress=progress)
         dataset = _note_tiny(dataset, preprocessing)
-    return _share_out(recipe, dataset, pixels, pixels.digests(), near_duplicates, look.sizes, known)
+    targets = part_of(dataset.task, "encode")(dataset, preprocessing, progress)
+    return _share_out(recipe, dataset, (pixels, targets), pixels.digests(), near_duplicates, look.sizes, known)
 
 
 def prepare_other_split(prepared: Prepared, asked: Recipe) -> Prepared:
@@ -198,8 +207,8 @@ def prepare_other_split(prepared: Prepared, asked: Recipe) -> Prepared:
         RecipeError: Settings contradict each other.
     """
     recipe = replace(prepared.recipe, seed=asked.seed, split=asked.split, training=asked.training)
-    known = prepared.digests, prepared.near_duplicates
-    return _share_out(recipe, prepared.dataset, prepared.pixels, *known, prepared.sizes)
+    known = (prepared.pixels, prepared.targets), prepared.digests, prepared.near_duplicates
+    return _share_out(recipe, prepared.dataset, *known, prepared.sizes)
 
 
 def prepare_from(prepared: Prepared, asked: Recipe) -> Prepared | None:
@@ -230,16 +239,17 @@ def _note_tiny(dataset: DataSet, preprocessing: Preprocessing) -> DataSet:
 def _share_out(
     recipe: Recipe,
     dataset: DataSet,
-    pixels: Pixels,
+    decoded: tuple[Pixels, Tensor],
     digests: NDArray[np.uint64],
     near_duplicates: NearDuplicates | None,
     sizes: str,
     known: Preprocessing | None = None,
 ) -> Prepared:
-    """Split decoded images and fill in what the recipe still leaves open."""
+    """Split decoded images and their targets and fill in what the recipe still leaves open."""
+    pixels, targets = decoded
     alike = None if near_duplicates is None else near_duplicates.groups(len(dataset))
     split = split_samples(dataset, digests, recipe.split, alike)
-    split = keep_part(split, dataset.labels, dataset.classes, recipe.split.train_part, recipe.seed)
+    split = keep_part(split, dataset, recipe.split.train_part, recipe.seed)
     training = split.indices(TRAIN)
     names = [dataset.images.name(index) for index in range(len(dataset))]
     if known is None and recipe.network.weights:
@@ -247,8 +257,9 @@ def _share_out(
     preprocessing = known or _fit_preprocessing(recipe, pixels, training)
     recipe = resolve_training(recipe, len(training))
     fingerprint = _fingerprint(names, dataset, digests, split)
-    labels = torch.from_numpy(dataset.labels.astype(np.int64))
-    return Prepared(recipe, dataset, pixels, labels, digests, near_duplicates, split, preprocessing, sizes, fingerprint)
+    return Prepared(
+        recipe, dataset, pixels, targets, digests, near_duplicates, split, preprocessing, sizes, fingerprint
+    )
 
 
 def _preprocessing(recipe: Recipe) -> Preprocessing:
@@ -326,6 +337,6 @@ def _fingerprint(names: Sequence[str], dataset: DataSet, digests: NDArray[np.uin
     total = hashlib.sha256()
     for part in (names, dataset.classes, split.names.tolist()):
         total.update("\n".join(part).encode())
-    total.update(dataset.labels.astype("<i8").tobytes())
+    total.update(dataset.labels.astype("<f8" if dataset.labels.dtype.kind == "f" else "<i8").tobytes())
     total.update(digests.astype("<u8").tobytes())
     return total.hexdigest()[:16]

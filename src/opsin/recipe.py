@@ -254,7 +254,7 @@ class Recipe:
         5
     """
 
-    task: str = setting("classification", "what is learned", choices=("classification",))
+    task: str | None = setting(None, "what is learned; left out: as the labels are", choices=("classification",))
     seed: int = setting(0, "seed of weights, order and augmentation", low=0)
     data: DataRecipe = field(default_factory=DataRecipe)
     split: SplitRecipe = field(default_factory=SplitRecipe)

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from opsin.predicting import Prediction, Predictor
+from opsin.predicting import Predictor
 from opsin.recipe import Recipe
 from opsin.runfolder import RunFolder
+from opsin.tasks.answers import Answering
+from opsin.tasks.table import part_of
 
 
 class Run:
@@ -63,7 +65,7 @@ class Run:
         """The network and its preprocessing, loaded on first use."""
         return Predictor(self.folder)
 
-    def predict(self, images: Iterable[str | Path | NDArray[np.uint8]] | str | Path) -> list[Prediction]:
+    def predict(self, images: Iterable[str | Path | NDArray[np.uint8]] | str | Path) -> list[Any]:
         """Predict image files or arrays.
 
         Args:
@@ -71,7 +73,7 @@ class Run:
                 ``(N, H, W, 1 or 3)``, or a single path or image.
 
         Returns:
-            One prediction for each image, in order.
+            One prediction for each image, in order; for a classifier `opsin.tasks.predictions.Prediction`.
 
         Raises:
             DataError: Images cannot be read; they are named.
@@ -82,15 +84,10 @@ class Run:
         else:
             several = list(images)
         found = self.predictor.predict(several)
-        classes, unlike = (
-            self.folder.classes,
-            [None] * len(found.names) if found.unlike is None else found.unlike.tolist(),
-        )
+        unlike = [None] * len(found.names) if found.unlike is None else found.unlike.tolist()
+        answers: Answering = part_of(self.folder.task, "answers")(found.predictions, self.folder.classes)
         return [
-            Prediction(name, classes[label], float(row[label]), dict(zip(classes, row.tolist(), strict=True)), far)
-            for name, label, row, far in zip(
-                found.names, found.predictions.labels, found.predictions.probabilities, unlike, strict=True
-            )
+            answers.prediction(row, name, far) for row, (name, far) in enumerate(zip(found.names, unlike, strict=True))
         ]
 
     def write_report(self, anonymous: bool = False) -> Path:

@@ -10,8 +10,8 @@
     audit.json             what was found in the images, and what was decided about them
     checkpoint.safetensors everything that resuming needs
     best.safetensors       the weights that did best on validation
-    preprocessing.json     how an image becomes the network's input
-    calibration.json       the temperature that logits are divided by, and why
+    preprocessing.json     how an image becomes the network's input, and what its outputs are called
+    calibration.json       what was learned on validation images: for a classifier the temperature of its logits
     unlike.safetensors     what training images look like to the network, to know those that are unlike them
     predictions-test.csv   a row per image: true and predicted class, all probabilities
     thumbnails-test.npz    small pictures of the images that the report's gallery shows
@@ -46,7 +46,7 @@ import opsin
 from opsin.errors import OpsinError, RunError
 from opsin.files import damage_explained, read_json_lines, replacing, write_json, write_json_lines, write_text
 from opsin.recipe import Recipe
-from opsin.tasks.table import part_of
+from opsin.tasks.table import TASKS, part_of
 
 FORMAT = 1
 STATES = ("training", "interrupted", "failed", "finished")
@@ -150,8 +150,13 @@ class RunFolder:
         return Recipe.read(self.path / "recipe.toml")
 
     @property
+    def task(self) -> str:
+        """What was learned, a key of `opsin.tasks.table.TASKS`; classification where the recipe does not say it."""
+        return self.recipe.task or "classification"
+
+    @property
     def classes(self) -> tuple[str, ...]:
-        """Class names, in the order of the network's outputs."""
+        """Names of the network's outputs, in their order: of classes, of labels, or of the one value."""
         with damage_explained(self.path / "preprocessing.json"):
             return tuple(self.read("preprocessing.json")["classes"])
 
@@ -162,7 +167,7 @@ class RunFolder:
         The one chosen with ``opsin report --positive``; otherwise the rarer in training, of equally many the last.
         """
         classes, info = self.classes, self.info
-        if len(classes) != 2:
+        if len(classes) != 2 or not TASKS[self.task].exclusive:
             return None
         first, last = info.get("data", {}).get("counts", {}).get("train", (1, 1))
         return info.get("positive") or classes[0 if first < last else 1]
@@ -186,6 +191,11 @@ class RunFolder:
             if not 0 < float(calibration.get("temperature", 1)) < math.inf:
                 raise ValueError(f"{calibration['temperature']} is no temperature")
         return calibration
+
+    @property
+    def known(self) -> dict[str, Any]:
+        """What predicting needs beside the weights: what was learned of the training targets, and on validation."""
+        return self.read("preprocessing.json").get("targets", {}) | self.calibration
 
     @property
     def temperature(self) -> float:
@@ -267,7 +277,7 @@ class RunFolder:
 
     def write_predictions(self, split: str, names: Sequence[str], targets: NDArray, predictions: Any) -> None:
         """Write the predictions of a split in the way of the run's task: ``predictions-SPLIT.csv``."""
-        write = part_of(self.recipe.task, "write")
+        write = part_of(self.task, "write")
         write(self.path / f"predictions-{split}.csv", names, self.classes, predictions, targets)
 
     def predictions(self, split: str) -> tuple[list[str], NDArray, Any]:
@@ -281,7 +291,7 @@ class RunFolder:
         path = self.path / f"predictions-{split}.csv"
         if not path.exists():
             raise RunError(f"{self.path} has no predictions for its {split} split yet: opsin evaluate {self.path}")
-        return part_of(self.recipe.task, "read")(path, self.classes)
+        return part_of(self.task, "read")(path, self.classes)
 
     def write_thumbnails(self, split: str, rows: NDArray[np.int64], images: NDArray[np.uint8]) -> None:
         """Keep small pictures of some rows of the predictions for the gallery.

@@ -6,10 +6,11 @@ import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from opsin.errors import DataError, nearest
 from opsin.files import replacing
-from opsin.tasks.predictions import Classified
+from opsin.tasks.answers import Answering
 
 FORMATS = ("csv", "isic", "kaggle")
 ID, LABEL = "id", "label"
@@ -32,21 +33,24 @@ class Submission:
     images: list[Path]
     left_over: int = 0
 
-    def write(self, path: Path, classes: Sequence[str], predictions: Classified) -> None:
+    def write(self, path: Path, classes: Sequence[str], predictions: Any, said: Answering) -> None:
         """Write the CSV.
 
         Args:
             path: The file.
             classes: Class names, in the order of the probabilities.
             predictions: Of the images, in their order.
+            said: The same in words; the first of its cells is the answer.
         """
         with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(self.columns)
-            for name, label, row in zip(self.ids, predictions.labels, predictions.probabilities, strict=True):
-                content = {ID: name, LABEL: classes[label]}
+            for row, name in enumerate(self.ids):
+                content = {ID: name, LABEL: said.cells(row, True)[0][0]}
                 writer.writerow(
-                    f"{row[classes.index(wanted)]:.9g}" if kind == "probability" else content[kind]
+                    f"{predictions.probabilities[row][classes.index(wanted)]:.9g}"
+                    if kind == "probability"
+                    else content[kind]
                     for kind, wanted in self.columns.values()
                 )
 

@@ -12,11 +12,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from opsin.auditing.finding import headline as headline_of_audit
 from opsin.data.dataset import SPLITS, TEST, VALIDATION
 from opsin.evaluation.diagnosis import headline
-from opsin.evaluation.finding import Finding
+from opsin.evaluation.finding import Finding, with_interval
 from opsin.networks.building import Beginning
 from opsin.preparing import Prepared
 from opsin.reporting.formats import number_of
 from opsin.runfolder import RunFolder
+from opsin.tasks.scores import describe_score
+from opsin.tasks.table import TASKS
 from opsin.training.session import Session
 
 
@@ -42,10 +44,11 @@ def working(console: Console | None, what: str) -> Iterator[Callable[[int, int],
 def tell_data(console: Console, prepared: Prepared) -> None:
     """Say what the data are, how they are split, and what was found in them."""
     facts = prepared.describe()
-    counts = " · ".join(f"{sum(facts['counts'][name]):,} {name}" for name in SPLITS)
+    counts = " · ".join(f"{facts['splits'][name]:,} {name}" for name in SPLITS)
+    outputs = TASKS[prepared.dataset.task].outputs
+    what = f"{len(facts['classes'])} {outputs[1]}" if outputs[1] else f"values of {facts['classes'][0]}"
     console.print(
-        f"{facts['name']}: {facts['images']:,} images, {len(facts['classes'])} classes, {facts['sizes']}; {counts} "
-        f"({facts['split']})",
+        f"{facts['name']}: {facts['images']:,} images, {what}, {facts['sizes']}; {counts} ({facts['split']})",
         highlight=False,
     )
     notes = list(facts["notes"])
@@ -92,12 +95,12 @@ def tell_network(console: Console, session: Session) -> None:
 
 
 def tell_result(console: Console, folder: RunFolder) -> None:
-    """Say the accuracy, on test if that was opened, and the verdict in one line."""
-    split = TEST if TEST in folder.scorecard else VALIDATION
-    accuracy = folder.scorecard[split]["accuracy"]
+    """Say the main score, on test if that was opened, and the verdict in one line."""
+    split, main = TEST if TEST in folder.scorecard else VALIDATION, TASKS[folder.task].main_score
+    score = folder.scorecard[split][main]
     findings = [Finding(**finding) for finding in folder.verdict]
     console.print(
-        f"{split} accuracy {accuracy['value']:.3f} ({accuracy['low']:.3f}–{accuracy['high']:.3f})  ·  "
+        f"{split} {describe_score(main).words} {with_interval(score)}  ·  "
         f"verdict: {headline(findings, folder.scorecard)}",
         highlight=False,
         markup=False,

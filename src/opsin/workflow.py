@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from opsin.assessing import judge
+from opsin.calibrating import learn_from_validation
 from opsin.checking import audit_prepared
 from opsin.data.dataset import TEST, VALIDATION, DataSet
 from opsin.errors import RunError, TrainingError, TrainingInterrupted
@@ -22,12 +23,10 @@ from opsin.examining import examine as examine_subject
 from opsin.machine import describe_machine, is_another_alive, this_process
 from opsin.networks.summary import summarize
 from opsin.networks.transfer import find_source
-from opsin.predicting import Prediction
 from opsin.preparing import Prepared, prepare, read_source, stamp
 from opsin.recipe import Recipe, from_settings
 from opsin.run import Run
 from opsin.runfolder import RunFolder, list_runs
-from opsin.tasks.table import part_of
 from opsin.telling import (
     decoding,
     tell_audit,
@@ -233,7 +232,7 @@ def train_or_go_on(
         ) from None
 
 
-def predict(run: Run | str | Path, images: Iterable[str | Path | NDArray[np.uint8]] | str | Path) -> list[Prediction]:
+def predict(run: Run | str | Path, images: Iterable[str | Path | NDArray[np.uint8]] | str | Path) -> list[Any]:
     """Predict images with a run; see `Run.predict`."""
     return (run if isinstance(run, Run) else Run(run)).predict(images)
 
@@ -284,7 +283,8 @@ def _train(folder: RunFolder, session: Session, console: Console, callbacks: Seq
     before = float(folder.info.get("seconds", 0))
     checkpoints = Checkpoints(folder, lambda state: session.save(folder.path / "checkpoint.safetensors"))
     epochs = int(session.recipe.training.epochs or 0)
-    bar = ProgressBar(console, epochs, len(session.batches), session.task.main_score)
+    task = session.task
+    bar = ProgressBar(console, epochs, len(session.batches), task.main_score, lower_is_better=task.lower_is_better)
     try:
         with _memory_explained(session.recipe):
             state = session.fit([Signals(), bar, Curves(folder), *callbacks, checkpoints])
@@ -307,7 +307,7 @@ def _train(folder: RunFolder, session: Session, console: Console, callbacks: Seq
 def _finish(folder: RunFolder, session: Session, console: Console) -> Run:
     """Calibrate the best weights on validation, score them there and, once, on test, if at all; examine; report."""
     load_weights(folder.path / "best.safetensors", session.network)
-    part_of(session.recipe.task, "learn")(folder, session)
+    learn_from_validation(folder, session)
 
     def predict_pixels(pixels: torch.Tensor, rows: torch.Tensor) -> Any:
         return session.predict(session.network, rows)
@@ -349,7 +349,9 @@ def _describe(session: Session) -> dict[str, Any]:
 def _write_tables(folder: RunFolder, session: Session) -> None:
     """Write ``preprocessing.json`` and ``split.csv``; a run that is resumed may have ended before they were."""
     prepared = session.prepared
-    folder.write("preprocessing.json", {"classes": list(prepared.dataset.classes), **prepared.preprocessing.to_dict()})
+    known = session.task.known()
+    outputs = {"classes": list(prepared.dataset.classes)} | ({"targets": known} if known else {})
+    folder.write("preprocessing.json", outputs | prepared.preprocessing.to_dict())
     folder.write_split(prepared.rows())
 
 

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from opsin.data.dataset import ArrayImages, DataSet
 from opsin.data.part import keep_part
 from opsin.data.split import Split
 from opsin.errors import DataError
@@ -21,8 +22,12 @@ def split_of(labels, groups=None):
     return Split(names, groups.astype(np.int64), "by image", 0)
 
 
+def data(labels):
+    return DataSet("data", CLASSES, ArrayImages(np.zeros((len(labels), 1, 1), np.uint8)), labels)
+
+
 def kept(split, labels, part, seed=0):
-    return set(keep_part(split, labels, CLASSES, part, seed).indices("train").tolist())
+    return set(keep_part(split, data(labels), part, seed).indices("train").tolist())
 
 
 @given(st.integers(0, 10_000), st.floats(0.05, 1), st.floats(0.05, 1), st.integers(1, 6))
@@ -37,7 +42,7 @@ def test_smaller_parts_lie_within_larger_ones_and_groups_stay_whole(seed, first,
         inside = np.isin(np.arange(300), list(rows))
         for group in np.unique(groups[split.names == "train"]):
             assert len(set(inside[groups == group])) == 1
-    after = keep_part(split, labels, CLASSES, first, seed)
+    after = keep_part(split, data(labels), first, seed)
     for name in ("validation", "test"):
         assert np.array_equal(after.indices(name), split.indices(name))
 
@@ -49,14 +54,14 @@ def test_a_part_is_as_large_as_asked_and_stratified(part):
     rows = sorted(kept(split, labels, part))
     available = np.bincount(labels[split.indices("train")])
     assert np.abs(np.bincount(labels[rows]) - part * available).max() <= 0.5
-    assert f"only {len(rows):,} are used" in keep_part(split, labels, CLASSES, part, 0).notes[-1]
+    assert f"only {len(rows):,} are used" in keep_part(split, data(labels), part, 0).notes[-1]
 
 
 def test_seeds_choose_other_images_and_all_is_all():
     labels = np.arange(300) % 3
     split = split_of(labels)
     assert kept(split, labels, 0.3, 1) == kept(split, labels, 0.3, 1) != kept(split, labels, 0.3, 2)
-    assert keep_part(split, labels, CLASSES, 1.0, 0) is split
+    assert keep_part(split, data(labels), 1.0, 0) is split
 
 
 def test_groups_that_hold_several_classes_leave_none_out():
@@ -74,7 +79,7 @@ def test_a_class_that_would_be_lost_is_named():
     lost = 0
     for seed in range(20):
         try:
-            keep_part(split, labels, CLASSES, 0.05, seed)
+            keep_part(split, data(labels), 0.05, seed)
         except DataError as error:
             lost += 1
             assert "none of class 'a'; ask for a larger part" in str(error)

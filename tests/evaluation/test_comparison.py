@@ -9,10 +9,11 @@ import opsin
 from opsin.errors import RunError
 from opsin.evaluation import paired_tests
 from opsin.evaluation.comparison import Comparison
-from opsin.evaluation.differences import COMPARED, SCORES, measure
+from opsin.evaluation.differences import measure
 from opsin.evaluation.pairing import Paired
 from opsin.evaluation.scorecard import score
 from opsin.tasks.predictions import Classified
+from opsin.tasks.table import TASKS
 
 
 def outputs(
@@ -27,6 +28,7 @@ def outputs(
     return (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
+SCORES = tuple(name for name in TASKS["classification"].scores if name != "group_accuracy")
 LABELS = np.random.default_rng(7).choice(3, 240, p=[0.5, 0.3, 0.2])
 
 
@@ -53,7 +55,7 @@ def test_scores_are_those_of_the_scorecard(make) -> None:
         expected = score(predictions, labels, run.classes)
         for name in SCORES:
             assert recipe.mean(name) == pytest.approx(expected[name].value)
-    for name in COMPARED:
+    for name in TASKS["classification"].compared:
         first, second = comparison.recipes
         assert entry(comparison, name).value == pytest.approx(first.mean(name) - second.mean(name))
 
@@ -261,7 +263,10 @@ def test_the_same_runs_give_the_same_comparison_as_json(make) -> None:
     assert first == second
     table = json.loads(first)
     assert {each["first"] for each in table["differences"]} == {"a"}
-    assert len(table["differences"]) == len(COMPARED) and table["recipes"][0]["scores"]["accuracy"]["values"]
+    assert (
+        len(table["differences"]) == len(TASKS["classification"].compared)
+        and table["recipes"][0]["scores"]["accuracy"]["values"]
+    )
 
 
 def test_intervals_and_p_values_of_single_networks_hold_their_level(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -270,12 +275,14 @@ def test_intervals_and_p_values_of_single_networks_hold_their_level(monkeypatch:
     monkeypatch.setattr(paired_tests, "FLIPS", 0)
     monkeypatch.setattr("opsin.evaluation.intervals.RESAMPLES", 1000)
     trials, random = 150, np.random.default_rng(3)
-    held, rejected = np.zeros(len(COMPARED)), np.zeros(len(COMPARED))
+    held, rejected = np.zeros(len(TASKS["classification"].compared)), np.zeros(len(TASKS["classification"].compared))
     for trial in range(trials):
         labels = random.choice(3, 150, p=[0.5, 0.3, 0.2])
         difficulty = random.normal(size=(150, 3))
         results = [Classified(outputs(labels, 2, 2 * trial + at, difficulty)) for at in (0, 1)]
-        paired = Paired([], labels, ("a", "b", "c"), results, np.zeros((2, 150), np.int64), None, [150, 150])
+        paired = Paired(
+            [], "classification", labels, ("a", "b", "c"), results, np.zeros((2, 150), np.int64), None, [150, 150]
+        )
         for at, found in enumerate(measure(paired, [[0], [1]]).differences):
             held[at] += found.low <= 0 <= found.high
             rejected[at] += found.p_value < 0.05

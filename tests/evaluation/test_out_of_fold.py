@@ -7,8 +7,10 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, recall_scor
 from opsin.evaluation.out_of_fold import OutOfFold, reading, score_out_of_fold, spread
 from opsin.evaluation.scorecard import score, to_json
 from opsin.tasks.predictions import Classified
+from opsin.tasks.table import TASKS
 
 CLASSES = ("a", "b", "c")
+SCORES = TASKS["classification"].scores
 
 
 def pooled(images=60, repeats=1, groups=None, seed=0, alike=False):
@@ -20,6 +22,7 @@ def pooled(images=60, repeats=1, groups=None, seed=0, alike=False):
     names = [f"image {number}" for number in range(images)] * repeats
     return OutOfFold(
         names,
+        "classification",
         np.tile(labels, repeats),
         Classified(together),
         None if groups is None else np.tile(groups, repeats),
@@ -68,17 +71,17 @@ def test_a_part_is_one_repeat():
 
 def test_spread_over_folds():
     folds = [{"accuracy": value, "log_loss": None} for value in (0.7, 0.8, 0.9)]
-    found = spread(folds)
+    found = spread(SCORES, folds)
     assert set(found) == {"accuracy"}
     assert found["accuracy"] == pytest.approx({"mean": 0.8, "deviation": 0.1, "lowest": 0.7, "highest": 0.9})
-    assert "deviation" not in spread(folds[:1])["accuracy"]
+    assert "deviation" not in spread(SCORES, folds[:1])["accuracy"]
 
 
 def test_the_reading_says_of_what_and_how_different():
     scores = {"accuracy": {"value": 0.842, "low": 0.7, "high": 0.93, "n": 165}}
     folds = {"accuracy": {"mean": 0.84, "deviation": 0.09, "lowest": 0.71, "highest": 0.97}}
-    assert reading(scores, folds, 16, 5) == (
+    assert reading("accuracy", scores, folds, 16, 5) == (
         "Accuracy 0.842 (0.700–0.930) on 165 images of 16 groups, each predicted by a network that had seen none of "
         "its group. Over 5 test folds it lies between 0.710 and 0.970 (mean 0.840, standard deviation 0.090)."
     )
-    assert "each predicted by a network that had not seen it" in reading(scores, folds, 0, 5)
+    assert "each predicted by a network that had not seen it" in reading("accuracy", scores, folds, 0, 5)

@@ -30,7 +30,7 @@ def test_the_page_shows_every_fold_and_asks_no_other_computer(folder):
     assert info["reading"] in html and SECRET in html
     for run in info["runs"]:
         assert f'href="{run["run"]}/report.html"' in html
-        assert f"{run['accuracy']['value']:.3f}" in html
+        assert f"{run['main']['value']:.3f}" in html
     assert not re.findall(r"https?://(?!www\.w3\.org)", html)
     assert "<script" not in html
     assert html.count('<th scope="row">') >= 10 + 5

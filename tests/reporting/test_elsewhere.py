@@ -93,7 +93,7 @@ def test_a_laboratory_is_a_dot_and_equal_ones_are_stacked():
 def curve(anonymous=False):
     accuracies = [(100, 0, 0.8), (200, 0, 0.85), (400, 0, 1.0), (100, 1, 0.81), (200, 1, 0.86), (400, 1, 0.9)]
     runs = [
-        {"run": f"part-{images}-seed-{seed}", "images": images, "seed": seed, "accuracy": {"value": value}}
+        {"run": f"part-{images}-seed-{seed}", "images": images, "seed": seed, "score": {"value": value}}
         for images, seed, value in accuracies
     ]
     return {
@@ -104,8 +104,9 @@ def curve(anonymous=False):
         "validated": 60,
         "runs": runs,
         "law": {"floor": 0.01, "scale": 2.0, "exponent": 0.5},
-        "accuracy": 0.9,
-        "doubled": {"images": 800, "accuracy": 0.93, "low": 0.9, "high": 0.95, "told": True},
+        "score": "accuracy",
+        "reached": 0.9,
+        "doubled": {"images": 800, "score": 0.93, "low": 0.9, "high": 0.95, "told": True},
         "sentence": "Twice as many would help.",
         "band": [[100.0, 800.0], [0.18, 0.05], [0.23, 0.1]],
     }

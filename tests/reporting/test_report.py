@@ -191,12 +191,12 @@ def test_pictures_shrink_and_only_then_are_left_out(finished, make_run):
     noise = np.random.default_rng(0).integers(0, 256, (10, 224, 224, 3)).astype(np.uint8)
     run = make_run(thumbnails=noise)
     predicted = Predicted.read(run, "test")
-    plenty, total = gallery.read_gallery(run, predicted, budget=10**7)
+    plenty, _, total = gallery.read_gallery(run, predicted, budget=10**7)
     assert total == len(plenty) == 10 and plenty[0].width == 224
     size = sum(len(picture.source) for picture in plenty)
-    tight, _ = gallery.read_gallery(run, predicted, budget=size // 2)
+    tight, _, _ = gallery.read_gallery(run, predicted, budget=size // 2)
     assert len(tight) == 10 and tight[0].width < 224
-    tiny, total = gallery.read_gallery(run, predicted, budget=len(tight[0].source))
+    tiny, _, total = gallery.read_gallery(run, predicted, budget=len(tight[0].source))
     assert 0 < len(tiny) < 10 and total == 10
     assert [picture.name for picture in tiny] == [picture.name for picture in plenty][: len(tiny)]
     assert gallery.read_gallery(run, predicted, budget=0)[0] == []

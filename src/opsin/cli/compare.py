@@ -30,12 +30,13 @@ def compare(
         list[Path], typer.Argument(metavar="RUN...", help="Folders of two or more runs on the same data and split.")
     ],
     score: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="SCORE",
-            help="What decides: accuracy, balanced_accuracy, macro_f1, roc_auc, average_precision or log_loss.",
+            help="What decides; left out, the main score. Classifiers have accuracy, balanced_accuracy, macro_f1, "
+            "roc_auc, average_precision and log_loss.",
         ),
-    ] = "accuracy",
+    ] = None,
     split: Annotated[
         str, typer.Option(metavar="test|validation", help="Which images to compare on, as they were predicted.")
     ] = "test",
@@ -76,16 +77,16 @@ def compare(
 
 def _print_scores(comparison: Comparison, screen: Any) -> None:
     recipes = comparison.recipes
-    if len(recipes) <= SIDE_BY_SIDE:
-        from opsin.evaluation.finding import score_words
+    from opsin.evaluation.finding import score_words
 
+    if len(recipes) <= SIDE_BY_SIDE:
         seeds = ["seeds" if len(comparison.runs) > len(recipes) else "seed", *map(_seeds, recipes)]
         rows = [[score_words(name), *(_mean(recipe, name) for recipe in recipes)] for name in recipes[0].scores]
         screen.print(table(["", *(recipe.name for recipe in recipes)], [seeds, *rows]))
     else:
         name = comparison.score
         rows = [[recipe.name, _mean(recipe, name), _seeds(recipe)] for recipe in recipes]
-        screen.print(table(["recipe", name.replace("_", " "), "seeds"], rows))
+        screen.print(table(["recipe", score_words(name), "seeds"], rows))
 
 
 def _print_differences(comparison: Comparison, screen: Any) -> None:

@@ -11,6 +11,8 @@ import typer
 from opsin.cli.console import console, interval, table
 from opsin.cli.flags import Wanted, takes_recipe
 from opsin.errors import RecipeError
+from opsin.tasks.scores import describe_score
+from opsin.tasks.table import TASKS
 
 if TYPE_CHECKING:
     from opsin.crossvalidation import CrossValidation
@@ -91,14 +93,16 @@ def crossval(
 def _print(made: CrossValidation) -> None:
     info = made.folder.info
     screen = console()
-    columns = ["run", "images", "groups", "accuracy", "balanced accuracy"]
+    task = TASKS[info["task"]]
+    shown = task.compared[1:2]
+    columns = ["run", "images", "groups", *(describe_score(name).words for name in (task.main_score, *shown))]
     rows = [
         [
             row["run"],
             f"{row['images']:,}",
             f"{row['groups']:,}" if row["groups"] else "",
-            interval(row["accuracy"]),
-            f"{row['scores']['balanced_accuracy']:.3f}",
+            interval(row["main"]),
+            *(f"{row['scores'][name]:.3f}" for name in shown),
         ]
         for row in info["runs"]
     ]
@@ -106,7 +110,7 @@ def _print(made: CrossValidation) -> None:
         "all",
         f"{info['images']:,}",
         f"{info['groups']:,}" if info["groups"] else "",
-        interval(made.scorecard["accuracy"]),
-        f"{made.scorecard['balanced_accuracy']['value']:.3f}",
+        interval(made.scorecard[task.main_score]),
+        *(f"{made.scorecard[name]['value']:.3f}" for name in shown),
     ]
-    screen.print(table(columns, [*rows, pooled], numbers=["images", "groups", "balanced accuracy"]))
+    screen.print(table(columns, [*rows, pooled], numbers=["images", "groups", *columns[4:]]))

@@ -11,6 +11,7 @@ import typer
 from opsin.cli.console import console, table
 from opsin.cli.flags import Wanted, takes_recipe
 from opsin.errors import RecipeError
+from opsin.tasks.scores import describe_score
 
 if TYPE_CHECKING:
     from opsin.learningcurve import LearningCurve
@@ -94,9 +95,9 @@ def _numbers(text: str) -> list[float]:
 def _print(made: LearningCurve) -> None:
     by_size: dict[int, list[float]] = {}
     for run in made.info["runs"]:
-        by_size.setdefault(run["images"], []).append(run["accuracy"]["value"])
+        by_size.setdefault(run["images"], []).append(run["score"]["value"])
     rows = [
         [f"{images:,}", f"{sum(values) / len(values):.3f}", f"{min(values):.3f}–{max(values):.3f}"]
         for images, values in sorted(by_size.items())
     ]
-    console().print(table(["training images", "validation accuracy", "range"], rows))
+    console().print(table(["training images", f"validation {describe_score(made.info['score']).words}", "range"], rows))

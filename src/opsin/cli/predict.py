@@ -1,10 +1,9 @@
-"""``opsin predict``: classify files, folders and globs of images with the network of a run."""
+"""``opsin predict``: what the network of a run says of files, folders and globs of images."""
 
 from __future__ import annotations
 
 import glob
 import json
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -43,7 +42,7 @@ def predict(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run; `opsin runs` lists them.")],
     images: Annotated[list[str], typer.Argument(metavar="IMAGES...", help="Files, folders and globs.")],
     out: Annotated[
-        Path | None, typer.Option(help="CSV to write: a row per image with its class and all probabilities.")
+        Path | None, typer.Option(help="CSV to write: a row per image with the answer and all probabilities.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the predictions as JSON and nothing else.")] = False,
     skip_unreadable: Annotated[
@@ -92,7 +91,7 @@ def predict(
         ),
     ] = "",
 ) -> None:
-    """Classify images with the network of a run, in its own preprocessing.
+    """Predict images with the network of a run, in its own preprocessing.
 
     Folders are searched with everything below them. Images that are unlike the training images are warned of.
     """
@@ -112,11 +111,11 @@ def predict(
         paths if submission is None else submission.images, skip_unreadable=skip_unreadable
     )
     groups = find_groups(trained.folder, found.names, pool_by) if pool_by else None
-    answers = answer(found, classes, groups=groups, abstain=abstaining, least=least)
+    answers = answer(found, trained.folder.task, classes, groups=groups, abstain=abstaining, least=least)
     for name, reason in found.left_out.items():
         console(stderr=True).print(f"left out: {name} {reason}", soft_wrap=True)
     if submission is not None and out is not None:
-        submission.write(out, classes, found.predictions)
+        submission.write(out, classes, found.predictions, answers.said)
     elif out is not None:
         answers.write(out)
     if as_json:
@@ -198,16 +197,17 @@ def expand(patterns: Sequence[str]) -> list[Path]:
 
 def _print(answers: Answers, told: str, out: Path | None) -> None:
     screen = console()
-    labels = [answers.label(row) or "–" for row in range(len(answers))]
-    confidences = [f"{confidence:.3f}" for confidence in answers.predictions.confidence]
-    rows = list(zip(answers.names, labels, confidences, answers.warnings, strict=True))[:SHOWN]
-    screen.print(table([answers.subject, "class", "confidence", "warning"], rows, numbers=["confidence"]))
+    said = answers.said
+    rows = [
+        [answers.names[row], *said.show(row, bool(answers.answered[row])), answers.warnings[row]]
+        for row in range(min(len(answers), SHOWN))
+    ]
+    screen.print(table([answers.subject, *said.shown, "warning"], rows, numbers=["confidence", "value"]))
     more = len(answers) - len(rows)
     if more:
         screen.print(f"and {more:,} more" + ("" if out else "; --out predictions.csv writes them all"))
-    counts = Counter(label for label in labels if label != "–")
     number = f"{len(answers):,} {answers.subject}{'s' * (len(answers) != 1)}"
-    screen.print(f"{number}: " + ", ".join(f"{label} {count:,}" for label, count in counts.most_common()))
+    screen.print(f"{number}: {said.summary(answers.answered)}")
     if answers.strange:
         screen.print(f"{answers.strange}; do not trust the answer there.", soft_wrap=True)
     open_answers = len(answers) - int(answers.answered.sum())

@@ -83,11 +83,18 @@ def runs(
     if not found:
         screen.print(f"No runs in {folder} yet; `opsin train digits` makes the first.")
         return
-    columns = ["run", "data", "network", "test accuracy", "epochs", "state", "when", "report"]
-    screen.print(table(columns, map(_run_row, found), numbers=["epochs"]))
+    from opsin.tasks.scores import describe_score
+    from opsin.tasks.table import TASKS
+
+    mains = {run.path: TASKS[run.task].main_score for run in found}
+    one = len(set(mains.values())) == 1
+    words = {path: describe_score(main).words for path, main in mains.items()}
+    columns = ["run", "data", "network", f"test {words[found[0].path] if one else 'score'}", "epochs", "state"]
+    rows = [_run_row(run, mains[run.path], "" if one else words[run.path]) for run in found]
+    screen.print(table([*columns, "when", "report"], rows, numbers=["epochs"]))
 
 
-def _run_row(run: RunFolder) -> tuple[str, ...]:
+def _run_row(run: RunFolder, main: str, words: str) -> tuple[str, ...]:
     info = run.info
     when = datetime.fromisoformat(info["created"]).astimezone()
     report = run.path / "report.html"
@@ -95,7 +102,7 @@ def _run_row(run: RunFolder) -> tuple[str, ...]:
         run.name,
         info.get("data", {}).get("name", run.recipe.data.source),
         info.get("network", {}).get("name", run.recipe.network.name or ""),
-        interval(run.scorecard.get("test", {}).get("accuracy")),
+        f"{words} {interval(run.scorecard.get('test', {}).get(main))}".strip(),
         f"{len(run.history)}/{run.recipe.training.epochs}",
         info["state"],
         f"{when:%Y-%m-%d %H:%M}",

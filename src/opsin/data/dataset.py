@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from opsin.data.decode import from_array, image_size, open_image, read_image
+from opsin.data.targets import TARGETS, Targets
 from opsin.errors import DataError, nearest
 
 if TYPE_CHECKING:
@@ -155,15 +156,18 @@ class DataSet:
 
     Attributes:
         name: A short name for run folders and reports.
-        classes: Class names; a label is an index into them.
+        classes: Names of what the network puts out: of classes, of labels, or of the one value.
         images: N images.
-        labels: Integers ``(N,)``, values in ``[0, len(classes))``; kept as int64.
+        labels: ``(N, ...)``, what is true of each image in the form of the task (`opsin.data.targets`); for
+            classification integers ``(N,)``, each an index into ``classes``, kept as int64.
         split: ``(N,)`` of "train", "validation", "test" or "unused" where the data come with a split, else None.
         groups: ``(N,)`` of names that stay on one side of every split (patient, slide, video); None: each on its own.
         symmetry: Which mirror images are still the same thing; None: not known.
         notes: Sentences for the report on what was found or decided while reading.
         left_out: Names of images left out because they cannot be read, each with the reason.
         decisions: What a person decided about single images, applied already; None where nothing was.
+        task: What is to be learned, a key of `opsin.data.targets.TARGETS`.
+        masks: N masks, where what is to be learned of an image is an image itself; None for all other tasks.
 
     Raises:
         DataError: There are no images, not one label, split word and group for each, or labels, split words or class
@@ -173,19 +177,26 @@ class DataSet:
     name: str
     classes: tuple[str, ...]
     images: Images
-    labels: NDArray[np.int64]
+    labels: NDArray
     split: NDArray[np.str_] | None = None
     groups: NDArray[np.str_] | None = None
     symmetry: Symmetry | None = None
     notes: tuple[str, ...] = ()
     left_out: dict[str, str] = field(default_factory=dict)
     decisions: Decisions | None = None
+    task: str = "classification"
+    masks: Images | None = None
 
     def __post_init__(self) -> None:
         number = len(self.images)
         if not number:
             raise DataError(f"{self.name} holds no images; check the path and the labels.")
-        for what, values in (("labels", self.labels), ("split", self.split), ("groups", self.groups)):
+        for what, values in (
+            ("labels", self.labels),
+            ("split", self.split),
+            ("groups", self.groups),
+            ("masks", self.masks),
+        ):
             if values is not None and len(values) != number:
                 raise DataError(
                     f"{self.name}: {number:,} images but {len(values):,} {what}; there must be one for each."
@@ -195,18 +206,16 @@ class DataSet:
             self._check_split(self.split)
 
     def _check_labels(self) -> None:
-        """Make sure that each class has a name of its own and each label is the number of a class; store int64."""
+        """Make sure that each output has a name of its own and the targets are as the task has them."""
+        if self.task not in TARGETS:
+            raise DataError(
+                f"{self.name}: there is no task {self.task!r}{nearest(self.task, TARGETS)}; there are "
+                f"{', '.join(TARGETS)}."
+            )
         twice = [name for name, count in Counter(self.classes).items() if count > 1]
         if twice:
             raise DataError(f"{self.name}: the class {twice[0]!r} is named twice; each class needs a name of its own.")
-        labels = np.asarray(self.labels)
-        if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
-            raise DataError(
-                f"{self.name}: labels must be integers (N,), numbers of classes, not {labels.dtype} {labels.shape}."
-            )
-        if not (0 <= int(labels.min()) and int(labels.max()) < len(self.classes)):
-            raise DataError(f"{self.name}: labels must lie between 0 and {len(self.classes) - 1}.")
-        object.__setattr__(self, "labels", labels.astype(np.int64, copy=False))
+        object.__setattr__(self, "labels", TARGETS[self.task].checked(self.name, self.labels, self.classes))
 
     def _check_split(self, split: NDArray[np.str_]) -> None:
         """Make sure that every image is for training, validation or test, or for none of them."""
@@ -226,14 +235,32 @@ class DataSet:
         def pick(values: NDArray | None) -> NDArray | None:
             return None if values is None else values[indices]
 
-        images = SomeImages(self.images, indices)
         return replace(
-            self, images=images, labels=self.labels[indices], split=pick(self.split), groups=pick(self.groups)
+            self,
+            images=SomeImages(self.images, indices),
+            labels=self.labels[indices],
+            split=pick(self.split),
+            groups=pick(self.groups),
+            masks=None if self.masks is None else SomeImages(self.masks, indices),
         )
 
+    @property
+    def form(self) -> Targets:
+        """The form of the targets, which knows what can be asked of them."""
+        return TARGETS[self.task]
+
+    @property
+    def strata(self) -> NDArray[np.int64]:
+        """The kind of each sample, int64 ``(N,)``; every part of a split holds as much of each kind."""
+        return self.form.strata(self.labels, self.classes)
+
     def counts(self) -> NDArray[np.int64]:
-        """Return the number of samples of each class, int64 ``(classes,)``."""
-        return np.bincount(self.labels, minlength=len(self.classes))
+        """Return the number of samples that show each class, int64 ``(classes,)``; ``(0,)`` where there are none."""
+        return self.form.counts(self.labels, self.classes)
+
+    def text(self, index: int) -> str:
+        """Write what is true of one sample: its class, its labels, its value."""
+        return self.form.text(self.labels[index], self.classes)
 
 
 class SomeImages:

@@ -148,7 +148,6 @@ def apply_decisions(dataset: DataSet, decisions: Decisions) -> DataSet:
     """
     number = len(dataset)
     places = {dataset.images.name(index): index for index in range(number)}
-    classes = {name: label for label, name in enumerate(dataset.classes)}
     labels, kept, rows = dataset.labels.copy(), np.ones(number, bool), []
     for row in decisions.rows:
         name = row.image if row.image in places else row.image.replace("\\", "/")  # as Windows writes it
@@ -157,13 +156,11 @@ def apply_decisions(dataset: DataSet, decisions: Decisions) -> DataSet:
                 f"{decisions.path}, line {row.line}: {dataset.name} has no image {row.image}{_near(row.image, places)}"
                 "; correct the name or remove the row."
             )
-        if row.decision == RELABEL and row.label not in classes:
-            raise DataError(
-                f"{decisions.path}, line {row.line}: {dataset.name} has no class {row.label!r}"
-                f"{nearest(row.label, classes)}; name one of its classes."
-            )
         if row.decision == RELABEL:
-            labels[places[name]] = classes[row.label]
+            try:
+                labels[places[name]] = dataset.form.parse(row.label, dataset.classes)
+            except DataError as error:
+                raise DataError(f"{decisions.path}, line {row.line}: {dataset.name} {error}.") from None
         kept[places[name]] = row.decision != EXCLUDE
         rows.append(replace(row, image=name))
     if not kept.any():

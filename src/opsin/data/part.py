@@ -7,12 +7,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from opsin.data.dataset import TRAIN, UNUSED
+from opsin.data.dataset import TRAIN, UNUSED, DataSet
 from opsin.data.split import Split
-from opsin.errors import DataError
 
 
-def keep_part(split: Split, labels: NDArray[np.int64], classes: tuple[str, ...], part: float, seed: int) -> Split:
+def keep_part(split: Split, dataset: DataSet, part: float, seed: int) -> Split:
     """Leave out training images until a part of them is left, of every class about as much, whole groups at a time.
 
     With one seed a smaller part lies within every larger one, so that scores on growing parts differ by the images
@@ -20,8 +19,7 @@ def keep_part(split: Split, labels: NDArray[np.int64], classes: tuple[str, ...],
 
     Args:
         split: Where each of N samples goes; validation and test stay as they are.
-        labels: int64 ``(N,)``.
-        classes: Their names.
+        dataset: The samples.
         part: 0 to 1; at 1 the split comes back unchanged.
         seed: Decides which.
 
@@ -30,15 +28,12 @@ def keep_part(split: Split, labels: NDArray[np.int64], classes: tuple[str, ...],
     """
     if part == 1:
         return split
-    training = split.indices(TRAIN)
+    training, strata = split.indices(TRAIN), dataset.strata
     _, group = np.unique(split.groups[training], return_inverse=True)
-    kept = _groups_to_keep(group, labels[training], part, np.random.default_rng(seed))[group]
+    kept = _groups_to_keep(group, strata[training], part, np.random.default_rng(seed))[group]
     names = split.names.copy()
     names[training[~kept]] = UNUSED
-    left = np.bincount(labels[training[kept]], minlength=len(classes))
-    if not left.all():
-        name = classes[int(left.argmin())]
-        raise DataError(f"{part:.2%} of the training images hold none of class '{name}'; ask for a larger part.")
+    dataset.form.check_trained(dataset.name, dataset.labels[training[kept]], dataset.classes, part)
     note = f"Of {len(training):,} training images only {int(kept.sum()):,} are used, as the recipe asks."
     return replace(split, names=names, notes=(*split.notes, note))
 

@@ -20,6 +20,7 @@ from opsin.data.readers.common import listed, spoken
 from opsin.data.readers.folders import has_loose_images, image_folders, read_folders
 from opsin.data.readers.idx import holds_idx, is_idx, read_idx
 from opsin.data.readers.table import is_table_of_images, read_table
+from opsin.data.targets import Needed
 from opsin.errors import DataError, nearest
 
 READERS: dict[str, Callable[..., DataSet]] = {
@@ -186,29 +187,10 @@ def check_classes(dataset: DataSet) -> None:
     """
     if not len(dataset):
         raise DataError(f"{dataset.name} holds no images; check the path and the labels.")
-    if len(dataset.classes) < 2:
-        raise DataError(
-            f"{dataset.name} has only one class, {dataset.classes[0]!r}; a classifier needs at least two, each in a "
-            f"folder of its own or named in the label column."
-        )
     given = set(SPLITS) if dataset.split is None else set(np.unique(dataset.split).tolist())
     if TRAIN not in given:
         raise DataError(f"{dataset.name} has no training images; its split has only {spoken(sorted(given))}.")
-    training = dataset if dataset.split is None else dataset.subset(np.flatnonzero(dataset.split == TRAIN))
-    others = [split for split in (VALIDATION, TEST) if dataset.split is None or split not in given]
-    needed = 1 + len(others)
-    counts = training.counts()
-    few = [(dataset.classes[index], int(counts[index])) for index in np.flatnonzero(counts < needed)]
-    if not few:
-        return
-    name, number = min(few, key=lambda item: item[1])
-    where = "images" if dataset.split is None else "training images"
-    more = f", and {len(few) - 1:,} further {'class has' if len(few) == 2 else 'classes have'} too few" * (len(few) > 1)
-    why = f", one each for {spoken(['training', *others])}" if others else ""
-    advice = "add images or leave the class out"
-    if len(few) > len(dataset.classes) / 2 and len(dataset.classes) > 10:
-        advice = "check that the labels are classes rather than numbers or names of images"
-    raise DataError(
-        f"{dataset.name}: the class {name!r} has {number if number else 'no'} {where[:-1] if number == 1 else where}"
-        f"{more}, but at least {needed} of each class {'is' if needed == 1 else 'are'} needed{why}; {advice}."
-    )
+    training = dataset.labels if dataset.split is None else dataset.labels[dataset.split == TRAIN]
+    others = tuple(split for split in (VALIDATION, TEST) if dataset.split is None or split not in given)
+    needed = Needed(1 + len(others), others, dataset.split is not None)
+    dataset.form.check_enough(dataset.name, training, dataset.classes, needed)

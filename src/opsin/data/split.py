@@ -84,7 +84,7 @@ def split_samples(dataset: DataSet, digests: NDArray | None, recipe: SplitRecipe
     Raises:
         DataError: A class is missing from a split, or there are too few groups to share out.
     """
-    number, generator = len(dataset), np.random.default_rng(recipe.seed)
+    number, generator, strata = len(dataset), np.random.default_rng(recipe.seed), dataset.strata
     groups = join_groups(number, dataset.groups, digests, *alike)
     duplicates = 0 if digests is None else number - len(np.unique(digests))
     names = np.full(number, TRAIN, dtype="<U10") if dataset.split is None else dataset.split.astype("<U10")
@@ -97,10 +97,10 @@ def split_samples(dataset: DataSet, digests: NDArray | None, recipe: SplitRecipe
     if recipe.folds:
         share /= 1 - 1 / recipe.folds  # the fraction is of all images, so that 70/15/15 is what it says
     elif not given_test:
-        _draw(names, groups, dataset.labels, TEST, recipe.test, MOST_TEST, generator)
+        _draw(names, groups, strata, TEST, recipe.test, MOST_TEST, generator)
         share /= 1 - recipe.test
     if not given_validation:
-        _draw(names, groups, dataset.labels, VALIDATION, min(share, 0.5), MOST_VALIDATION, generator)
+        _draw(names, groups, strata, VALIDATION, min(share, 0.5), MOST_VALIDATION, generator)
         if given_test and np.isin(groups[names == VALIDATION], groups[names == TEST]).any():
             notes.append("Validation images had to be taken from groups that are tested on: too few others are left.")
     _check(names, dataset)
@@ -116,7 +116,7 @@ def _folds(
     if there < folds:
         what = "groups" if dataset.groups is not None else "different images"
         raise DataError(f"{dataset.name}: {there:,} {what} cannot make {folds:,} folds; ask for {there:,} at most.")
-    return assign_folds(groups, dataset.labels, folds, generator)
+    return assign_folds(groups, dataset.strata, folds, generator)
 
 
 def _describe(given_validation: bool, given_test: bool, unit: str, recipe: SplitRecipe) -> str:
@@ -263,9 +263,4 @@ def _check(names: NDArray[np.str_], dataset: DataSet) -> None:
                 f"{dataset.name}: no images could be set aside for {name} without taking a group apart; it needs "
                 "more groups, or a split column."
             )
-    trained = np.bincount(dataset.labels[names == TRAIN], minlength=len(dataset.classes))
-    if (trained == 0).any():
-        name = dataset.classes[int(trained.argmin())]
-        raise DataError(
-            f"{dataset.name}: class '{name}' has no image left to train on; it needs more images, or more groups."
-        )
+    dataset.form.check_trained(dataset.name, dataset.labels[names == TRAIN], dataset.classes)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opsin.errors import RunError, nearest
-from opsin.evaluation.differences import COMPARED, SCORES, Difference, Measured, measure
+from opsin.evaluation.differences import Difference, Measured, measure
 from opsin.evaluation.finding import Finding, score_words
 from opsin.evaluation.groups import ENOUGH_GROUPS
 from opsin.evaluation.pairing import Paired, pair_runs
@@ -21,6 +21,7 @@ from opsin.evaluation.wording import conclude
 from opsin.recipe import Recipe
 from opsin.recipe_values import flat
 from opsin.runfolder import RunFolder
+from opsin.tasks.table import TASKS
 
 if TYPE_CHECKING:
     from opsin.run import Run
@@ -85,6 +86,7 @@ class Comparison:
         findings: Recipes that are unstable across their seeds.
         notes: What to keep in mind, in sentences.
         keys: Key of the recipe -> its value in each recipe, for the keys that differ; None: left out.
+        remark: A sentence on scores that are not compared; may be empty.
     """
 
     recipes: tuple[Compared, ...]
@@ -97,6 +99,7 @@ class Comparison:
     findings: tuple[Finding, ...]
     notes: tuple[str, ...]
     keys: dict[str, tuple[Any, ...]]
+    remark: str = ""
 
     @property
     def runs(self) -> tuple[Path, ...]:
@@ -119,7 +122,7 @@ class Comparison:
         for (test, method), scores in ways.items():
             named = ", ".join(map(score_words, scores))
             found.append(f"{named[0].upper()}{named[1:]}: p by {test}; interval by {method}.")
-        found.append("Calibration errors err upward on few images, each by another amount, and are not compared.")
+        found += [self.remark] if self.remark else []
         if pairs > 1:
             found.append(f"The p-values of each score are corrected for {pairs} pairs by Holm's method.")
         return found
@@ -163,7 +166,7 @@ def compare(
     runs: Sequence[str | Path | Run],
     *,
     split: str = "test",
-    score: str = "accuracy",
+    score: str | None = None,
     names: Mapping[Path, str] | None = None,
     pairs: Sequence[tuple[str, str]] | None = None,
 ) -> Comparison:
@@ -176,7 +179,8 @@ def compare(
     Args:
         runs: At least two runs, or their folders, of the same data and split.
         split: "test" or "validation". Nothing is predicted anew, so that no locked split is opened.
-        score: The score that decides: accuracy, balanced_accuracy, macro_f1, roc_auc, average_precision or log_loss.
+        score: The score that decides; left out, the main one of the task. Of classifiers accuracy, balanced_accuracy,
+            macro_f1, roc_auc, average_precision or log_loss.
         names: Run folder -> what its recipe is called, the same for all runs of a recipe; left out: by the folders.
         pairs: Which recipes to compare with which, by ``names``; left out: each with each.
 
@@ -186,7 +190,9 @@ def compare(
     folders = [RunFolder(run if isinstance(run, str | Path) else run.path) for run in runs]
     if len({folder.path.resolve() for folder in folders}) < max(2, len(folders)):
         raise RunError("Give at least two runs to compare, each of them once.")
-    for value, known, what in ((split, SPLITS, "split"), (score, COMPARED, "score")):
+    compared = TASKS[folders[0].task].compared
+    score = score or compared[0]
+    for value, known, what in ((split, SPLITS, "split"), (score, compared, "score")):
         if value not in known:
             raise RunError(f"There is no {what} '{value}'{nearest(value, known)}; there are {', '.join(known)}.")
     recipes = _group(folders) if names is None else _named(folders, names)
@@ -197,34 +203,35 @@ def compare(
     wanted = None if pairs is None else [(called.index(first), called.index(second)) for first, second in pairs]
     paired = pair_runs(folders, split)
     measured = measure(paired, own, wanted)
-    if np.isnan(measured.scores[:, SCORES.index(score)]).any():
+    if np.isnan(measured.scores[:, measured.names.index(score)]).any():
         raise RunError(f"{score} is undefined on these {len(paired.labels):,} images, which are all of one class.")
     keys = _keys([folders[recipe[0]].recipe for recipe in own])
-    compared = tuple(
+    found = tuple(
         Compared(
             name,
             tuple(folders[run].path for run in recipe),
             tuple(folders[run].recipe.seed for run in recipe),
             {
                 each: values
-                for each, values in zip(SCORES, measured.scores[recipe].T, strict=True)
+                for each, values in zip(measured.names, measured.scores[recipe].T, strict=True)
                 if not np.isnan(values[0])
             },
-            dict(zip(SCORES, bounds, strict=True)) if bounds else {},
+            dict(zip(measured.names, bounds, strict=True)) if bounds else {},
         )
         for name, recipe, bounds in zip(called, own, measured.bounds, strict=True)
     )
     return Comparison(
-        recipes=compared,
+        recipes=found,
         split=split,
         score=score,
         images=len(paired.labels),
         groups=None if paired.groups is None else measured.units,
         differences=tuple(measured.differences),
-        sentence=conclude(compared, measured, score, paired.groups is not None),
-        findings=tuple(_findings(compared, measured, score)),
-        notes=tuple(_notes(compared, keys, paired, split, measured.units)),
+        sentence=conclude(found, measured, score, paired.groups is not None),
+        findings=tuple(_findings(found, measured, score)),
+        notes=tuple(_notes(found, keys, paired, split, measured.units)),
         keys=keys,
+        remark=measured.remark,
     )
 
 
@@ -276,7 +283,7 @@ def _names(recipes: Sequence[Sequence[RunFolder]]) -> list[str]:
 
 
 def _findings(recipes: Sequence[Compared], measured: Measured, score: str) -> list[Finding]:
-    at = SCORES.index(score)
+    at = measured.names.index(score)
     found = [
         find_unstable(recipe.scores[score], spreads[at], score_words(score), recipe.name)
         for recipe, spreads in zip(recipes, measured.spreads, strict=True)

@@ -14,20 +14,13 @@ from scipy import sparse, special
 
 from opsin.evaluation.groups import group_method, membership_of
 from opsin.evaluation.intervals import Bootstrap, bca, bootstrap, without_spread
-from opsin.evaluation.paired_tests import holm, mcnemar, paired_proportions, sign_flip, wald_bounds, wald_p_value
+from opsin.evaluation.measuring import Measure
+from opsin.evaluation.paired_tests import holm, sign_flip, wald_bounds, wald_p_value
 from opsin.evaluation.pairing import Paired
-from opsin.evaluation.scorecard import confusion_terms, loss_and_calibration, probability_terms
 from opsin.evaluation.seeds import Contrast, Spread, contrast, spread
-from opsin.metrics.classification import ClassCounts, accuracy, balanced_accuracy, largest_log_loss, macro_f1
-from opsin.metrics.thresholds import average_precision_influence, roc_auc_influence
+from opsin.tasks.scores import describe_score
+from opsin.tasks.table import TASKS, part_of
 
-# Functions of sums over images, and areas under curves, of which only the influence of each image is known.
-SUMMED = ("accuracy", "balanced_accuracy", "macro_f1", "log_loss", "calibration_error")
-RANKED = {"roc_auc": roc_auc_influence, "average_precision": average_precision_influence}
-SCORES = (*SUMMED[:3], *RANKED, *SUMMED[3:])
-# Calibration errors err upward on few images, each by another amount, so that their difference has no honest interval.
-COMPARED = SCORES[:-1]
-LOWER_IS_BETTER = frozenset({"log_loss", "calibration_error"})
 POWER = 0.8
 
 
@@ -75,7 +68,7 @@ class Difference:
         """The number of the better recipe; None where it cannot be told."""
         if not self.told or not self.value:
             return None
-        return self.first if (self.value > 0) != (self.score in LOWER_IS_BETTER) else self.second
+        return self.first if (self.value > 0) != describe_score(self.score).lower_is_better else self.second
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -87,19 +80,23 @@ class Measured:
     """The scores of all runs, and how recipes differ in them.
 
     Attributes:
-        scores: float64 ``(R, S)``; of each run, in the order of `SCORES`; nan where a score is undefined.
+        names: The S scores.
+        scores: float64 ``(R, S)``; of each run; nan where a score is undefined.
         spreads: Of each recipe and score.
         bounds: Of each recipe with several runs and each score: the 95 % interval of the mean over seeds, for new
             images and new seeds; None for a single run.
         differences: Of each pair of recipes, score by score.
         units: How many images or groups were drawn.
+        remark: A sentence on what is not compared; may be empty.
     """
 
+    names: tuple[str, ...]
     scores: NDArray[np.float64]
     spreads: list[list[Spread]]
     bounds: list[list[tuple[float, float]] | None]
     differences: list[Difference]
     units: int
+    remark: str
 
 
 def measure(
@@ -113,10 +110,12 @@ def measure(
         pairs: Which recipes to compare with which; left out: each with each.
     """
     membership = membership_of(paired.groups)
-    terms = [_terms(paired, run, membership) for run in range(len(paired.predictions))]
+    task: Measure = part_of(paired.task, "measure")(paired)
+    names = tuple(score for score in TASKS[paired.task].scores if score in (*task.summed, *task.ranked))
+    terms = [_grouped(task.terms(run), membership) for run in range(len(paired.predictions))]
     pairs = list(combinations(range(len(recipes)), 2)) if pairs is None else list(pairs)
     weights = np.vstack([np.eye(len(terms)), *(_weights(recipes, pair, len(terms)) for pair in pairs)])
-    seen = _look(paired, terms, weights, membership)
+    seen = _look(task, names, terms, weights, membership)
     spreads = [
         [spread(seen.values[list(own), at], draws[:, list(own)], seen.units) for at, draws in enumerate(seen.draws)]
         for own in recipes
@@ -125,15 +124,26 @@ def measure(
     differences = []
     for place, (first, second) in enumerate(pairs, len(terms)):
         draws = [draws[:, place] for draws in seen.draws]
-        found = _Pair(first, second, seen.values[place], draws, seen.units, len(pairs), membership is not None)
+        found = _Pair(
+            first,
+            second,
+            dict(zip(names, seen.values[place].tolist(), strict=True)),
+            dict(zip(names, draws, strict=True)),
+            seen.units,
+            len(pairs),
+            membership is not None,
+            TASKS[paired.task].compared,
+        )
         if len(recipes[first]) == len(recipes[second]) == 1:
             own, other = recipes[first][0], recipes[second][0]
-            chances = sign_flip(terms[own], terms[other], lambda sums: _scores(sums, len(paired.classes)), len(pairs))
-            by_score = dict(zip(SUMMED, zip(*seen.bounds[:, place], chances, strict=True), strict=True))
-            differences += _between_networks(found, paired, (own, other), by_score)
+            chances = sign_flip(terms[own], terms[other], task.scores, len(pairs))
+            by_score = dict(zip(task.summed, zip(*seen.bounds[:, place], chances, strict=True), strict=True))
+            differences += _between_networks(found, task, (own, other), by_score)
         else:
-            differences += _between_recipes(found, [spreads[first], spreads[second]])
-    return Measured(seen.values[: len(terms)], spreads, bounds, _corrected(differences), seen.units)
+            both = [dict(zip(names, spreads[recipe], strict=True)) for recipe in (first, second)]
+            differences += _between_recipes(found, both)
+    values = seen.values[: len(terms)]
+    return Measured(names, values, spreads, bounds, _corrected(differences), seen.units, task.remark)
 
 
 class _Seen(NamedTuple):
@@ -143,7 +153,7 @@ class _Seen(NamedTuple):
         values: float64 ``(K, S)``.
         draws: Of each score, float64 ``(draws, K)``, whose variance is that over new images: of resamples, or made of
             the influences of the images.
-        bounds: float64 ``(2, K, SUMMED)``; of the bootstrap.
+        bounds: float64 ``(2, K, summed)``; of the bootstrap.
         units: How many images or groups there are.
     """
 
@@ -164,60 +174,32 @@ def _of_mean(seen: _Seen, own: Sequence[int], spreads: Sequence[Spread]) -> list
 
 
 def _look(
-    paired: Paired, terms: list[sparse.csr_array], weights: NDArray[np.float64], membership: sparse.csr_array | None
+    task: Measure,
+    names: tuple[str, ...],
+    terms: list[sparse.csr_array],
+    weights: NDArray[np.float64],
+    membership: sparse.csr_array | None,
 ) -> _Seen:
-    result = _bootstrap(terms, weights, len(paired.classes))
-    units, number = terms[0].shape[0], len(SUMMED)
-    values = dict(zip(SUMMED, result.values.reshape(-1, number).T, strict=True))
+    result = _bootstrap(task, terms, weights)
+    units, number = terms[0].shape[0], len(task.summed)
+    values = dict(zip(task.summed, result.values.reshape(-1, number).T, strict=True))
     draws = dict(
-        zip(SUMMED, np.moveaxis(result.resampled.reshape(len(result.resampled), -1, number), -1, 0), strict=True)
+        zip(task.summed, np.moveaxis(result.resampled.reshape(len(result.resampled), -1, number), -1, 0), strict=True)
     )
-    for score in RANKED:
-        areas, moved = zip(*(_area(paired, run, score, membership) for run in range(len(terms))), strict=True)
+    for score in task.ranked:
+        areas, moved = zip(*(task.area(run, score) for run in range(len(terms))), strict=True)
         values[score] = weights @ np.array(areas)
+        if membership is not None:
+            moved = tuple(membership @ each * math.sqrt(units / max(1, units - 1)) for each in moved)
         # Scaled so that the variance of the rows, corrected for few units, is the sum of the squared influences.
         draws[score] = np.stack(moved, axis=1) @ weights.T * (units - 1) / math.sqrt(units)
     bounds = np.array([bound.reshape(-1, number) for bound in bca(result)])
-    return _Seen(
-        np.stack([values[score] for score in SCORES], axis=1), [draws[score] for score in SCORES], bounds, units
-    )
+    return _Seen(np.stack([values[score] for score in names], axis=1), [draws[score] for score in names], bounds, units)
 
 
-def _area(
-    paired: Paired, run: int, score: str, membership: sparse.csr_array | None
-) -> tuple[float, NDArray[np.float64]]:
-    """Return an area under a curve, and by how much each image or group moves it.
-
-    Of two classes it is about the one that is looked for, of more it is the mean over all, each against the rest.
-    """
-    found = [
-        RANKED[score](paired.labels == label, paired.predictions[run].probabilities[:, label])
-        for label, name in enumerate(paired.classes)
-        if paired.positive in (None, name)
-    ]
-    known = [(area, moved) for area, moved in found if not math.isnan(area)]
-    if not known:
-        return math.nan, np.zeros(len(paired.labels) if membership is None else membership.shape[0])
-    areas, influences = zip(*known, strict=True)
-    moved = np.mean(influences, axis=0)
-    if membership is not None:
-        moved = membership @ moved * math.sqrt(membership.shape[0] / max(1, membership.shape[0] - 1))
-    return float(np.mean(areas)), moved
-
-
-def _terms(paired: Paired, run: int, membership: sparse.csr_array | None) -> sparse.csr_array:
-    """Return what each image or group adds to the sums that the scores of a run are functions of."""
-    predictions, classes = paired.predictions[run], len(paired.classes)
-    counts = confusion_terms(paired.labels, predictions.labels, classes)
-    terms = sparse.hstack([counts, probability_terms(paired.labels, predictions)], format="csr")
-    return sparse.csr_array(terms if membership is None else membership @ terms)
-
-
-def _scores(sums: NDArray[np.float64], classes: int) -> NDArray[np.float64]:
-    """Return the scores of `SUMMED` ``(..., S)`` of sums ``(..., M)``."""
-    counts = ClassCounts(*np.split(sums[..., : 3 * classes], 3, axis=-1))
-    by_class = np.stack([accuracy(counts), balanced_accuracy(counts), macro_f1(counts)], axis=-1)
-    return np.concatenate([by_class, loss_and_calibration(sums[..., 3 * classes :])], axis=-1)
+def _grouped(terms: sparse.csr_array, membership: sparse.csr_array | None) -> sparse.csr_array:
+    """Return what each group adds to the sums, where images come in groups; otherwise what each image adds."""
+    return terms if membership is None else sparse.csr_array(membership @ terms)
 
 
 def _weights(recipes: Sequence[Sequence[int]], pair: tuple[int, int], runs: int) -> NDArray[np.float64]:
@@ -228,11 +210,11 @@ def _weights(recipes: Sequence[Sequence[int]], pair: tuple[int, int], runs: int)
     return weights
 
 
-def _bootstrap(terms: list[sparse.csr_array], weights: NDArray[np.float64], classes: int) -> Bootstrap:
+def _bootstrap(task: Measure, terms: list[sparse.csr_array], weights: NDArray[np.float64]) -> Bootstrap:
     """Score all runs, and all weighted sums of their scores, on the same resamples of the images."""
 
     def score(sums: NDArray[np.float64]) -> NDArray[np.float64]:
-        by_run = _scores(sums.reshape(*sums.shape[:-1], len(terms), -1), classes)
+        by_run = task.scores(sums.reshape(*sums.shape[:-1], len(terms), -1))
         return (weights @ by_run).reshape(*sums.shape[:-1], -1)
 
     return bootstrap(sparse.csr_array(sparse.hstack(terms, format="csr")), score)
@@ -244,25 +226,26 @@ class _Pair:
 
     first: int
     second: int
-    values: NDArray[np.float64]
-    draws: list[NDArray[np.float64]]
+    values: dict[str, float]
+    draws: dict[str, NDArray[np.float64]]
     units: int
     pairs: int
     grouped: bool
+    compared: tuple[str, ...]
 
-    def difference(self, at: int, bounds: tuple[float, float], method: str, p_value: float, test: str) -> Difference:
-        score, value = COMPARED[at], float(self.values[at])
+    def difference(self, score: str, bounds: tuple[float, float], method: str, p_value: float, test: str) -> Difference:
+        value = self.values[score]
         low, high = (float(bound) for bound in bounds)
         return Difference(self.first, self.second, score, value, low, high, method, p_value, test, p_value, None, None)
 
     @property
-    def defined(self) -> list[tuple[int, str]]:
-        """Return place and name of the scores that are defined on these images."""
-        return [(at, score) for at, score in enumerate(COMPARED) if not math.isnan(self.values[at])]
+    def defined(self) -> list[str]:
+        """Return the scores that are compared and defined on these images."""
+        return [score for score in self.compared if not math.isnan(self.values[score])]
 
-    def squared_error(self, at: int) -> float:
+    def squared_error(self, score: str) -> float:
         """Return the variance of a difference over new images or groups."""
-        return float(self.draws[at].var(ddof=1)) * self.units / max(1, self.units - 1)
+        return float(self.draws[score].var(ddof=1)) * self.units / max(1, self.units - 1)
 
     @property
     def reach(self) -> float:
@@ -271,67 +254,52 @@ class _Pair:
 
 
 def _between_networks(
-    pair: _Pair, paired: Paired, runs: tuple[int, int], by_score: dict[str, tuple[float, float, float]]
+    pair: _Pair, task: Measure, runs: tuple[int, int], by_score: dict[str, tuple[float, float, float]]
 ) -> list[Difference]:
     """Compare two single runs: over new images, with these very networks.
 
     Args:
         pair: What is known of them.
-        paired: The predictions.
+        task: The scores.
         runs: Which two.
         by_score: Lower and upper bound of the bootstrap, and the p-value of the permutations, of scores that are
             functions of sums.
     """
-    right = [paired.predictions[run].labels == paired.labels for run in runs]
-    only = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
     found = []
-    for at, score in pair.defined:
-        value, error = float(pair.values[at]), pair.squared_error(at)
-        bounds = wald_bounds(value, error + 2 * _one_image(paired.labels, score), pair.units)
+    for score in pair.defined:
+        value, error = pair.values[score], pair.squared_error(score)
+        bounds = wald_bounds(value, error + 2 * task.one_image(score), pair.units)
         p_value, test, method = wald_p_value(value, error, pair.units), "Wald's test of the influences", "the same"
         if score in by_score:
             low, high, p_value = by_score[score]
             bounds = float(np.fmin(low, bounds[0])), float(np.fmax(high, bounds[1]))
             test, method = "sign-flip permutation", "the wider of BCa and Wald's, from a paired bootstrap"
+        exact = None if pair.grouped else task.exact(score, *runs)
         if pair.grouped:
             method = group_method(pair.units)
-        elif score == "roc_auc":
-            test = "DeLong's test"
-        elif score == "accuracy":
-            bounds, method = paired_proportions(*only, len(paired.labels)), "Bonett and Price"
-            p_value, test = mcnemar(*only), "McNemar's test (mid-p)"
-        if bounds[0] == bounds[1]:
-            most = largest_log_loss(np.float32) if score == "log_loss" else 1.0
+        elif exact is not None:
+            test, p_value = exact.test, p_value if exact.p_value is None else exact.p_value
+            bounds, method = (bounds, method) if exact.bounds is None else (exact.bounds, exact.method)
+        most = task.largest(score)
+        if bounds[0] == bounds[1] and math.isfinite(most):
             bounds, method = without_spread(value, pair.units, -most, most), "Wilson's bound"
-        difference = pair.difference(at, bounds, method, float(p_value), test)
+        difference = pair.difference(score, bounds, method, float(p_value), test)
         found.append(replace(difference, images_needed=_needed(pair, value, error, 0.0)))
     return found
 
 
-def _one_image(labels: NDArray[np.int64], score: str) -> float:
-    """Return the mean square of what one image changes in a score when it is given its class or no longer.
-
-    Two such images, one for each side, keep intervals from being too short where networks disagree on very few, as they
-    do for Bonett and Price's interval of a difference in accuracy. The macro F1 takes that of the balanced accuracy.
-    """
-    if score == "log_loss" or score in RANKED:
-        return 0.0
-    counts = np.unique_counts(labels).counts
-    return 1 / len(labels) ** 2 if score == "accuracy" else float((1 / counts).sum()) / len(counts) ** 2 / len(labels)
-
-
-def _between_recipes(pair: _Pair, spreads: Sequence[Sequence[Spread]]) -> list[Difference]:
+def _between_recipes(pair: _Pair, spreads: Sequence[dict[str, Spread]]) -> list[Difference]:
     """Compare recipes of which at least one was run with several seeds: over new images and new seeds."""
     found = []
-    for at, _ in pair.defined:
-        both = [each[at] for each in spreads]
-        result = contrast(float(pair.values[at]), pair.draws[at], pair.units, both)
+    for score in pair.defined:
+        both = [each[score] for each in spreads]
+        result = contrast(pair.values[score], pair.draws[score], pair.units, both)
         bounds, method = result.bounds(), "the same"
         if pair.grouped:
             method = f"the same, by {group_method(pair.units)}"
         if not result.error:
             bounds, method = without_spread(result.value, pair.units, -1.0), "Wilson's bound"
-        difference = pair.difference(at, bounds, method, result.p_value, "Student's test over images and seeds")
+        difference = pair.difference(score, bounds, method, result.p_value, "Student's test over images and seeds")
         images = _needed(pair, result.value, result.by_images, result.by_seeds)
         seeds = _seeds_needed(pair, result, both)
         found.append(replace(difference, images_needed=images, seeds_needed=seeds))
@@ -359,7 +327,7 @@ def _seeds_needed(pair: _Pair, result: Contrast, spreads: Sequence[Spread]) -> i
 def _corrected(differences: list[Difference]) -> list[Difference]:
     """Correct the p-values of each score for the number of pairs."""
     found = []
-    for score in COMPARED:
+    for score in dict.fromkeys(difference.score for difference in differences):
         own = [difference for difference in differences if difference.score == score]
         corrected = holm(np.array([difference.p_value for difference in own]))
         found += [

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from opsin.tasks.scores import describe_score
+
 SEVERITIES = ("serious", "warning", "note", "good")
 
 
@@ -34,11 +36,13 @@ class Finding:
 
 def score_words(name: str) -> str:
     """Write the name of a score: ``roc_auc`` as ROC AUC, ``log_loss`` as log loss."""
-    return name.replace("_", " ").replace("roc auc", "ROC AUC").replace("f1", "F1")
+    return describe_score(name).words
 
 
 def number(value: float) -> str:
-    """Write a loss or a score: three decimals, more where these would show little but zeros."""
+    """Write a loss or a score: three decimals, more where these would show little but zeros, fewer for large ones."""
+    if abs(value) >= 10:
+        return f"{value:,.{max(0, 4 - len(f'{abs(value):.0f}'))}f}"
     return f"{value:.3f}" if abs(value) >= 0.01 or value == 0 else f"{value:.2g}"
 
 
@@ -50,6 +54,11 @@ def with_interval(entry: dict[str, Any]) -> str:
 def counts_of(info: dict[str, Any], split: str) -> list[int]:
     """Return the images of each class in a split, as ``run.json`` has them; empty where it does not say."""
     return list(info.get("data", {}).get("counts", {}).get(split) or [])
+
+
+def images_of(info: dict[str, Any], split: str) -> int:
+    """Return how many images a split has, as ``run.json`` says; 0 where it does not say."""
+    return int(info.get("data", {}).get("splits", {}).get(split) or sum(counts_of(info, split)))
 
 
 def chance_level(counts: Sequence[int], classes: int = 0) -> float:

@@ -78,9 +78,9 @@ class Foreseen:
 
     Attributes:
         law: The fit.
-        accuracy: What it gives for all training images that there are.
+        reached: The score that it gives for all training images that there are.
         images: Twice as many.
-        expected: The accuracy with twice as many.
+        expected: The score with twice as many.
         low: Lower bound of that, 95 %.
         high: Upper bound.
         told: Whether that is certain enough to be worth saying.
@@ -89,7 +89,7 @@ class Foreseen:
     """
 
     law: PowerLaw
-    accuracy: float
+    reached: float
     images: int
     expected: float
     low: float
@@ -99,7 +99,13 @@ class Foreseen:
     band: NDArray[np.float64]
 
 
-def foresee(images: NDArray[np.integer], errors: NDArray[np.floating], validated: int, seed: int = 0) -> Foreseen:
+def foresee(
+    images: NDArray[np.integer],
+    errors: NDArray[np.floating],
+    validated: int,
+    score: str = "accuracy",
+    seed: int = 0,
+) -> Foreseen:
     """Fit a power law to measured errors and say what twice as many images would bring.
 
     The interval comes from a parametric bootstrap: the mean error at each size is drawn anew with its standard error,
@@ -109,8 +115,9 @@ def foresee(images: NDArray[np.integer], errors: NDArray[np.floating], validated
 
     Args:
         images: int ``(N,)``; training images of each run.
-        errors: float ``(N,)``; validation error of each run, 0 to 1.
+        errors: float ``(N,)``; validation error of each run, 1 less the score.
         validated: How many images each was validated on.
+        score: What the score is called.
         seed: Of the bootstrap.
 
     Raises:
@@ -131,7 +138,7 @@ def foresee(images: NDArray[np.integer], errors: NDArray[np.floating], validated
     now, then = float(law.error(most)), float(law.error(2 * most))
     bounds = (1 - float(high[-1]), 1 - float(low[-1]))
     told = bounds[1] - bounds[0] <= CAN_TELL
-    sentence = _sentence(law, most, 1 - now, 1 - then, bounds, told)
+    sentence = _sentence(score, law, most, (1 - now, 1 - then), bounds, told)
     return Foreseen(law, 1 - now, round(2 * most), 1 - then, *bounds, told, sentence, np.stack([grid, low, high]))
 
 
@@ -151,19 +158,22 @@ def _pool(
     return sizes.astype(float), means, np.sqrt(share * spread / counts), freedom
 
 
-def _sentence(law: PowerLaw, most: float, now: float, then: float, bounds: tuple[float, float], told: bool) -> str:
+def _sentence(
+    score: str, law: PowerLaw, most: float, values: tuple[float, float], bounds: tuple[float, float], told: bool
+) -> str:
+    now, then = values
     twice = f"Twice as many training images ({2 * most:,.0f})"
     interval = f"({bounds[0]:.1%}–{bounds[1]:.1%})"
     if not told:
         return (
-            f"What {twice[0].lower()}{twice[1:]} would bring cannot be told from these runs: the accuracy may then lie "
+            f"What {twice[0].lower()}{twice[1:]} would bring cannot be told from these runs: the {score} may then lie "
             f"anywhere from {bounds[0]:.1%} to {bounds[1]:.1%}. More repeats, or a larger validation split, would tell."
         )
     if bounds[1] - now < HARDLY:
         return (
-            f"{twice} would bring hardly anything: accuracy would go from {now:.1%} to {then:.1%} {interval}. Look at "
+            f"{twice} would bring hardly anything: {score} would go from {now:.1%} to {then:.1%} {interval}. Look at "
             "the labels and at what is confused instead."
         )
     half = law.images((1 - now) / 2)
     wanted = f" To halve its mistakes would take about {half / most:.0f} times as many." if half < 30 * most else ""
-    return f"{twice} would bring accuracy from {now:.1%} to about {then:.1%} {interval}.{wanted}"
+    return f"{twice} would bring {score} from {now:.1%} to about {then:.1%} {interval}.{wanted}"

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opsin.evaluation.finding import number, with_interval
-from opsin.evaluation.scorecard import OVERALL, score, to_json
-from opsin.tasks.predictions import Classified
+from opsin.evaluation.scorecard import to_json
+from opsin.tasks.scores import describe_score
+from opsin.tasks.table import part_of
 
 
 @dataclass(frozen=True)
@@ -21,15 +22,17 @@ class OutOfFold:
 
     Attributes:
         names: What each image is called, ``R N`` of them.
-        labels: int64 ``(R N,)``, the true classes.
+        task: What was learned.
+        labels: ``(R N, ...)``, what is true of each, as the task has it; of classifiers int64 ``(R N,)``.
         predictions: Of ``R N`` images.
         groups: ``(R N,)`` names of what images were taken from; None where each stands for itself.
         repeats: R.
     """
 
     names: list[str]
-    labels: NDArray[np.int64]
-    predictions: Classified
+    task: str
+    labels: NDArray
+    predictions: Any
     groups: NDArray | None
     repeats: int
 
@@ -38,13 +41,11 @@ class OutOfFold:
         size = len(self.names) // self.repeats
         rows = slice(repeat * size, (repeat + 1) * size)
         groups = None if self.groups is None else self.groups[rows]
-        return OutOfFold(
-            self.names[rows], self.labels[rows], Classified(self.predictions.probabilities[rows]), groups, 1
-        )
+        return OutOfFold(self.names[rows], self.task, self.labels[rows], self.predictions.take(rows), groups, 1)
 
 
 def score_out_of_fold(pooled: OutOfFold, classes: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Score pooled predictions, each score with its 95 % interval; see `opsin.evaluation.scorecard.score`.
+    """Score pooled predictions, each score with its 95 % interval, as the task does.
 
     With several repeats, whole images (or whole groups) are drawn with all their predictions, so that repeating does
     not make the interval shorter than the number of images allows. The interval says how far chance in the choice of
@@ -58,7 +59,7 @@ def score_out_of_fold(pooled: OutOfFold, classes: Sequence[str]) -> dict[str, di
     groups = pooled.groups
     if groups is None and pooled.repeats > 1:
         groups = np.array(pooled.names)
-    entries = to_json(score(pooled.predictions, pooled.labels, classes, groups))
+    entries = to_json(part_of(pooled.task, "score")(pooled.predictions, pooled.labels, classes, groups))
     for entry in entries.values():
         entry["n"] = round(entry["n"] / pooled.repeats)
         if pooled.groups is None:
@@ -68,10 +69,11 @@ def score_out_of_fold(pooled: OutOfFold, classes: Sequence[str]) -> dict[str, di
     return entries
 
 
-def spread(values: Sequence[dict[str, float | None]]) -> dict[str, dict[str, float]]:
+def spread(scores: Sequence[str], values: Sequence[dict[str, float | None]]) -> dict[str, dict[str, float]]:
     """Say how scores differ between folds.
 
     Args:
+        scores: Which.
         values: Score -> value of each fold; None where undefined.
 
     Returns:
@@ -79,7 +81,7 @@ def spread(values: Sequence[dict[str, float | None]]) -> dict[str, dict[str, flo
         out, and so is the deviation of a single value.
     """
     result = {}
-    for name in OVERALL:
+    for name in scores:
         known = np.array([value for each in values if (value := each.get(name)) is not None])
         if len(known):
             result[name] = {"mean": float(known.mean()), "lowest": float(known.min()), "highest": float(known.max())}
@@ -88,20 +90,24 @@ def spread(values: Sequence[dict[str, float | None]]) -> dict[str, dict[str, flo
     return result
 
 
-def reading(scores: dict[str, dict[str, Any]], over_folds: dict[str, dict[str, float]], groups: int, runs: int) -> str:
-    """Return in words what the accuracy is and how it differs between folds.
+def reading(
+    main: str, scores: dict[str, dict[str, Any]], over_folds: dict[str, dict[str, float]], groups: int, runs: int
+) -> str:
+    """Return in words what the main score is and how it differs between folds.
 
     Args:
+        main: The score.
         scores: From `score_out_of_fold`.
         over_folds: From `spread`.
         groups: How many groups the images come from; 0 where each stands for itself.
         runs: How many networks were trained.
     """
-    entry, folds = scores["accuracy"], over_folds["accuracy"]
+    entry, folds = scores[main], over_folds[main]
     of_groups = f" of {groups:,} groups, each predicted by a network that had seen none of its group"
     whose = of_groups if groups else ", each predicted by a network that had not seen it"
     differ = f", standard deviation {number(folds['deviation'])}" if "deviation" in folds else ""
     return (
-        f"Accuracy {with_interval(entry)} on {entry['n']:,} images{whose}. Over {runs:,} test folds it lies between "
-        f"{number(folds['lowest'])} and {number(folds['highest'])} (mean {number(folds['mean'])}{differ})."
+        f"{describe_score(main).title} {with_interval(entry)} on {entry['n']:,} images{whose}. Over {runs:,} test "
+        f"folds it lies between {number(folds['lowest'])} and {number(folds['highest'])} "
+        f"(mean {number(folds['mean'])}{differ})."
     )

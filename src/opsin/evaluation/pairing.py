@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from opsin.data.split import join_groups
+from opsin.data.targets import TARGETS
 from opsin.errors import RunError
 from opsin.runfolder import RunFolder
-from opsin.tasks.predictions import Classified
+from opsin.tasks.table import TASKS
 
 
 @dataclass(frozen=True)
@@ -21,8 +23,9 @@ class Paired:
 
     Attributes:
         names: What each image is called.
-        labels: int64 ``(N,)``, the true classes.
-        classes: Class names.
+        task: What the runs have learned.
+        labels: ``(N, ...)``, what is true of each, as the task has it; of a classifier int64 ``(N,)``.
+        classes: Names of the networks' outputs.
         predictions: Of each run.
         rows: int64 ``(R, N)``; where each image stands in the predictions of each run.
         groups: int64 ``(N,)``, equal for images of one group (patient, slide, video) in any run; None where each image
@@ -32,9 +35,10 @@ class Paired:
     """
 
     names: list[str]
-    labels: NDArray[np.int64]
+    task: str
+    labels: NDArray
     classes: tuple[str, ...]
-    predictions: list[Classified]
+    predictions: list[Any]
     rows: NDArray[np.int64]
     groups: NDArray[np.int64] | None
     sizes: list[int]
@@ -47,8 +51,8 @@ class _Split:
 
     run: RunFolder
     names: list[str]
-    labels: NDArray[np.str_]
-    predictions: Classified
+    labels: NDArray
+    predictions: Any
     digests: NDArray[np.uint64]
     groups: NDArray | None
 
@@ -70,6 +74,9 @@ def pair_runs(runs: Sequence[RunFolder], split: str) -> Paired:
     first = parts[0]
     for part in parts[1:]:
         _check_classes(first, part)
+    classes = first.run.classes
+    parts = [_reordered(part, [part.run.classes.index(name) for name in classes]) for part in parts]
+    first = parts[0]
     same_sight = len({_sight(run) for run in runs}) == 1
     keys = [_numbered(part.names) for part in parts]
     shared = set(keys[0]).intersection(*keys[1:])
@@ -81,17 +88,12 @@ def pair_runs(runs: Sequence[RunFolder], split: str) -> Paired:
     chosen = [key for key in keys[0] if key in shared]
     rows = np.array([[place[key] for key in chosen] for place in keys], np.int64)
     _check_images(parts, rows, same_sight)
-    classes = first.run.classes
-    predictions = []
-    for part, row in zip(parts, rows, strict=True):
-        order = [part.run.classes.index(name) for name in classes]
-        predictions.append(Classified(np.ascontiguousarray(part.predictions.probabilities[row][:, order])))
-    number = {name: label for label, name in enumerate(classes)}
     return Paired(
         [first.names[row] for row in rows[0]],
-        np.array([number[name] for name in first.labels[rows[0]]], np.int64),
+        first.run.task,
+        first.labels[rows[0]],
         classes,
-        predictions,
+        [part.predictions.take(row) for part, row in zip(parts, rows, strict=True)],
         rows,
         _join(parts, rows),
         [len(part.names) for part in parts],
@@ -107,14 +109,26 @@ def _read(run: RunFolder, split: str) -> _Split:
             f"{run.path}: split.csv has {len(digests):,} {split} images and predictions-{split}.csv {len(names):,}; "
             f"renew the predictions with: opsin evaluate {run.path} --split {split}"
         )
-    return _Split(run, names, np.array(run.classes)[labels], predictions, digests, run.groups(split))
+    return _Split(run, names, labels, predictions, digests, run.groups(split))
+
+
+def _reordered(part: _Split, order: list[int]) -> _Split:
+    """Return labels and predictions with the outputs in the order of the first run."""
+    labels = TARGETS[part.run.task].reorder(part.labels, order)
+    return replace(part, labels=labels, predictions=part.predictions.reorder(order))
 
 
 def _check_classes(first: _Split, other: _Split) -> None:
     ours, theirs = first.run.classes, other.run.classes
+    if first.run.task != other.run.task:
+        raise RunError(
+            f"{first.run.path} has learned {first.run.task}, {other.run.path} {other.run.task}: only runs of one task "
+            "can be compared."
+        )
     if sorted(ours) != sorted(theirs):
         raise RunError(
-            f"{first.run.path} knows the classes {', '.join(ours)}, {other.run.path} {', '.join(theirs)}: only runs of "
+            f"{first.run.path} knows the {TASKS[first.run.task].outputs[1] or 'value'} {', '.join(ours)}, "
+            f"{other.run.path} {', '.join(theirs)}: only runs of "
             "one data set can be compared."
         )
 
@@ -151,12 +165,14 @@ def _check_images(parts: Sequence[_Split], rows: NDArray[np.int64], same_sight: 
     """Raise unless images that are called alike have the same class and, where it can be told, the same pixels."""
     first, own = parts[0], rows[0]
     for part, row in zip(parts[1:], rows[1:], strict=True):
-        other = np.flatnonzero(first.labels[own] != part.labels[row])
+        differs = (first.labels[own] != part.labels[row]).reshape(len(own), -1).any(axis=1)
+        other = np.flatnonzero(differs)
         if len(other):
-            at = int(other[0])
+            at, form, classes = int(other[0]), TARGETS[first.run.task], first.run.classes
             raise RunError(
-                f"{first.names[own[at]]} is {first.labels[own[at]]} in {first.run.path} and {part.labels[row[at]]} in "
-                f"{part.run.path} ({len(other):,} such images): only runs with the same labels can be compared."
+                f"{first.names[own[at]]} is {form.text(first.labels[own[at]], classes)} in {first.run.path} and "
+                f"{form.text(part.labels[row[at]], classes)} in {part.run.path} ({len(other):,} such images): only "
+                "runs with the same labels can be compared."
             )
         changed = np.flatnonzero(first.digests[own] != part.digests[row]) if same_sight else own[:0]
         if len(changed):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from opsin.tasks.predictions import Classified
+from opsin.tasks.predictions import Predictions
 
 
-def pool(predictions: Classified, groups: ArrayLike) -> tuple[NDArray[np.str_], Classified]:
-    """Average the probabilities of the images of each group.
+def pool(predictions: Predictions, groups: ArrayLike) -> tuple[NDArray[np.str_], Any]:
+    """Average what is predicted of the images of each group: probabilities, or values.
 
     The mean of probabilities, not of their logarithms: no single image can rule a class out for the whole group.
 
@@ -21,9 +23,7 @@ def pool(predictions: Classified, groups: ArrayLike) -> tuple[NDArray[np.str_], 
         The names of the G groups, sorted, and predictions for these.
     """
     names, group_of = np.unique(np.asarray(groups, dtype=np.str_), return_inverse=True)
-    sums = np.zeros((len(names), predictions.probabilities.shape[1]))
-    np.add.at(sums, group_of, predictions.probabilities)
-    return names, Classified((sums / np.bincount(group_of, minlength=len(names))[:, None]).astype(np.float32))
+    return names, predictions.mean(group_of, len(names))
 
 
 def group_labels(labels: NDArray[np.int64], groups: ArrayLike) -> NDArray[np.int64] | None:

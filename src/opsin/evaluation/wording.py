@@ -6,9 +6,10 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from opsin.evaluation.differences import LOWER_IS_BETTER, SCORES, Difference, Measured
+from opsin.evaluation.differences import Difference, Measured
 from opsin.evaluation.finding import number, score_words
 from opsin.evaluation.seeds import SURE, Spread
+from opsin.tasks.scores import describe_score
 
 if TYPE_CHECKING:
     from opsin.evaluation.comparison import Compared
@@ -25,7 +26,7 @@ def conclude(recipes: Sequence[Compared], measured: Measured, score: str, groupe
     """
     name = score_words(score)
     if len(recipes) == 1:
-        return _of_one(recipes[0], measured.spreads[0][SCORES.index(score)], score)
+        return _of_one(recipes[0], measured.spreads[0][measured.names.index(score)], score)
     own = [difference for difference in measured.differences if difference.score == score]
     best = min(range(len(recipes)), key=lambda at: _loss(recipes[at].mean(score), score))
     if len(recipes) == 2:
@@ -112,7 +113,7 @@ def _largest(beaten: Sequence[tuple[int, Difference]]) -> str:
 
 
 def _loss(mean: float, score: str) -> float:
-    return mean if score in LOWER_IS_BETTER else -mean
+    return mean if describe_score(score).lower_is_better else -mean
 
 
 def _listed(names: Sequence[str]) -> str:

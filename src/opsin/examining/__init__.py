@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from opsin.errors import OpsinError, nearest
+from opsin.tasks.table import TASKS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,7 +43,7 @@ class Subject:
     Attributes:
         predictor: The network, its preprocessing and its task; ``predict_pixels(pixels, rows)`` predicts.
         pixels: uint8 ``(M, H, W, C)``, all decoded images, in memory or mapped from a file.
-        labels: int64 ``(M,)``, the true classes.
+        labels: ``(M, ...)``, what is true of each, as the task has it; for classification int64 ``(M,)``.
         rows: Split -> int64 ``(N,)``, which images belong to it.
         classes: Their names, in the order of the network's outputs.
         symmetry: What may be mirrored without becoming something else; None where it is not known.
@@ -52,7 +53,7 @@ class Subject:
 
     predictor: Predictor
     pixels: Tensor
-    labels: NDArray[np.int64]
+    labels: NDArray
     rows: Mapping[str, NDArray[np.int64]]
     classes: tuple[str, ...]
     symmetry: Symmetry | None = None
@@ -73,9 +74,16 @@ def examine(folder: RunFolder, subject: Subject, only: Iterable[str] = (), conso
         The names of the examinations made.
 
     Raises:
-        OpsinError: There is no such examination.
+        OpsinError: There is no such examination, or not for this task.
     """
-    names = check_names(only)
+    applying = TASKS[folder.task].examinations
+    names = [name for name in check_names(only) if name in applying or only]
+    for name in names:
+        if name not in applying:
+            raise OpsinError(
+                f"The examination '{name}' is for other tasks than {folder.task}, which has "
+                f"{', '.join(applying) or 'none'}."
+            )
     from opsin.telling import working
 
     for name in names:

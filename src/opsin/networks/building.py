@@ -11,6 +11,7 @@ from torch import nn
 from opsin.networks.table import create_network, find_weights
 from opsin.networks.transfer import begin_from, find_source
 from opsin.recipe import Recipe
+from opsin.tasks.table import part_of
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,8 @@ def begin_network(recipe: Recipe, classes: Sequence[str]) -> tuple[nn.Module, Be
         NetworkError: There is no such network, it cannot take such images, or weights of a run do not fit.
         RunError: The run whose weights are asked for is missing or damaged.
     """
-    network = build_network(recipe, len(classes), pretrained=bool(recipe.network.pretrained))
+    build = part_of(recipe.task or "", "network")
+    network: nn.Module = build(recipe, len(classes), pretrained=bool(recipe.network.pretrained))
     if recipe.network.weights:
         source = find_source(recipe.network.weights)
         return network, Beginning(f"of the run {begin_from(network, source, classes)}", source.fingerprint)

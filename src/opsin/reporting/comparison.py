@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 import opsin
+from opsin.data.targets import TARGETS
 from opsin.evaluation.comparison import Comparison
 from opsin.evaluation.finding import score_words
-from opsin.evaluation.pairing import Paired, pair_runs
+from opsin.evaluation.measuring import Measure
+from opsin.evaluation.pairing import pair_runs
 from opsin.evaluation.wording import p_words
 from opsin.files import write_text
 from opsin.reporting.comparison_figures import plot_curves, plot_differences
@@ -21,6 +23,8 @@ from opsin.reporting.privacy import naming_keys
 from opsin.reporting.report import create_environment
 from opsin.reporting.style import figure_to_svg
 from opsin.runfolder import RunFolder
+from opsin.tasks.scores import describe_score
+from opsin.tasks.table import TASKS, part_of
 
 DRAWN_PAIRS = 15
 SHOWN_IMAGES = 48
@@ -37,7 +41,9 @@ def write_comparison(comparison: Comparison, path: Path) -> Path:
     anonymous = any(folder.info.get("anonymous") for folder in folders)
     paired = pair_runs(folders, comparison.split)
     first_runs = np.cumsum([0, *(len(recipe.runs) for recipe in comparison.recipes[:-1])]).tolist()
-    pictures = _pictures(comparison, folders, paired, first_runs, anonymous=anonymous)
+    task: Measure = part_of(paired.task, "measure")(paired)
+    disputed = _disputed(task, first_runs)
+    pictures = _pictures(comparison, folders, task, disputed, first_runs, anonymous=anonymous)
     hidden = naming_keys() if anonymous else set()
     facts: dict[str, Any] = {
         "comparison": comparison,
@@ -46,9 +52,10 @@ def write_comparison(comparison: Comparison, path: Path) -> Path:
         "keys": {key: values for key, values in comparison.keys.items() if key not in hidden},
         "figures": _figures(comparison, folders),
         "hidden_pairs": max(0, _pairs(comparison) - DRAWN_PAIRS),
-        "agreement": _agreement(comparison, paired, first_runs),
+        "agreement": _agreement(comparison, task.right(first_runs)),
         "pictures": pictures,
-        "disputed": int(len(_disputed(paired, first_runs))),
+        "disputed": len(disputed),
+        "task": task,
     }
     sections = [
         ("scores", "Scores", True),
@@ -104,30 +111,27 @@ def _figures(comparison: Comparison, folders: list[RunFolder]) -> dict[str, Any]
     histories = [folder.history for folder in folders]
     recipe_of = [number for number, recipe in enumerate(comparison.recipes) for _ in recipe.runs]
     curves = []
-    for score, title in (("loss", "Validation loss"), ("accuracy", "Validation accuracy")):
+    for score in ("loss", TASKS[folders[0].task].main_score):
+        title = f"Validation {describe_score(score).words}"
         if any(score in row.get("validation", {}) for history in histories for row in history):
             figure = plot_curves(histories, recipe_of, named, score, title)
-            curves.append(figure_to_svg(figure, f"curves-{score}", f"{title.lower()} of each run in each epoch"))
+            curves.append(
+                figure_to_svg(figure, f"curves-{score}", f"{title[0].lower()}{title[1:]} of each run in each epoch")
+            )
     return {"differences": forests, "curves": curves}
 
 
-def _right(paired: Paired, runs: list[int]) -> NDArray[np.bool_]:
-    """Return whether some runs name the right class of each image, bool ``(runs, N)``."""
-    return np.array([paired.predictions[run].labels == paired.labels for run in runs])
-
-
-def _disputed(paired: Paired, runs: list[int]) -> NDArray[np.int64]:
+def _disputed(task: Measure, runs: list[int]) -> NDArray[np.int64]:
     """Return the images that some of the runs get right and others wrong, those that divide them most first."""
-    right = _right(paired, runs)
-    own = np.arange(len(paired.labels))
-    chances = np.array([paired.predictions[run].probabilities[own, paired.labels] for run in runs])
+    right = task.right(runs)
+    merits = np.array([task.merit(run) for run in runs])
     images = np.flatnonzero(right.any(axis=0) & ~right.all(axis=0))
-    return images[np.argsort(-np.ptp(chances, axis=0)[images], kind="stable")]
+    return images[np.argsort(-np.ptp(merits, axis=0)[images], kind="stable")]
 
 
-def _agreement(comparison: Comparison, paired: Paired, runs: list[int]) -> list[tuple[str, int]]:
+def _agreement(comparison: Comparison, answers: NDArray[np.bool_]) -> list[tuple[str, int]]:
     """Return on how many images which recipes are right, the most frequent case first."""
-    cases, counts = np.unique(_right(paired, runs), axis=1, return_counts=True)
+    cases, counts = np.unique(answers, axis=1, return_counts=True)
     rows = []
     for case, count in zip(cases.T, counts, strict=True):
         names = [recipe.name for recipe, right in zip(comparison.recipes, case, strict=True) if right]
@@ -137,11 +141,19 @@ def _agreement(comparison: Comparison, paired: Paired, runs: list[int]) -> list[
 
 
 def _pictures(
-    comparison: Comparison, folders: list[RunFolder], paired: Paired, runs: list[int], *, anonymous: bool
+    comparison: Comparison,
+    folders: list[RunFolder],
+    task: Measure,
+    disputed: NDArray[np.int64],
+    runs: list[int],
+    *,
+    anonymous: bool,
 ) -> list[dict[str, Any]]:
     """Return pictures of images in dispute, as far as any of the runs has kept them for its own report."""
     if len(runs) < 2:
         return []
+    paired, form = task.paired, TARGETS[task.paired.task]
+    right = task.right(runs)
     kept: dict[int, NDArray[np.uint8]] = {}
     for folder, rows in zip(folders, paired.rows, strict=True):
         image_of = {int(row): image for image, row in enumerate(rows)}
@@ -149,22 +161,19 @@ def _pictures(
             if int(row) in image_of:
                 kept.setdefault(image_of[int(row)], pixels)
     pictures = []
-    for image in [int(image) for image in _disputed(paired, runs) if int(image) in kept][:SHOWN_IMAGES]:
+    for image in [image for image in disputed.tolist() if image in kept][:SHOWN_IMAGES]:
         source, width, height = encode(kept[image], SIDE)
         said = []
-        for recipe, run in zip(comparison.recipes, runs, strict=True):
-            result = paired.predictions[run]
-            label = int(result.labels[image])
-            right = label == int(paired.labels[image])
-            sure = float(result.probabilities[image, label])
-            said.append({"recipe": recipe.name, "label": paired.classes[label], "sure": sure, "right": right})
+        for place, (recipe, run) in enumerate(zip(comparison.recipes, runs, strict=True)):
+            label, sure = task.said(run, image)
+            said.append({"recipe": recipe.name, "label": label, "sure": sure, "right": bool(right[place, image])})
         pictures.append(
             {
                 "source": source,
                 "width": width,
                 "height": height,
                 "tiny": max(width, height) <= PIXEL_ART,
-                "truth": paired.classes[paired.labels[image]],
+                "truth": form.text(paired.labels[image], paired.classes),
                 "said": said,
                 "name": "" if anonymous else paired.names[image],
             }

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from opsin.evaluation.differences import LOWER_IS_BETTER, Difference
+from opsin.evaluation.differences import Difference
 from opsin.evaluation.finding import score_words
 from opsin.reporting.style import (
     BLUE,
@@ -25,6 +25,7 @@ from opsin.reporting.style import (
     shorten,
     whole_numbers,
 )
+from opsin.tasks.scores import describe_score
 
 # Told apart by every common form of color blindness (Okabe and Ito 2008), and by their dashes in print.
 COLORS = (BLUE, ORANGE, "#009e73", "#b3568b", "#3a8fc7", "#8a6d00")
@@ -51,7 +52,7 @@ def plot_differences(differences: Sequence[Difference], names: Sequence[str]) ->
     axes.set_yticks(range(len(differences)), labels, parse_math=False, color=INK)
     axes.set_ylim(len(differences) - 0.4, -0.6)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:+.3g}" if value else "0"))
-    better = "left" if differences[0].score in LOWER_IS_BETTER else "right"
+    better = "left" if describe_score(differences[0].score).lower_is_better else "right"
     label_x(axes, f"difference; to the {better}, the first one is better")
     return figure
 

@@ -13,11 +13,15 @@ from opsin.files import write_text
 from opsin.metrics.classification import confusion_matrix
 from opsin.recipe import Recipe
 from opsin.reporting.figures import plot_confusion_matrix
+from opsin.reporting.formats import number_of
 from opsin.reporting.privacy import anonymous_recipe
 from opsin.reporting.report import create_environment
 from opsin.reporting.sections.confusion import most_confused
-from opsin.reporting.sections.scores import SCORES
 from opsin.reporting.style import figure_to_svg
+from opsin.tasks.scores import DETAILS, describe_score
+from opsin.tasks.table import TASKS, TaskEntry
+
+SHOWN_DETAILS = 3  # scores of a class that a line has room for
 
 
 def write_crossval_page(folder: CrossvalFolder) -> Path:
@@ -41,43 +45,53 @@ def render_crossval_page(folder: CrossvalFolder) -> str:
     assert environment.loader is not None
     style = environment.loader.get_source(environment, "report.css")[0]
     recipe = Recipe.from_dict(info["recipe"])
-    anonymous = bool(info.get("anonymous"))
+    anonymous, task = bool(info.get("anonymous")), TASKS[info["task"]]
     return environment.get_template("crossval.html").render(
         style=Markup(style),
         version=info["opsin"],
         title="Cross-validation" if anonymous else info["name"],
         anonymous=anonymous,
-        accuracy=info["scores"]["accuracy"],
+        main=info["scores"][task.main_score],
+        described=describe_score(task.main_score),
+        second=describe_score(task.compared[1]) if len(task.compared) > 1 else None,
+        second_name=task.compared[1] if len(task.compared) > 1 else "",
+        subject=number_of(len(info["classes"]), *task.outputs) if task.outputs[0] else info["classes"][0],
         reading=info["reading"],
         folds=info["folds"],
         repeats=info["repeats"],
         groups=info["groups"],
         runs=info["runs"],
-        scores=_score_rows(info),
-        classes=_class_rows(info),
-        confusion=_confusion(folder, info["classes"]),
+        scores=_score_rows(info, task),
+        output=task.outputs[0].capitalize(),
+        details={name: DETAILS[name] for name in task.details[:SHOWN_DETAILS]},
+        classes=_class_rows(info, task),
+        confusion=_confusion(folder, info["classes"]) if task.exclusive else None,
         recipe=tomli_w.dumps(anonymous_recipe(recipe)) if anonymous else recipe.to_toml(),
     )
 
 
-def _score_rows(info: dict[str, Any]) -> list[dict[str, Any]]:
+def _score_rows(info: dict[str, Any], task: TaskEntry) -> list[dict[str, Any]]:
     """Return a row per score: what it is, its pooled value, and how it differs between folds."""
     return [
         {
-            "title": title,
-            "meaning": meaning,
-            "part": name != "log_loss",
+            "title": described.title,
+            "meaning": described.meaning,
+            "part": described.part,
             "pooled": info["scores"].get(name),
             "spread": info["spread"].get(name),
         }
-        for name, (title, meaning) in SCORES.items()
+        for name in task.scores
+        for described in [describe_score(name)]
     ]
 
 
-def _class_rows(info: dict[str, Any]) -> list[dict[str, Any]]:
+def _class_rows(info: dict[str, Any], task: TaskEntry) -> list[dict[str, Any]]:
+    """Return a row per class or label: its first few scores."""
+    shown = task.details[:SHOWN_DETAILS]
     return [
-        {"name": name, **{score: info["scores"].get(f"{score}/{name}") for score in ("recall", "precision", "f1")}}
+        {"name": name, "scores": [info["scores"][f"{score}/{name}"] for score in shown]}
         for name in info["classes"]
+        if shown
     ]
 
 

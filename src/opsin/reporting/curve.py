@@ -1,4 +1,4 @@
-"""The page of a learning curve: accuracy against the number of training images, and what more of them would bring."""
+"""The page of a learning curve: a score against the number of training images, and what more of them would bring."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from opsin.recipe import Recipe
 from opsin.reporting.privacy import anonymous_recipe
 from opsin.reporting.report import create_environment
 from opsin.reporting.style import BLUE, FONT_SIZE, ORANGE, add_axes, add_legend, figure_to_svg, label_x, new_figure
+from opsin.tasks.scores import describe_score
 
 
 def write_curve_page(folder: Path, info: dict[str, Any]) -> Path:
@@ -34,7 +35,8 @@ def render_curve_page(info: dict[str, Any]) -> str:
     assert environment.loader is not None
     style = environment.loader.get_source(environment, "report.css")[0]
     recipe, anonymous = Recipe.from_dict(info["recipe"]), bool(info["anonymous"])
-    figure = figure_to_svg(plot_curve(info), "curve", "validation accuracy against the number of training images")
+    score = describe_score(info["score"])
+    figure = figure_to_svg(plot_curve(info), "curve", f"validation {score.words} against the number of training images")
     return environment.get_template("curve.html").render(
         style=Markup(style),
         figure=figure,
@@ -44,7 +46,9 @@ def render_curve_page(info: dict[str, Any]) -> str:
         sentence=info["sentence"],
         validated=info["validated"],
         doubled=info["doubled"],
-        accuracy=info["accuracy"],
+        reached=info["reached"],
+        words=score.words,
+        title_of_score=score.title,
         law=info["law"],
         sizes=_size_rows(info["runs"]),
         recipe=tomli_w.dumps(anonymous_recipe(recipe)) if anonymous else recipe.to_toml(),
@@ -52,11 +56,11 @@ def render_curve_page(info: dict[str, Any]) -> str:
 
 
 def _size_rows(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return a row per size: its runs, and the mean and the range of their accuracies."""
+    """Return a row per size: its runs, and the mean and the range of their scores."""
     rows = []
     for images in sorted({run["images"] for run in runs}):
         own = [run for run in runs if run["images"] == images]
-        values = [run["accuracy"]["value"] for run in own]
+        values = [run["score"]["value"] for run in own]
         mean = float(np.mean(values))
         rows.append({"images": images, "runs": own, "mean": mean, "lowest": min(values), "highest": max(values)})
     return rows
@@ -75,7 +79,7 @@ def plot_curve(info: dict[str, Any]) -> Figure:
     # Without a mistake in validation there is no logarithm; half a mistake is drawn instead.
     least = 0.5 / max(info["validated"], 1)
     images = np.array([run["images"] for run in info["runs"]])
-    errors = np.array([1 - run["accuracy"]["value"] for run in info["runs"]])
+    errors = np.array([1 - run["score"]["value"] for run in info["runs"]])
     grid, low, high = np.array(info["band"])
     law = info["law"]
     fit = law["floor"] + law["scale"] * grid ** -law["exponent"]

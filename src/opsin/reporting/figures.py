@@ -29,15 +29,10 @@ from opsin.reporting.style import (
     tick_labels,
     whole_numbers,
 )
+from opsin.tasks.scores import describe_score
 
 NUMBERED_CLASSES = 25  # with more, the counts in a confusion matrix would be too small to read
 LABELED_CLASSES = 120  # with more, so would the class names
-SCORE_TITLES = {
-    "loss": "Loss",
-    "accuracy": "Accuracy",
-    "balanced_accuracy": "Balanced accuracy",
-    "macro_f1": "Macro F1",
-}
 
 
 def plot_learning_curves(
@@ -63,7 +58,7 @@ def plot_learning_curves(
     grid = figure.add_gridspec(len(heights), 1, height_ratios=heights)
     shared: Axes | None = None
     for row, score in enumerate(scores):
-        axes = add_axes(figure, grid[row], SCORE_TITLES.get(score, score), sharex=shared)
+        axes = add_axes(figure, grid[row], describe_score(score).title, sharex=shared)
         shared = shared or axes
         _plot_score(axes, history, score, best_epoch)
     if learning_rate:

@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from opsin.reporting.captions import Caption, Captions
 from opsin.reporting.page import Predicted
 from opsin.runfolder import RunFolder
+from opsin.tasks.table import part_of
 
 PIXEL_ART = 64  # up to this side an image is kept exactly and enlarged with visible pixels
 SIDES = (224, 176, 128, 96)
@@ -22,29 +24,18 @@ class Picture:
     """One picture of the gallery.
 
     Attributes:
-        truth: Its true class.
-        predicted: The class the model gave it.
-        confidence: Probability of the predicted class.
-        truth_probability: Probability of the true class.
+        caption: What is said of it.
         name: File name; empty in an anonymous report.
         source: The image as a ``data:`` address.
         width: Pixels.
         height: Pixels.
     """
 
-    truth: str
-    predicted: str
-    confidence: float
-    truth_probability: float
+    caption: Caption
     name: str
     source: str
     width: int
     height: int
-
-    @property
-    def right(self) -> bool:
-        """Whether the model named the true class."""
-        return self.truth == self.predicted
 
     @property
     def tiny(self) -> bool:
@@ -54,7 +45,7 @@ class Picture:
 
 def read_gallery(
     folder: RunFolder, predicted: Predicted | None, *, budget: int, anonymous: bool = False
-) -> tuple[list[Picture], int]:
+) -> tuple[list[Picture], Captions | None, int]:
     """Read the pictures of test images, worst first, so that together they stay below a size.
 
     Larger pictures are shrunk first; only where that is not enough are the best-predicted ones left out.
@@ -66,28 +57,18 @@ def read_gallery(
         anonymous: Leave the file names out.
 
     Returns:
-        The pictures, and how many the run holds.
+        The pictures, what is said of all of them, and how many the run holds.
     """
     rows, images = folder.thumbnails("test")
     if predicted is None or not len(rows):
-        return [], 0
+        return [], None, 0
     sources = _fitting(images, budget)
-    classes, labels, result = folder.classes, predicted.labels, predicted.result
-    guesses, confidences = result.labels, result.confidence
+    captions: Captions = part_of(folder.task, "captions")(predicted, rows[: len(sources)], folder.classes)
     pictures = [
-        Picture(
-            truth=classes[labels[row]],
-            predicted=classes[guesses[row]],
-            confidence=float(confidences[row]),
-            truth_probability=float(result.probabilities[row, labels[row]]),
-            name="" if anonymous else predicted.names[row],
-            source=source,
-            width=width,
-            height=height,
-        )
-        for row, (source, width, height) in zip(rows, sources, strict=False)
+        Picture(caption, "" if anonymous else predicted.names[row], *source)
+        for caption, row, source in zip(captions.each, rows.tolist(), sources, strict=False)
     ]
-    return pictures, len(rows)
+    return pictures, captions, len(rows)
 
 
 def _fitting(images: NDArray[np.uint8], budget: int) -> list[tuple[str, int, int]]:

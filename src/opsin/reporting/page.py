@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from opsin.metrics.classification import confusion_matrix
 from opsin.reporting.privacy import Redactor, anonymous_network, names_of
 from opsin.runfolder import RunFolder
-from opsin.tasks.predictions import Classified
+from opsin.tasks.table import TASKS, TaskEntry
 
 LARGEST = 5_000_000  # bytes of the whole file
 
@@ -23,15 +24,15 @@ class Predicted:
 
     Attributes:
         names: What each of the N images is called.
-        labels: int64 ``(N,)``, the true classes.
-        result: Probabilities.
-        matrix: int64 ``(C, C)``, true class by predicted class.
+        labels: ``(N, ...)``, what is true of each, as the task has it; of a classifier int64 ``(N,)``.
+        result: The predictions, of the task's own type; of a classifier `opsin.tasks.predictions.Classified`.
+        classes: How many outputs the network has.
     """
 
     names: list[str]
-    labels: NDArray[np.int64]
-    result: Classified
-    matrix: NDArray[np.int64]
+    labels: NDArray
+    result: Any
+    classes: int
 
     @classmethod
     def read(cls, folder: RunFolder, split: str) -> Predicted | None:
@@ -39,7 +40,12 @@ class Predicted:
         if not (folder.path / f"predictions-{split}.csv").exists():
             return None
         names, labels, result = folder.predictions(split)
-        return cls(names, labels, result, confusion_matrix(labels, result.labels, len(folder.classes)))
+        return cls(names, labels, result, len(folder.classes))
+
+    @functools.cached_property
+    def matrix(self) -> NDArray[np.int64]:
+        """True class by predicted class, int64 ``(C, C)``, of a classifier."""
+        return confusion_matrix(self.labels, self.result.labels, self.classes)
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,7 @@ class Page:
         run: The run, finished or not.
         predicted: Predictions on test; None where there are none yet.
         validation: The same on validation.
-        classes: Class names; empty where no file of the run knows them yet.
+        classes: Names of the network's outputs; empty where no file of the run knows them yet.
         words: Takes the names of files, folders, groups and machines out of a text where the report is anonymous.
         anonymous: Whether such names are to be left out.
         room: Bytes that the file may still grow by. Sections that can shrink keep to it.
@@ -74,6 +80,11 @@ class Page:
         classes = class_names(run)
         words: Callable[[str], str] = Redactor(names_of(run), classes) if anonymous else str
         return cls(run, Predicted.read(run, "test"), Predicted.read(run, "validation"), classes, words, anonymous)
+
+    @property
+    def task(self) -> TaskEntry:
+        """What differs from task to task."""
+        return TASKS[self.run.task]
 
 
 def class_names(folder: RunFolder) -> list[str]:

@@ -15,9 +15,10 @@ from markupsafe import Markup
 
 from opsin.files import write_text
 from opsin.reporting import formats
-from opsin.reporting.page import LARGEST, Page, Predicted, network_facts, training_facts
+from opsin.reporting.page import LARGEST, Page, network_facts, training_facts
 from opsin.reporting.sections import SECTIONS
 from opsin.runfolder import RunFolder
+from opsin.tasks.table import part_of
 
 FRAME = 100_000  # bytes of the page around its sections, more than styles, scripts and headline take
 
@@ -66,7 +67,8 @@ def _render_sections(environment: jinja2.Environment, page: Page) -> list[dict[s
     """Render the sections that have something to show; the gallery last, which fills the room that the others leave."""
     room = LARGEST - FRAME
     rendered = {}
-    for section in sorted(SECTIONS, key=lambda section: section.anchor == "gallery"):
+    applying = [section for section in SECTIONS if section.anchor in page.task.sections]
+    for section in sorted(applying, key=lambda section: section.anchor == "gallery"):
         facts = section.facts(replace(page, room=room))
         if facts is not None:
             template = environment.get_template(f"sections/{section.anchor}.html")
@@ -111,20 +113,21 @@ def create_environment() -> jinja2.Environment:
 
 
 def _head(page: Page) -> dict[str, Any]:
-    """Return what stands above the sections: the headline with the accuracy, and how far the run came."""
+    """Return what stands above the sections: the headline with the main score, and how far the run came."""
     run, info = page.run, page.run.info
     data, card = info.get("data", {}), run.scorecard
     split = "test" if card.get("test") else "validation"
     name = "" if page.anonymous else data.get("name", "")
+    score = card.get(split, {}).get(page.task.main_score)
     return {
         "version": info.get("opsin", ""),
         "anonymous": page.anonymous,
         "created": info.get("created", ""),
-        "title": name or ("Image classification" if page.anonymous else run.name),
+        "title": name or (page.task.title if page.anonymous else run.name),
         "subject": _subject(page),
         "scored_split": split,
-        "accuracy": card.get(split, {}).get("accuracy"),
-        "baseline": most_common_part(page.predicted),
+        "score": score,
+        "head": part_of(run.task, "head")(page, score, split) if score else None,
         "training": training_facts(run),
         "run_path": "RUN" if page.anonymous else shlex.quote(str(run.path)),
     }
@@ -136,17 +139,11 @@ def _subject(page: Page) -> str:
     images = page.run.info.get("data", {}).get("images")
     parts = []
     if page.classes:
-        parts.append(formats.number_of(len(page.classes), "class", "classes"))
+        one, many = page.task.outputs
+        parts.append(formats.number_of(len(page.classes), one, many) if one else page.classes[0])
     if images:
         parts.append(formats.number_of(images, "image"))
     if network.get("name"):
         parameters = network.get("parameters")
         parts.append(network["name"] + (f" with {formats.magnitude(parameters)} parameters" if parameters else ""))
     return " · ".join(parts)
-
-
-def most_common_part(predicted: Predicted | None) -> float | None:
-    """Return the accuracy of always naming the most common class of the test images, which any model should beat."""
-    if predicted is None or not len(predicted.labels):
-        return None
-    return float(predicted.matrix.sum(axis=1).max() / len(predicted.labels))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from opsin.data.batches import Batch
+from opsin.data.dataset import DataSet
+from opsin.data.preprocessing import Preprocessing
 from opsin.errors import TrainingError
 from opsin.metrics import classification as metrics
 from opsin.recipe import Recipe
@@ -30,6 +32,7 @@ class Classification:
 
     name = "classification"
     main_score = "accuracy"
+    lower_is_better = False
 
     def __init__(
         self,
@@ -38,7 +41,7 @@ class Classification:
         class_weights: Tensor | None = None,
         temperature: float = 1.0,
     ):
-        self.num_classes = num_classes
+        self.num_classes = self.mixed = num_classes
         self.label_smoothing = label_smoothing
         self.class_weights = class_weights
         self.temperature = temperature
@@ -82,26 +85,41 @@ class Classification:
             "macro_f1": float(metrics.macro_f1(confusion)),
         }
 
+    def known(self) -> dict[str, Any]:
+        """Return nothing: the classes are all that predicting needs of the targets."""
+        return {}
+
+    def rarity(self, targets: Tensor) -> Tensor:
+        """Return one over the number of images of the same class, float64 ``(N,)``."""
+        return (1 / torch.bincount(targets, minlength=self.num_classes).clamp(min=1).double())[targets]
+
     def better(self, scores: dict[str, float], best: dict[str, float]) -> bool:
         """Whether accuracy is higher, or the same at a lower loss."""
         return (scores["accuracy"], -scores["loss"]) > (best["accuracy"], -best["loss"])
 
 
+def encode_targets(
+    dataset: DataSet, preprocessing: Preprocessing, progress: Callable[[int, int], None] | None = None
+) -> Tensor:
+    """Return the class of each image, int64 ``(N,)``."""
+    return torch.from_numpy(dataset.labels)
+
+
 def create_classification(
-    recipe: Recipe, classes: int, counts: Tensor | None = None, calibration: Mapping[str, Any] = MappingProxyType({})
+    recipe: Recipe, classes: int, training: Tensor | None = None, known: Mapping[str, Any] = MappingProxyType({})
 ) -> Classification:
     """Make the task of a resolved recipe.
 
     Args:
         recipe: Decides the loss.
         classes: How many there are.
-        counts: int64 ``(classes,)``, training images of each; needed for training alone.
-        calibration: What was learned on validation; ``temperature`` is used.
+        training: int64 ``(N,)``, the classes of the training images; needed for training alone.
+        known: What the run has learned; ``temperature`` is used.
     """
     weights = None
-    if counts is not None and recipe.training.balance == "weights":
-        weights = balanced_class_weights(counts)
-    temperature = float(calibration.get("temperature", 1))
+    if training is not None and recipe.training.balance == "weights":
+        weights = balanced_class_weights(torch.bincount(training, minlength=classes))
+    temperature = float(known.get("temperature", 1))
     return Classification(classes, recipe.training.label_smoothing, weights, temperature)
 
 

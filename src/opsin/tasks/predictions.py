@@ -2,10 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+
+
+class Predictions(Protocol):
+    """What every result type can do with its N images."""
+
+    def __len__(self) -> int: ...
+
+    def take(self, rows: ArrayLike) -> Any:
+        """Return the predictions of some images: int64 or bool ``(K,)``, or a slice."""
+
+    def reorder(self, order: Sequence[int]) -> Any:
+        """Return them with the outputs in another order: place in the new order -> place in the old one."""
+
+    def mean(self, group_of: NDArray[np.int64], groups: int) -> Any:
+        """Return one prediction for each of G groups of images, of which ``group_of`` (int64 ``(N,)``) is the group."""
+
+    @classmethod
+    def join(cls, parts: Sequence[Any]) -> Any:
+        """Return at least one part after the other as one."""
 
 
 @dataclass(frozen=True)
@@ -38,3 +59,48 @@ class Classified:
     def confidence(self) -> NDArray[np.float32]:
         """Probability of the predicted class, float32 ``(N,)``."""
         return self.probabilities.max(axis=1, initial=0)
+
+    def take(self, rows: Any) -> Self:
+        """Return the predictions of some images."""
+        return type(self)(self.probabilities[rows])
+
+    def reorder(self, order: Sequence[int]) -> Self:
+        """Return them with the classes in another order."""
+        return type(self)(np.ascontiguousarray(self.probabilities[:, list(order)]))
+
+    def mean(self, group_of: NDArray[np.int64], groups: int) -> Self:
+        """Return the mean probabilities of each group."""
+        return type(self)(group_means(self.probabilities, group_of, groups))
+
+    @classmethod
+    def join(cls, parts: Sequence[Self]) -> Self:
+        """Return at least one part after the other as one."""
+        return cls(np.concatenate([part.probabilities for part in parts]))
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a classifier says of one image.
+
+    Attributes:
+        image: What the image is called: its path, or ``image 3`` for an array.
+        label: The most probable class.
+        confidence: Its probability.
+        probabilities: Class -> probability; they sum to 1.
+        unlike: How unlike the training images it is, from 0; above 1 the rest means little. None where the run does
+            not know.
+    """
+
+    image: str
+    label: str
+    confidence: float
+    probabilities: dict[str, float]
+    unlike: float | None = None
+
+
+def group_means(values: NDArray[np.float32], group_of: NDArray[np.int64], groups: int) -> NDArray[np.float32]:
+    """Return the mean of ``values`` ``(N, ...)`` in each group, float32 ``(groups, ...)``."""
+    sums = np.zeros((groups, *values.shape[1:]))
+    np.add.at(sums, group_of, values)
+    counts = np.bincount(group_of, minlength=groups).reshape(-1, *[1] * (values.ndim - 1))
+    return (sums / counts).astype(np.float32)

@@ -7,37 +7,138 @@ imported against the direction in which the data go.
 from __future__ import annotations
 
 import importlib
+from dataclasses import dataclass
 from typing import Any, Literal
 
-Part = Literal["create", "write", "read", "score", "select", "learn", "judge"]
+Part = Literal[
+    "encode",
+    "network",
+    "create",
+    "write",
+    "read",
+    "answers",
+    "score",
+    "select",
+    "calibrate",
+    "judge",
+    "head",
+    "captions",
+    "measure",
+]
 
-# Name, as in `recipe.task` -> part -> module and function.
-#   create(recipe, classes, counts=None, calibration={})   the task (`opsin.tasks.base.Task`) of a resolved recipe
+
+@dataclass(frozen=True)
+class TaskEntry:
+    """One task.
+
+    Attributes:
+        title: What a report is called whose name is not to be shown.
+        outputs: What the network puts out, one and several: "class", "classes"; empty where there is one value.
+        exclusive: Whether exactly one of the outputs is true of each image.
+        main_score: By which the best epoch is chosen; `runs`, `train` and the head of the report show it.
+        scores: The scores of the whole split, in the order in which they are shown.
+        details: The scores of each output, named ``recall/cat``.
+        compared: Those of `scores` that `opsin compare` compares, the usual one first.
+        learning: The score from 0 to 1 whose distance from 1 a learning curve follows.
+        sections: The sections of the report that apply, by anchor.
+        examinations: The examinations that apply.
+        parts: Module and function of each part.
+    """
+
+    title: str
+    outputs: tuple[str, str]
+    exclusive: bool
+    main_score: str
+    scores: tuple[str, ...]
+    details: tuple[str, ...]
+    compared: tuple[str, ...]
+    learning: str
+    sections: tuple[str, ...]
+    examinations: tuple[str, ...]
+    parts: dict[Part, str]
+
+
+# The parts of a task:
+#   encode(dataset, preprocessing, progress)               targets of all images as a tensor, as the loss takes them
+#   network(recipe, outputs, pretrained=False)             the network of a resolved recipe
+#   create(recipe, classes, training=None, known={})       the task (`opsin.tasks.base.Task`) of a resolved recipe:
+#                                                          `training` are the targets of the training images, `known`
+#                                                          is what the run has learned (`RunFolder.known`)
 #   write(path, names, classes, predictions, targets)      predictions of a split into a file
 #   read(path, classes)                                    names, targets and predictions from that file
+#   answers(predictions, classes)                          predictions in words and columns (`opsin.tasks.answers`)
 #   score(predictions, targets, classes, groups, positive) score -> `opsin.evaluation.intervals.Interval`
-#   select(targets, predictions)                           rows for the gallery, int64 (K,)
-#   learn(folder, session)                                 what validation images teach before test is opened
+#   select(targets, predictions)                           rows for the gallery, int64 (K,), the worst first
+#   calibrate(folder, task, predictions, targets, groups)  what validation images teach before test is opened
 #   judge(folder)                                          the findings of the verdict on a scored run
-TASKS: dict[str, dict[Part, str]] = {
-    "classification": {
-        "create": "opsin.tasks.classification:create_classification",
-        "write": "opsin.tasks.classification_files:write_predictions",
-        "read": "opsin.tasks.classification_files:read_predictions",
-        "score": "opsin.evaluation.scorecard:score",
-        "select": "opsin.evaluation.gallery:select",
-        "learn": "opsin.calibrating:learn_from_validation",
-        "judge": "opsin.judging:judge_classifier",
-    },
+#   head(page, score, split)                               what stands at the head of the report
+#   captions(predicted, rows, classes)                     what stands below the pictures of the gallery
+#   measure(paired)                                        the scores of several runs on the same images, for `compare`
+TASKS: dict[str, TaskEntry] = {
+    "classification": TaskEntry(
+        title="Image classification",
+        outputs=("class", "classes"),
+        exclusive=True,
+        main_score="accuracy",
+        scores=(
+            "accuracy",
+            "group_accuracy",
+            "balanced_accuracy",
+            "macro_f1",
+            "roc_auc",
+            "average_precision",
+            "log_loss",
+            "calibration_error",
+        ),
+        details=("recall", "precision", "f1", "auc", "average_precision"),
+        compared=("accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "average_precision", "log_loss"),
+        learning="accuracy",
+        sections=(
+            "verdict",
+            "data",
+            "images",
+            "scores",
+            "classes",
+            "confusion",
+            "groups",
+            "calibration",
+            "thresholds",
+            "abstaining",
+            "elsewhere",
+            "gallery",
+            "looking",
+            "alike",
+            "training",
+            "network",
+            "filters",
+            "reproduce",
+        ),
+        examinations=("robustness", "attributions", "map"),
+        parts={
+            "encode": "opsin.tasks.classification:encode_targets",
+            "network": "opsin.networks.building:build_network",
+            "create": "opsin.tasks.classification:create_classification",
+            "write": "opsin.tasks.classification_files:write_predictions",
+            "read": "opsin.tasks.classification_files:read_predictions",
+            "answers": "opsin.tasks.classification_answers:ClassAnswers",
+            "score": "opsin.evaluation.scorecard:score",
+            "select": "opsin.evaluation.gallery:select",
+            "calibrate": "opsin.calibrating:calibrate_probabilities",
+            "judge": "opsin.judging:judge_classifier",
+            "head": "opsin.reporting.heads:head_of_classification",
+            "captions": "opsin.reporting.captions:caption_classes",
+            "measure": "opsin.evaluation.differences_classification:ClassificationScores",
+        },
+    ),
 }
 
 
 def part_of(task: str, part: Part) -> Any:
-    """Return the function that does a part of a task.
+    """Return the function or class that does a part of a task.
 
     Args:
         task: As in ``recipe.task``.
         part: Which part; the comments in this file say what each takes and returns.
     """
-    module, _, function = TASKS[task][part].partition(":")
+    module, _, function = TASKS[task].parts[part].partition(":")
     return getattr(importlib.import_module(module), function)

@@ -19,7 +19,7 @@ from opsin.data.batches import Batches, seed_step
 from opsin.data.dataset import TRAIN, VALIDATION
 from opsin.devices import create_fabric
 from opsin.errors import RecipeError, TrainingError
-from opsin.networks.building import Beginning, begin_network, build_network
+from opsin.networks.building import Beginning, begin_network
 from opsin.networks.parts import unwrapped
 from opsin.preparing import Prepared
 from opsin.recipe import Recipe
@@ -59,7 +59,7 @@ class Session:
         self.network, self.beginning = _create_network(recipe, prepared.dataset.classes, begin)
         self.network = self.fabric.to_device(self.network).to(memory_format=torch.channels_last)
         self.task = create_task(prepared)
-        self.batches = create_batches(prepared, self.fabric.device)
+        self.batches = create_batches(prepared, self.task, self.fabric.device)
         self._check_batch_size()
         check_trainable_layers(self.network, recipe.training)
         set_trainable(self.network, recipe.training, math.inf)
@@ -89,7 +89,7 @@ class Session:
                 predictions = self.features.predict(self.task, network, self.fabric.device)
             else:
                 predictions = self.predict(network, rows)
-            return self.task.score(predictions, self.prepared.labels[rows])
+            return self.task.score(predictions, self.prepared.targets[rows])
 
         try:
             return fit(
@@ -180,33 +180,33 @@ class Session:
 
 
 def _create_network(recipe: Recipe, classes: Sequence[str], begin: bool) -> tuple[nn.Module, Beginning]:
-    return begin_network(recipe, classes) if begin else (build_network(recipe, len(classes)), Beginning())
+    if begin:
+        return begin_network(recipe, classes)
+    return part_of(recipe.task or "", "network")(recipe, len(classes)), Beginning()
 
 
 def create_task(prepared: Prepared) -> Task:
     """Make the task of a resolved recipe."""
-    classes = len(prepared.dataset.classes)
-    counts = torch.bincount(prepared.labels[prepared.split.indices(TRAIN)], minlength=classes)
-    return part_of(prepared.recipe.task, "create")(prepared.recipe, classes, counts)
+    training = prepared.targets[torch.from_numpy(prepared.split.indices(TRAIN))]
+    create = part_of(prepared.dataset.task, "create")
+    return create(prepared.recipe, len(prepared.dataset.classes), training)
 
 
-def create_batches(prepared: Prepared, device: torch.device) -> Batches:
+def create_batches(prepared: Prepared, task: Task, device: torch.device) -> Batches:
     """Make the training batches of a resolved recipe."""
     recipe = prepared.recipe
     indices = torch.from_numpy(prepared.split.indices(TRAIN))
-    labels = prepared.labels[indices]
-    rarity = 1 / torch.bincount(labels, minlength=len(prepared.dataset.classes)).clamp(min=1).double()
     return Batches(
         prepared.pixels.images,
-        prepared.labels,
+        prepared.targets,
         indices,
         batch_size=int(recipe.training.batch_size or 32),
         preprocessing=prepared.preprocessing,
         augmentation=Augmentation(recipe.augmentation),
         seed=recipe.seed,
         device=device,
-        weights=rarity[labels] if recipe.training.balance == "sampling" else None,
-        mix=create_mix(recipe, len(prepared.dataset.classes)),
+        weights=task.rarity(prepared.targets[indices]) if recipe.training.balance == "sampling" else None,
+        mix=create_mix(recipe, task.mixed),
     )
 
 

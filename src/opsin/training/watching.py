@@ -16,6 +16,7 @@ from torch import nn
 from opsin.files import read_json_lines
 from opsin.networks.parts import unwrapped
 from opsin.runfolder import RunFolder
+from opsin.tasks.scores import describe_score
 from opsin.training.fit import Callback, TrainingState
 from opsin.weights import save_weights
 
@@ -113,10 +114,11 @@ class ProgressBar(Callback):
         epochs: All epochs of the run.
         steps: Batches in an epoch.
         main_score: The validation score that is shown.
+        lower_is_better: Whether it is an error rather than a merit.
     """
 
-    def __init__(self, console: Console, epochs: int, steps: int, main_score: str):
-        self.console = console
+    def __init__(self, console: Console, epochs: int, steps: int, main_score: str, *, lower_is_better: bool = False):
+        self.console, self.lower_is_better = console, lower_is_better
         self.epochs, self.steps, self.main_score = epochs, steps, main_score
         widgets = importlib.util.find_spec("ipywidgets") is not None  # what draws the bar inside Jupyter
         self.live = console.is_terminal or (console.is_jupyter and widgets)
@@ -171,7 +173,7 @@ class ProgressBar(Callback):
 
     @property
     def _name(self) -> str:
-        return self.main_score.replace("_", " ")
+        return describe_score(self.main_score).words
 
     def _done(self, state: TrainingState) -> int:
         return state.epoch * self.steps + state.step
@@ -180,9 +182,11 @@ class ProgressBar(Callback):
         seconds = max(now - self.since, 1e-9)
         scores = f"loss {state.means()['loss']:.3f}"
         if state.history:
-            best = state.best["scores"][self.main_score] if state.best else 0.0
             latest = state.history[-1]["validation"][self.main_score]
-            arrow = "↑" if latest >= best else " "
+            best = state.best["scores"][self.main_score] if state.best else latest
+            arrow = " "
+            if latest <= best if self.lower_is_better else latest >= best:
+                arrow = "↓" if self.lower_is_better else "↑"
             scores += f"  val {self._name} {latest:.3f} {arrow}"
         left = (self.epochs * self.steps - self._done(state)) * seconds / max(1, state.step - self.steps_before)
         speed = f"{(state.images - self.images_before) / seconds:,.0f} images/s  {_duration(left)} left"

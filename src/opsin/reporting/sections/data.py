@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from opsin.evaluation.finding import images_of
 from opsin.reporting.formats import number_of
 from opsin.reporting.page import Page
 from opsin.runfolder import RunFolder
@@ -16,14 +17,15 @@ def facts(page: Page) -> dict[str, Any] | None:
     data = page.run.info.get("data", {})
     if not data:
         return None
-    splits = [(name, sum(counts)) for name, counts in data.get("counts", {}).items()]
+    splits = [(name, images_of(page.run.info, name)) for name in data.get("counts", {})]
     total = sum(number for _, number in splits)
     train = data.get("counts", {}).get("train", [])
     left_out = data.get("left_out", {})
     return {
         "name": "" if page.anonymous else data.get("name", ""),
         "images": data.get("images"),
-        "classes": len(page.classes),
+        "classes": len(page.classes) if page.task.outputs[1] else page.classes[0] if page.classes else "",
+        "outputs": (page.task.outputs[1] or "value").capitalize(),
         "channels": {1: "grey", 3: "color"}.get(data.get("channels"), ""),
         "sizes": data.get("sizes", ""),
         "groups": data.get("groups", 0),
@@ -31,7 +33,7 @@ def facts(page: Page) -> dict[str, Any] | None:
         "near_duplicates": data.get("near_duplicates"),
         "split": page.words(data.get("split", "")),
         "splits": [{"name": name, "images": number, "part": number / total} for name, number in splits if total],
-        "imbalance": max(train) / min(train) if train and min(train) > 0 else None,
+        "imbalance": page.task.exclusive and max(train) / min(train) if train and min(train) > 0 else None,
         "notes": [] if page.anonymous else data.get("notes", []),
         "left_out": len(left_out),
         "left_out_files": {} if page.anonymous else dict(list(left_out.items())[:LISTED_FILES]),

@@ -15,13 +15,13 @@ def facts(page: Page) -> dict[str, Any] | None:
     """Return as many pictures as there is room for; None where there are none."""
     captions = CAPTION * len(page.run.thumbnails("test")[0])
     budget = max(min(LARGEST, page.room - captions), 0)
-    gallery, total = read_gallery(page.run, page.predicted, budget=budget, anonymous=page.anonymous)
-    if page.predicted is None or not gallery:
+    gallery, said, total = read_gallery(page.run, page.predicted, budget=budget, anonymous=page.anonymous)
+    if page.predicted is None or said is None or not gallery:
         return None
-    shown = {picture.truth for picture in gallery} | {picture.predicted for picture in gallery}
     return {
         "gallery": gallery,
         "total": total,
         "tested": len(page.predicted.labels),
-        "classes": [name for name in page.classes if name in shown],
+        "said": said,
+        "output": page.task.outputs[0].capitalize(),
     }

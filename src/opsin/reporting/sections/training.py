@@ -10,6 +10,8 @@ from opsin.reporting.figures import plot_learning_curves
 from opsin.reporting.page import Page, training_facts
 from opsin.reporting.style import figure_to_svg
 from opsin.runfolder import RunFolder
+from opsin.tasks.scores import describe_score
+from opsin.tasks.table import TASKS
 
 
 def facts(page: Page) -> dict[str, Any] | None:
@@ -17,12 +19,20 @@ def facts(page: Page) -> dict[str, Any] | None:
     throughput = _throughput(page.run)
     if not page.run.history and throughput is None:
         return None
-    curves = {"loss": "", "accuracy": ""} | (draw_learning_curves(page.run) if page.run.history else {})
-    return {"training": training_facts(page.run), "curves": curves, "throughput": throughput}
+    curves = draw_learning_curves(page.run) if page.run.history else {}
+    main = page.task.main_score
+    return {
+        "training": training_facts(page.run),
+        "loss": curves.get("loss", ""),
+        "score": curves.get(main, ""),
+        "words": describe_score(main).words,
+        "lower_is_better": describe_score(main).lower_is_better,
+        "throughput": throughput,
+    }
 
 
 def draw_learning_curves(run: RunFolder, prefix: str = "") -> dict[str, Markup]:
-    """Return the curves of loss (with the learning rate below) and, where it was measured, of accuracy.
+    """Return the curves of loss (with the learning rate below) and, where it was measured, of the main score.
 
     Args:
         run: A run with at least one epoch.
@@ -31,11 +41,12 @@ def draw_learning_curves(run: RunFolder, prefix: str = "") -> dict[str, Markup]:
     history, best = run.history, (run.info.get("best") or {}).get("epoch")
     loss = plot_learning_curves(history, scores=("loss",), best_epoch=best)
     curves = {"loss": figure_to_svg(loss, f"{prefix}loss", "loss on training and validation images in each epoch")}
-    if any("accuracy" in row.get(split, {}) for row in history for split in ("train", "validation")):
-        accuracy = plot_learning_curves(history, scores=("accuracy",), best_epoch=best, learning_rate=False)
-        accuracy.set_size_inches(*loss.get_size_inches())
-        text = "accuracy on training and validation images in each epoch"
-        curves["accuracy"] = figure_to_svg(accuracy, f"{prefix}accuracy", text)
+    main = TASKS[run.task].main_score
+    if any(main in row.get(split, {}) for row in history for split in ("train", "validation")):
+        score = plot_learning_curves(history, scores=(main,), best_epoch=best, learning_rate=False)
+        score.set_size_inches(*loss.get_size_inches())
+        text = f"{describe_score(main).words} on training and validation images in each epoch"
+        curves[main] = figure_to_svg(score, f"{prefix}{main}", text)
     return curves
 
 

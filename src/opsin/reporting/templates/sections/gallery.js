@@ -15,20 +15,22 @@ for (const item of all(".gallery li")) {
 dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
 
 const tools = document.querySelector("#gallery .tools");
-const choice = tools.querySelector("select"), buttons = all("button", tools), count = tools.querySelector("output");
-let wanted = "all";
-const filter = () => {
-  let shown = 0;
-  for (const item of all(".gallery li")) {
-    const { truth, guess, right } = item.dataset;
-    const fits = (wanted === "all" || wanted === right) && (!choice.value || truth === choice.value || guess === choice.value);
-    item.hidden = !fits;
-    shown += fits;
-  }
-  for (const button of buttons) button.setAttribute("aria-pressed", button.value === wanted);
-  count.value = shown === 1 ? "1 picture" : `${shown} pictures`;
-};
-choice.addEventListener("change", filter);
-for (const button of buttons) button.addEventListener("click", () => { wanted = button.value; filter(); });
-tools.hidden = false;
-filter();
+if (tools) {
+  const choice = tools.querySelector("select"), buttons = all("button", tools), count = tools.querySelector("output");
+  let wanted = "all";
+  const filter = () => {
+    let shown = 0;
+    for (const item of all(".gallery li")) {
+      const { truth, guess, right } = item.dataset;
+      const fits = (wanted === "all" || wanted === right) && (!choice.value || truth === choice.value || guess === choice.value);
+      item.hidden = !fits;
+      shown += fits;
+    }
+    for (const button of buttons) button.setAttribute("aria-pressed", button.value === wanted);
+    count.value = shown === 1 ? "1 picture" : `${shown} pictures`;
+  };
+  choice.addEventListener("change", filter);
+  for (const button of buttons) button.addEventListener("click", () => { wanted = button.value; filter(); });
+  tools.hidden = false;
+  filter();
+}

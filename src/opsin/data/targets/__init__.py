@@ -1,0 +1,16 @@
+"""What is true of each image, in the form that each task has it: one file per form, one line each in `TARGETS`.
+
+Whatever reads, splits, counts or writes down targets asks the form; nothing outside this package looks at their dtype.
+"""
+
+from __future__ import annotations
+
+from opsin.data.targets.base import Needed, Targets
+from opsin.data.targets.classes import ClassNumbers
+
+__all__ = ["TARGETS", "Needed", "Targets"]
+
+# Task, as in `recipe.task` and `DataSet.task` -> the form of its targets.
+TARGETS: dict[str, Targets] = {
+    "classification": ClassNumbers(),
+}

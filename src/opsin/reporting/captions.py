@@ -1,0 +1,78 @@
+"""What stands around and below the pictures of the gallery, one function for each task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from opsin.reporting.formats import percent
+from opsin.reporting.page import Predicted
+
+
+@dataclass(frozen=True)
+class Caption:
+    """What is said of one picture.
+
+    Attributes:
+        right: Whether the answer is right; None where answers are not right or wrong.
+        words: Pieces of a line, each with whether it is emphasized.
+        detail: A second line.
+        truth: What is true, to be chosen by.
+        guess: What was predicted, to be chosen by.
+        alt: The picture in words.
+    """
+
+    right: bool | None
+    words: tuple[tuple[str, bool], ...]
+    detail: str
+    truth: str
+    guess: str
+    alt: str
+
+
+@dataclass(frozen=True)
+class Captions:
+    """What is said of the pictures of a gallery.
+
+    Attributes:
+        order: What comes first and last.
+        chosen: Which images are shown.
+        each: Of each picture.
+        choices: What the pictures can be chosen by; none where there is nothing to choose.
+    """
+
+    order: str
+    chosen: str
+    each: list[Caption]
+    choices: list[str]
+
+
+def caption_classes(predicted: Predicted, rows: NDArray[np.int64], classes: Sequence[str]) -> Captions:
+    """Caption pictures by their true and predicted classes.
+
+    Args:
+        predicted: Predictions of a split.
+        rows: int64 ``(K,)``; those that have a picture, the worst first.
+        classes: Class names.
+    """
+    labels, guesses, confidences = predicted.labels, predicted.result.labels, predicted.result.confidence
+    each = []
+    for row in rows.tolist():
+        truth, guess = classes[labels[row]], classes[guesses[row]]
+        sure = percent(float(confidences[row]))
+        chance = percent(float(predicted.result.probabilities[row, labels[row]]))
+        right = truth == guess
+        words = [(truth, True)] if right else [(truth, True), (" taken for ", False), (guess, True)]
+        detail = f"right, {sure} sure" if right else f"wrong, {sure} sure; {chance} for {truth}"
+        each.append(Caption(right, tuple(words), detail, truth, guess, f"true class {truth}, predicted {guess}"))
+    shown = {caption.truth for caption in each} | {caption.guess for caption in each}
+    return Captions(
+        "Test images by the probability the model gave to their true class, lowest first. Look at the first ones: "
+        "wrong labels, bad pictures and real weaknesses gather there.",
+        "the worst of every kind of mistake, then the least certain of the right answers and a few of the surest",
+        each,
+        [name for name in classes if name in shown],
+    )
