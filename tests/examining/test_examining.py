@@ -5,6 +5,7 @@ import json
 import shutil
 import sys
 import types
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ import opsin
 from opsin import examining
 from opsin.errors import OpsinError, RunError
 from opsin.examining import EXAMINATIONS, check_names, examine
+from opsin.tasks.table import TASKS
 
 QUICK = {"network": "mlp", "epochs": 1, "batch_size": 64, "device": "cpu", "quiet": True}
 
@@ -42,6 +44,7 @@ def order(monkeypatch):
     for name in table:
         monkeypatch.setitem(sys.modules, f"tests_{name}", an_examination(name, order))
     monkeypatch.setattr(examining, "EXAMINATIONS", table)
+    monkeypatch.setitem(TASKS, "classification", replace(TASKS["classification"], examinations=tuple(table)))
     return order
 
 
