@@ -207,6 +207,7 @@ def prepare_other_split(prepared: Prepared, asked: Recipe) -> Prepared:
         RecipeError: Settings contradict each other.
     """
     recipe = replace(prepared.recipe, seed=asked.seed, split=asked.split, training=asked.training)
+    recipe = resolve_task(recipe, prepared.dataset)
     known = (prepared.pixels, prepared.targets), prepared.digests, prepared.near_duplicates
     return _share_out(recipe, prepared.dataset, *known, prepared.sizes)
 
@@ -221,11 +222,11 @@ def prepare_from(prepared: Prepared, asked: Recipe) -> Prepared | None:
     Returns:
         None where the images would have to be read or compared in another way.
     """
-    recipe = resolve_input(asked, prepared.dataset, look_at(prepared.dataset))
+    recipe = resolve_input(resolve_task(asked, prepared.dataset), prepared.dataset, look_at(prepared.dataset))
     if (recipe.data, recipe.split, recipe.task) != (prepared.recipe.data, prepared.recipe.split, prepared.recipe.task):
         return None
-    known = prepared.digests, prepared.near_duplicates
-    return _share_out(recipe, prepared.dataset, prepared.pixels, *known, prepared.sizes)
+    known = (prepared.pixels, prepared.targets), prepared.digests, prepared.near_duplicates
+    return _share_out(recipe, prepared.dataset, *known, prepared.sizes)
 
 
 def _note_tiny(dataset: DataSet, preprocessing: Preprocessing) -> DataSet:

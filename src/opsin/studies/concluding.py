@@ -10,13 +10,14 @@ import numpy as np
 from opsin.data.dataset import TEST, VALIDATION
 from opsin.errors import RunError
 from opsin.evaluation.comparison import Comparison, compare
-from opsin.evaluation.differences import LOWER_IS_BETTER, Difference
+from opsin.evaluation.differences import Difference
 from opsin.evaluation.finding import score_words
 from opsin.evaluation.wording import p_words, what_it_takes
 from opsin.files import write_json
 from opsin.runfolder import RunFolder
 from opsin.studies.study import Study
 from opsin.studies.studyfolder import StudyFolder
+from opsin.tasks.scores import describe_score
 
 COMPARISON = "comparison.json"
 
@@ -30,7 +31,7 @@ def conclude_study(study: Study, folder: StudyFolder) -> None:
     else:
         (folder.path / COMPARISON).unlink(missing_ok=True)
     rows = [_row(study, name, found, comparison) for name, found in runs.items()]
-    sign = -1 if study.score in LOWER_IS_BETTER else 1
+    sign = -1 if describe_score(study.score).lower_is_better else 1
     best = max(rows, key=lambda row: sign * row["validation"])
     notes = [] if reason is None else [f"The variants could not be compared image by image: {reason}"]
     if comparison is not None:
