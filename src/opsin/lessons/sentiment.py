@@ -253,7 +253,7 @@ def _further(last: Step, best: Interval, vocabulary: Vocabulary, network: Phrase
     return Part(
         "Further: pairs of words",
         [
-            f"'not good' is neither 'not' nor 'good'. With {len(vocabulary):,} words and pairs that occur five times "
+            f"'not good' is neither 'not' nor 'good'. With {len(vocabulary):,} words and pairs that occur ten times "
             "or more, each entering with the strength of its polarity, three passes and a shrinking rate, the same "
             f"small network ({network.W1.shape[1]} hidden units) gets {best.value:.1%} "
             f"({best.low:.1%}–{best.high:.1%}) of the held-out reviews right, against {last.test.value:.1%}. With "

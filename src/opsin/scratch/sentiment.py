@@ -304,7 +304,7 @@ def learn_phrases(
     reviews: Sequence[str],
     labels: Sequence[int],
     *,
-    min_count: int = 5,
+    min_count: int = 10,
     passes: int = 3,
     rate: float = 0.003,
     seed: int = 0,
@@ -315,7 +315,7 @@ def learn_phrases(
     Args:
         reviews: Texts.
         labels: 1 for good, 0 for bad.
-        min_count: How often a word or pair must occur.
+        min_count: How often a word or pair must occur; 10 was the best of 3, 5 and 10 on 3,000 training reviews.
         passes: Over all reviews.
         rate: Learning rate at the start.
         seed: Of weights and order.
