@@ -12,6 +12,7 @@ from opsin.errors import NetworkError
 from opsin.evaluation.calibration import calibrate
 from opsin.evaluation.unlike import choose_images, fit_unlikeness
 from opsin.networks.features import entering_head, penultimate_features
+from opsin.networks.views import count_views
 from opsin.runfolder import RunFolder
 from opsin.tasks.classification import Classification
 from opsin.tasks.predictions import Classified
@@ -32,7 +33,9 @@ def learn_from_validation(folder: RunFolder, session: Session) -> None:
     dataset, rows = prepared.dataset, prepared.split.indices(VALIDATION)
     with contextlib.ExitStack() as stack:
         try:
-            features = stack.enter_context(entering_head(session.network))
+            size = prepared.preprocessing.height, prepared.preprocessing.width
+            views = count_views(prepared.recipe.data.test_views, *size)
+            features = stack.enter_context(entering_head(session.network, every=views))
         except NetworkError:  # its last layer is not known, so nothing can be said of what enters it
             features = None
         predictions = session.predict(session.network, torch.from_numpy(rows))

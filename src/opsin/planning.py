@@ -5,7 +5,8 @@
    the extra ``offline`` has them; where neither is there, the small residual network learns from scratch at 96 pixels.
 2. Training from scratch sees about 660,000 images (10 to 60 epochs); fine-tuning, of ImageNet weights or those of a
    run, about 24,000 (6 to 30 epochs).
-3. Photographs are mirrored left to right; grey images up to 64 pixels, which may be characters, are not.
+3. Photographs are mirrored left to right; grey images up to 64 pixels, which may be characters, are not. Where views of
+   each image are asked for in prediction, the same decides which.
 
 ``data.memory_gb`` stays open: how much memory is free is the machine's affair and changes no result.
 """
@@ -102,6 +103,8 @@ def resolve_input(recipe: Recipe, dataset: DataSet, look: Look) -> Recipe:
     source = find_source(recipe.network.weights) if _asks_source(recipe) else None
     network = _resolve_network(recipe.network, look, source)
     data = _resolve_data(recipe.data, look, network, source)
+    if data.test_views == "auto":
+        data = replace(data, test_views=find_symmetry(dataset, look))
     augmentation = _resolve_augmentation(recipe.augmentation, dataset, look)
     return replace(recipe, data=data, network=network, augmentation=augmentation)
 

@@ -18,6 +18,7 @@ from opsin.devices import create_fabric
 from opsin.errors import DataError, UnreadableImageError, unreadable_message
 from opsin.evaluation.unlike import Unlikeness
 from opsin.networks.features import entering_head
+from opsin.networks.views import count_views
 from opsin.runfolder import RunFolder
 from opsin.tasks.base import Task
 from opsin.tasks.inference import predict_images
@@ -66,12 +67,15 @@ class Predictor:
         fabric = create_fabric()  # whatever is here, as the run may come from another machine
         self.device = fabric.device
         self.network = fabric.to_device(self.network).to(memory_format=torch.channels_last).eval()
+        self.views = folder.recipe.data.test_views
         known = folder.path / "unlike.safetensors"
         self.unlikeness = Unlikeness.load(known) if known.exists() else None
 
     def predict_pixels(self, pixels: torch.Tensor, rows: torch.Tensor) -> Any:
         """Predict preprocessed pixels, uint8 ``(M, H, W, C)``, at ``rows`` (int64 ``(N,)``)."""
-        return predict_images(self.task, self.network, self.preprocessing, pixels, rows, device=self.device)
+        return predict_images(
+            self.task, self.network, self.preprocessing, pixels, rows, device=self.device, views=self.views
+        )
 
     def predict(
         self, images: Sequence[str | Path | NDArray[np.uint8]], *, skip_unreadable: bool = False
@@ -111,7 +115,8 @@ class Predictor:
         """Predict as `predict_pixels`, and say how unlike the training images each image is, float32 ``(N,)``."""
         if self.unlikeness is None:
             return self.predict_pixels(pixels, rows), None
-        with entering_head(self.network) as features:
+        number = count_views(self.views, self.preprocessing.height, self.preprocessing.width)
+        with entering_head(self.network, every=number) as features:
             predictions = self.predict_pixels(pixels, rows)
             return predictions, self.unlikeness.score(features().numpy())
 

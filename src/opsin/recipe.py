@@ -85,6 +85,12 @@ class DataRecipe:
         "decoded images above this size live in a file on disk; left out: a third of the memory that is free",
         low=0,
     )
+    test_views: str = setting(
+        "none",
+        "views of each image whose probabilities are averaged in prediction: none, mirror (itself and its left-right "
+        "mirror image), any (all eight turns and mirror images), auto (what the data allow)",
+        choices=("none", "mirror", "any", "auto"),
+    )
     skip_unreadable: bool = setting(False, "leave out images that cannot be read, and say so in the report")
 
 

@@ -62,8 +62,12 @@ def penultimate_features(
 
 
 @contextlib.contextmanager
-def entering_head(network: nn.Module) -> Iterator[Callable[[], Tensor]]:
+def entering_head(network: nn.Module, every: int = 1) -> Iterator[Callable[[], Tensor]]:
     """Watch what enters the last layer while a network is used for something else; see `penultimate_features`.
+
+    Args:
+        network: What is watched.
+        every: In so many passes each image is seen again, first as it is; what is seen again is passed over.
 
     Yields:
         A function that returns the features of all images since it was last called, float32 ``(N, F)`` on the CPU.
@@ -76,7 +80,7 @@ def entering_head(network: nn.Module) -> Iterator[Callable[[], Tensor]]:
     entered: list[list[Tensor]] = [[] for _ in heads]
 
     def collect() -> Tensor:
-        joined = torch.cat([torch.cat(parts) for parts in entered], dim=1)
+        joined = torch.cat([torch.cat(parts[::every]) for parts in entered], dim=1)
         for parts in entered:
             parts.clear()
         return joined

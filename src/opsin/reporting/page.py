@@ -108,12 +108,19 @@ def training_facts(folder: RunFolder) -> dict[str, Any]:
     }
 
 
+_VIEWS = {
+    "mirror": "Its probabilities are the mean over each image and its mirror image.",
+    "any": "Its probabilities are the mean over all turns by a quarter and mirror images of each image.",
+}
+
+
 def network_facts(folder: RunFolder, *, anonymous: bool) -> dict[str, Any] | None:
     """Return what ``run.json`` says of the network; None where it says nothing yet."""
     network = folder.info.get("network")
     if not network:
         return None
     network = {"weights": "", "macs": None, "input": [], "layers": []} | network
+    network["views"] = _VIEWS.get(folder.recipe.data.test_views, "")
     if anonymous:
         for key in ("name", "weights"):
             network[key] = anonymous_network(network[key])

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from opsin.data.batches import gather
 from opsin.data.preprocessing import Preprocessing
+from opsin.networks.views import Views, count_views
 from opsin.tasks.base import Task
 
 
@@ -23,6 +24,7 @@ def predict_images(
     *,
     device: torch.device | str = "cpu",
     batch_size: int = 256,
+    views: str = "none",
     progress: Callable[[int, int], None] | None = None,
 ) -> Any:
     """Predict images in evaluation mode and full precision; the network is left in the mode it was in.
@@ -35,6 +37,7 @@ def predict_images(
         rows: int64 ``(N,)``, which of them.
         device: Where the network is.
         batch_size: Images at a time.
+        views: Of each image the network is shown all views by this symmetry, and its predictions are averaged.
         progress: Called with (images done, N) after each batch.
 
     Returns:
@@ -42,11 +45,13 @@ def predict_images(
     """
     was_training = network.training
     network.eval()
+    number = count_views(views, preprocessing.height, preprocessing.width)
+    shown = Views(network, number, task.average) if number > 1 else network
     parts, done = [], 0
     try:
         for some in rows.split(batch_size):
             images = preprocessing.standardize(gather(pixels, some, torch.device(device)))
-            parts.append(task.predict(network, images))
+            parts.append(task.predict(shown, images))
             done += len(some)
             if progress:
                 progress(done, len(rows))

@@ -62,15 +62,17 @@ class FrozenFeatures:
     Attributes:
         network: What learns from it.
         batches: The training batches, in the order in which the images would come.
-        validation: float32 ``(M, …)``, of the validation images, in the order of the split.
+        validation: float32 ``(M, …)``, of the validation images, in the order of the split; None where several views of
+            each are predicted.
     """
 
     network: HeadAlone
     batches: Batches
-    validation: Tensor
+    validation: Tensor | None
 
     def predict(self, task: Task, network: nn.Module, device: torch.device) -> Any:
         """Predict the validation images with a network, the average of it, or whatever else wraps it."""
+        assert self.validation is not None
         whole = unwrapped(network)
         alone = HeadAlone(whole).train(whole.training)
         rows = torch.arange(len(self.validation))
@@ -103,7 +105,8 @@ def extract_features(
         return None, _ANEW + "augmentation is on. With --augment 0 it would be computed once, which is much faster."
     if isinstance(head_of(network), nn.ModuleList):
         return None, _ANEW + "the network has two heads."
-    splits = {name: torch.from_numpy(prepared.split.indices(name)) for name in (TRAIN, VALIDATION)}
+    names = (TRAIN, VALIDATION) if prepared.recipe.data.test_views == "none" else (TRAIN,)
+    splits = {name: torch.from_numpy(prepared.split.indices(name)) for name in names}
     number = sum(map(len, splits.values()))
     images = batches.batch(batches.order(0)[: min(8, batches.batch_size)]).images
     sample = _entering(network, images, fabric)
@@ -135,7 +138,9 @@ def extract_features(
         weights=batches.weights,
     )
     once = f"Only the head learns, and what enters it was computed once, for {number:,} images; augmentation, which is "
-    return FrozenFeatures(learner, of_features, features[VALIDATION]), once + "off, could not help what never changes."
+    return FrozenFeatures(
+        learner, of_features, features.get(VALIDATION)
+    ), once + "off, could not help what never changes."
 
 
 @torch.no_grad()

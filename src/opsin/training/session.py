@@ -85,7 +85,7 @@ class Session:
 
         def validate(network: nn.Module) -> dict[str, float]:
             rows = torch.from_numpy(self.prepared.split.indices(VALIDATION))
-            if self.features is not None:
+            if self.features is not None and self.features.validation is not None:
                 predictions = self.features.predict(self.task, network, self.fabric.device)
             else:
                 predictions = self.predict(network, rows)
@@ -118,6 +118,7 @@ class Session:
             self.prepared.pixels.images,
             rows,
             device=self.fabric.device,
+            views=self.prepared.recipe.data.test_views,
             progress=progress,
         )
 
