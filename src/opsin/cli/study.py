@@ -23,6 +23,8 @@ EXAMPLES = """[bold]Examples[/bold]
 
   opsin study run mnist --seeds 3
 
+  opsin study run cats-dogs --data pets/ --seeds 1
+
   opsin study run my-study.toml --only base --only wide --budget 10m
 
   opsin study run my-study.toml --set training.epochs=2 --seeds 1 --out try"""
@@ -36,6 +38,9 @@ def _study() -> None:
 @app.command(epilog=EXAMPLES)
 def run(
     study: Annotated[str, typer.Argument(metavar="STUDY", help="A TOML file, or a name from `opsin study list`.")],
+    data: Annotated[
+        str | None, typer.Option(metavar="DATA", help="The images of all variants; left out: those the study names.")
+    ] = None,
     seeds: Annotated[int | None, typer.Option(help="Seeds of each variant; left out: those the study names.")] = None,
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Runs side by side; left out: one for each core, or for each GPU.")
@@ -66,6 +71,7 @@ def run(
 
     folder = run_study(
         study,
+        data=data,
         seeds=seeds,
         jobs=jobs,
         only=only or (),

@@ -63,6 +63,7 @@ class Job:
 def run_study(
     study: Study | str | Path,
     *,
+    data: str | Path | None = None,
     seeds: int | Sequence[int] | None = None,
     jobs: int | None = None,
     only: Sequence[str] = (),
@@ -82,6 +83,7 @@ def run_study(
 
     Args:
         study: A TOML file, the name of a study of ours, or a `Study`.
+        data: The images of all variants; left out: those the study names.
         seeds: How many seeds, or which; left out: those of the study.
         jobs: How many runs are trained side by side; left out: one for each core, or for each GPU.
         only: Some variants only.
@@ -102,7 +104,7 @@ def run_study(
         TrainingInterrupted: Ctrl-C or a termination signal ended it; the same call goes on with it.
     """
     console = Console(quiet=quiet)
-    study = _wanted(study, seeds, only, settings)
+    study = _wanted(study, data, seeds, only, settings)
     devices = _count_devices(study)
     number = jobs or max(1, min(devices or available_cores(), len(study.variants) * len(study.seeds)))
     place = Path(out) if out is not None else Path("runs") / f"{study.name}-study"
@@ -149,16 +151,25 @@ def describe(study: Study) -> dict[str, Any]:
 
 
 def _wanted(
-    source: Study | str | Path, seeds: int | Sequence[int] | None, only: Sequence[str], settings: Sequence[str]
+    source: Study | str | Path,
+    data: str | Path | None,
+    seeds: int | Sequence[int] | None,
+    only: Sequence[str],
+    settings: Sequence[str],
 ) -> Study:
     study = source if isinstance(source, Study) else Study.read(source)
-    study = study.set(settings)
+    study = study.set([*([] if data is None else [f"data.source={_in_full(data)}"]), *settings])
     if seeds is not None:
         wanted = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
         if not wanted:
             raise RecipeError("--seeds must be at least 1.")
         study = replace(study, seeds=wanted)
     return study.select(only) if only else study
+
+
+def _in_full(data: str | Path) -> str:
+    """Return the path of what is there in full, as workers may stand elsewhere; a name stays as it is."""
+    return str(Path(data).resolve()) if Path(data).exists() else str(data)
 
 
 def _jobs(study: Study, folder: StudyFolder) -> list[Job]:

@@ -6,6 +6,13 @@ from pathlib import Path
 
 STUDIES = {
     "mnist": "mnist.toml",
+    "fashion-mnist": "fashion-mnist.toml",
+    "cats-dogs": "cats-dogs.toml",
+    "cifar100-transfer": "cifar100-transfer.toml",
+    "cifar100-scratch": "cifar100-scratch.toml",
+    "blood-cells": "blood-cells.toml",
+    "skin-lesions": "skin-lesions.toml",
+    "cancer-cells": "cancer-cells.toml",
 }
 
 
