@@ -9,7 +9,7 @@ from PIL import Image
 
 from opsin.data.dataset import ArrayImages, DataSet, FileImages
 from opsin.errors import NetworkError, RecipeError
-from opsin.planning import look_at, resolve_input, resolve_precision, resolve_training
+from opsin.planning import look_at, resolve_input, resolve_precision, resolve_task, resolve_training
 from opsin.recipe import from_settings
 
 
@@ -19,7 +19,7 @@ def data(height, width, channels=3, symmetry=None, number=12):
 
 
 def plan(dataset, images=1000, **settings):
-    recipe = resolve_input(from_settings(settings), dataset, look_at(dataset))
+    recipe = resolve_input(resolve_task(from_settings(settings), dataset), dataset, look_at(dataset))
     return resolve_training(recipe, images)
 
 

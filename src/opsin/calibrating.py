@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from typing import Any
 
 import torch
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from opsin.evaluation.unlike import choose_images, fit_unlikeness
 from opsin.networks.features import entering_head, penultimate_features
 from opsin.networks.views import count_views
 from opsin.runfolder import RunFolder
+from opsin.tasks.base import Task
 from opsin.tasks.classification import Classification
 from opsin.tasks.predictions import Classified
 from opsin.tasks.table import part_of
@@ -56,6 +58,12 @@ def learn_from_validation(folder: RunFolder, session: Session) -> None:
     unlikeness = fit_unlikeness(training, strata[some], ordinary)
     if unlikeness is not None:
         unlikeness.save(folder.path / "unlike.safetensors")
+
+
+def calibrate_nothing(
+    folder: RunFolder, task: Task, predictions: Any, targets: NDArray, groups: NDArray | None
+) -> None:
+    """Leave predictions as they are, where there is nothing to calibrate."""
 
 
 def calibrate_probabilities(

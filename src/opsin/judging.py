@@ -1,9 +1,10 @@
-"""The verdict on a classifier, from everything that its run folder holds."""
+"""The verdict on a run, from everything that its folder holds, one function for each task."""
 
 from __future__ import annotations
 
 from opsin.data.dataset import TEST, VALIDATION
 from opsin.evaluation.diagnosis import Finding, diagnose
+from opsin.evaluation.diagnosis_regression import diagnose_regression
 from opsin.leaking import measure_leak
 from opsin.metrics.classification import confusion_matrix, overconfidence
 from opsin.runfolder import RunFolder
@@ -19,3 +20,10 @@ def judge_classifier(folder: RunFolder) -> list[Finding]:
     examined = (folder.robustness, folder.attributions)
     leak = measure_leak(folder) if split == TEST else None
     return diagnose(folder.history, scorecard, folder.info, confusion, over, *examined, leak)
+
+
+def judge_regression(folder: RunFolder) -> list[Finding]:
+    """Return the verdict on a run that predicts a number, whose test or validation split is scored."""
+    scorecard = folder.scorecard
+    _, values, predictions = folder.predictions(TEST if TEST in scorecard else VALIDATION)
+    return diagnose_regression(folder.history, scorecard, folder.info, folder.known, values, predictions)

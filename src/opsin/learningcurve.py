@@ -184,7 +184,7 @@ def _conclude(
     images = np.array([row["images"] for row in rows])
     if len(np.unique(images)) < 3:
         raise DataError(f"{prepared.dataset.name}: its groups are so large that fewer than three --sizes differ.")
-    errors = np.array([1 - row["score"]["value"] for row in rows])
+    errors = np.clip([1 - row["score"]["value"] for row in rows], 0.0, 1.0)
     seen = foresee(images, errors, validated, describe_score(name).words)
     law = {"floor": seen.law.floor, "scale": seen.law.scale, "exponent": seen.law.exponent}
     doubled = {"images": seen.images, "score": seen.expected, "low": seen.low, "high": seen.high, "told": seen.told}

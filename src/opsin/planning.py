@@ -24,6 +24,7 @@ from opsin.networks.pretrained import OFFLINE
 from opsin.networks.table import NETWORKS, backbone_of, check_network, find_weights
 from opsin.networks.transfer import Source, find_source
 from opsin.recipe import AugmentationRecipe, DataRecipe, NetworkRecipe, Recipe, TrainingRecipe
+from opsin.tasks.table import TASKS
 
 SMALL = 64  # pixels; the longer side up to which images are trained on as they are
 LOOK_AT = 300  # images whose size is read to learn what the data are like
@@ -74,17 +75,20 @@ def look_at(dataset: DataSet) -> Look:
 
 
 def resolve_task(recipe: Recipe, dataset: DataSet) -> Recipe:
-    """Fill in the task, which the form of the targets decides.
+    """Fill in the task, which the form of the targets decides, and its loss.
 
     Raises:
-        RecipeError: The recipe asks for another task than the data are for.
+        RecipeError: The recipe asks for another task than the data are for, or for another task's loss.
     """
     if recipe.task not in (None, dataset.task):
         raise RecipeError(
             f"The recipe asks for {recipe.task}, but {dataset.name} was read for {dataset.task}; leave out --task, or "
             "give labels of the form that it needs."
         )
-    return replace(recipe, task=dataset.task)
+    losses, loss = TASKS[dataset.task].losses, recipe.training.loss
+    if loss is not None and loss not in losses:
+        raise RecipeError(f"training.loss = {loss} is not for {dataset.task}, which takes {' or '.join(losses)}.")
+    return replace(recipe, task=dataset.task, training=replace(recipe.training, loss=loss or losses[0]))
 
 
 def resolve_input(recipe: Recipe, dataset: DataSet, look: Look) -> Recipe:

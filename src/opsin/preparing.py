@@ -122,7 +122,13 @@ def read_source(recipe: Recipe, data_root: str | Path | None = None, *, check: b
         )
     data = recipe.data
     return read_dataset(
-        data.source, label=data.label, group=data.group, data_root=data_root, decisions=data.decisions, check=check
+        data.source,
+        label=data.label,
+        group=data.group,
+        data_root=data_root,
+        decisions=data.decisions,
+        check=check,
+        task=recipe.task,
     )
 
 

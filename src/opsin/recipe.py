@@ -212,6 +212,12 @@ class TrainingRecipe:
     step_epochs: int = setting(10, "step: epochs between two reductions", low=1)
     gamma: float = setting(0.2, "step and plateau: factor of a reduction", low=0, high=1)
     plateau_epochs: int = setting(3, "plateau: epochs without improvement before a reduction", low=0)
+    loss: str | None = setting(
+        None,
+        "what training lowers; left out: cross-entropy for classes, huber for numbers (mse: large errors count more, "
+        "l1: less)",
+        choices=("cross-entropy", "huber", "mse", "l1"),
+    )
     label_smoothing: float = setting(0.0, "part of the target shared among all classes", low=0, high=0.5)
     balance: str = setting(
         "none",
@@ -260,7 +266,9 @@ class Recipe:
         5
     """
 
-    task: str | None = setting(None, "what is learned; left out: as the labels are", choices=("classification",))
+    task: str | None = setting(
+        None, "what is learned; left out: as the labels are", choices=("classification", "regression")
+    )
     seed: int = setting(0, "seed of weights, order and augmentation", low=0)
     data: DataRecipe = field(default_factory=DataRecipe)
     split: SplitRecipe = field(default_factory=SplitRecipe)

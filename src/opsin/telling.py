@@ -45,8 +45,7 @@ def tell_data(console: Console, prepared: Prepared) -> None:
     """Say what the data are, how they are split, and what was found in them."""
     facts = prepared.describe()
     counts = " · ".join(f"{facts['splits'][name]:,} {name}" for name in SPLITS)
-    outputs = TASKS[prepared.dataset.task].outputs
-    what = f"{len(facts['classes'])} {outputs[1]}" if outputs[1] else f"values of {facts['classes'][0]}"
+    what = prepared.dataset.describe()
     console.print(
         f"{facts['name']}: {facts['images']:,} images, {what}, {facts['sizes']}; {counts} ({facts['split']})",
         highlight=False,

@@ -196,8 +196,8 @@ def test_class_counts_are_checked(folder, refusal):
     assert "has only one class" in refusal(read_dataset, write(folder, rows("a", "a", "a")))
 
 
-def test_numbers_as_labels(folder, image_file, refusal):
+def test_names_of_images_as_labels(folder, image_file, refusal):
     for number in range(12):
         image_file(folder / "images" / f"{number}.png")
-    sentence = refusal(read_dataset, write(folder, rows(*(number / 7 for number in range(12)))))
+    sentence = refusal(read_dataset, write(folder, rows(*(f"image {number}" for number in range(12)))))
     assert "check that the labels are classes rather than numbers" in sentence

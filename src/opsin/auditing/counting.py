@@ -12,6 +12,7 @@ from opsin.data.dataset import TRAIN
 from opsin.data.readers.common import listed
 from opsin.data.reading import check_classes
 from opsin.errors import DataError
+from opsin.tasks.table import TASKS
 
 FEW = 50  # images of a class: with 15 % of them tested, its recall is known to no better than plus or minus a third
 UNEVEN, VERY_UNEVEN = 3, 10  # the largest class has so many times the images of the smallest
@@ -47,11 +48,12 @@ def find_unusable(material: Material) -> list[ImageFinding]:
 def find_few(material: Material) -> list[ImageFinding]:
     """Find classes with so few images that little can be learned or said of them."""
     classes, counts = material.dataset.classes, material.dataset.counts()
-    few = [index for index in np.argsort(counts, kind="stable") if counts[index] < FEW]
+    few = [index for index in np.argsort(counts, kind="stable").tolist() if counts[index] < FEW]
     if not few:
         return []
     named = listed([f"{classes[index]} {counts[index]:,}" for index in few], 6)
-    which = "One class has" if len(few) == 1 else f"{len(few):,} classes have"
+    one, many = TASKS[material.dataset.task].outputs
+    which = f"One {one} has" if len(few) == 1 else f"{len(few):,} {many} have"
     return [
         ImageFinding(
             "few",
@@ -67,7 +69,10 @@ def find_imbalance(material: Material) -> list[ImageFinding]:
     """Find out whether the classes have very different numbers of images to train on."""
     dataset = material.dataset
     trained = dataset.labels if dataset.split is None else dataset.labels[dataset.split == TRAIN]
-    counts = np.bincount(trained, minlength=len(dataset.classes))
+    counts = dataset.form.counts(trained, dataset.classes)
+    if not len(counts):
+        return []
+    one, many = TASKS[dataset.task].outputs
     smallest, largest = int(counts.argmin()), int(counts.argmax())
     if not counts[smallest] or counts[largest] < UNEVEN * counts[smallest]:
         return []
@@ -75,7 +80,7 @@ def find_imbalance(material: Material) -> list[ImageFinding]:
         ImageFinding(
             "imbalance",
             WARNING if counts[largest] >= VERY_UNEVEN * counts[smallest] else NOTE,
-            f"The largest class, {dataset.classes[largest]}, has {counts[largest] / counts[smallest]:.1f} times the "
+            f"The largest {one}, {dataset.classes[largest]}, has {counts[largest] / counts[smallest]:.1f} times the "
             f"images of the smallest, {dataset.classes[smallest]} ({counts[largest]:,} and {counts[smallest]:,}).",
             "Read balanced accuracy and the recall of each class rather than accuracy; --balance weights or --balance "
             "sampling let rare classes count more in training.",

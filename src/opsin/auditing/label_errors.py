@@ -12,6 +12,7 @@ from opsin.auditing.features import Features
 from opsin.auditing.finding import WARNING, ImageFinding
 from opsin.auditing.material import Material
 from opsin.data.split import join_groups
+from opsin.tasks.table import TASKS
 
 FOLDS = 5
 FEWEST = 10  # images of a class, or nothing is said about it
@@ -24,8 +25,11 @@ def find_label_errors(material: Material, features: Features) -> list[ImageFindi
 
     A logistic regression on the features gives each image probabilities that come from other images only: five folds,
     stratified by class, that keep groups, duplicates and near-duplicates together. `rank_label_errors` then says how
-    many labels are likely wrong, and which. Images whose label a person gave or kept are not reported.
+    many labels are likely wrong, and which. Images whose label a person gave or kept are not reported. Only where each
+    image has one class is there anything to look for.
     """
+    if not TASKS[material.dataset.task].exclusive:
+        return []
     labels = material.dataset.labels[features.rows]
     known = np.bincount(labels, minlength=len(material.dataset.classes)) >= FEWEST
     places = np.flatnonzero(known[labels])

@@ -45,7 +45,7 @@ def find_blurred(material: Material) -> list[ImageFinding]:
     standard deviations below the median, and it is less than a quarter of the median, both among all images and in its
     class. Pictures that are blank are not reported again.
     """
-    measures, labels = material.measures, material.dataset.labels
+    measures, labels = material.measures, material.dataset.strata
     shown = np.flatnonzero(~measures.blank)
     if len(shown) < FEWEST:
         return []

@@ -64,8 +64,8 @@ class Material:
         return np.array([name in named for name in self.names], bool)
 
     def label(self, index: int) -> str:
-        """Return the class of an image."""
-        return self.dataset.classes[self.dataset.labels[index]]
+        """Write what is true of an image, as its task has it."""
+        return self.dataset.text(index)
 
     def about_images(
         self,

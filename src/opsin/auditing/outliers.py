@@ -31,7 +31,7 @@ def find_outliers(material: Material, features: Features) -> list[ImageFinding]:
         return []
     vectors = (features.values[:, :COMPONENTS] / np.sqrt(features.spread[:COMPONENTS])).astype(np.float32)
     distances = _neighbor_distances(vectors, NEIGHBORS, 5)
-    labels = material.dataset.labels[features.rows]
+    labels = material.dataset.strata[features.rows]
     for label in np.unique(labels):
         members = np.flatnonzero(labels == label)
         if len(members) >= FEWEST:

@@ -63,8 +63,9 @@ def find_two_labels(material: Material) -> list[ImageFinding]:
     """Find pictures that are there under two labels or more, with equal pixels or almost."""
     labels = material.dataset.labels
     pairs = _near(material).pairs
-    exact = [group for group in alike(material.digests) if len(np.unique(labels[group])) > 1]
-    contradicting = pairs[labels[pairs[:, 0]] != labels[pairs[:, 1]]]
+    exact = [group for group in alike(material.digests) if len(np.unique(labels[group], axis=0)) > 1]
+    differ = labels[pairs[:, 0]] != labels[pairs[:, 1]]
+    contradicting = pairs[differ.reshape(len(pairs), int(np.prod(labels.shape[1:]))).any(axis=1)]
     taken = {int(row) for group in exact for row in group}
     near = [group for group in linked(len(labels), contradicting) if not taken.issuperset(group.tolist())]
     details = {int(row): f"labelled {material.label(row)}" for group in (*exact, *near) for row in group}

@@ -87,7 +87,7 @@ def check(
 
 def _print(screen: Console, found: Check) -> None:
     dataset = found.dataset
-    screen.print(f"{dataset.name}: {len(dataset):,} images, {len(dataset.classes)} classes, {found.sizes}")
+    screen.print(f"{dataset.name}: {len(dataset):,} images, {dataset.describe()}, {found.sizes}")
     for note in dataset.notes:
         screen.print(f"  {note}")
     for finding in found.findings:

@@ -40,9 +40,10 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Seq
 
 
 def interval(score: Mapping[str, Any] | None, digits: int = 3) -> str:
-    """Return ``0.974 (0.966-0.981)`` for an entry of a scorecard, or an empty string for none."""
+    """Return ``0.974 (0.966-0.981)`` for an entry of a scorecard, or an empty string for none; large ones shorter."""
     if not score or score.get("value") is None:
         return ""
     low, high = score.get("low"), score.get("high")
+    digits = max(0, digits - len(f"{abs(score['value']):.0f}")) if abs(score["value"]) >= 10 else digits
     around = "" if low is None or high is None else f" ({low:.{digits}f}\u2013{high:.{digits}f})"
     return f"{score['value']:.{digits}f}{around}"

@@ -66,7 +66,7 @@ def show(
     look = look_at(dataset)
     screen = console()
     colors = "grey" if look.grey else "color"
-    screen.print(f"{dataset.name}: {len(dataset):,} images, {len(dataset.classes)} classes, {look.sizes}, {colors}")
+    screen.print(f"{dataset.name}: {len(dataset):,} images, {dataset.describe()}, {look.sizes}, {colors}")
     if dataset.groups is not None:
         screen.print(f"{len(set(dataset.groups.tolist())):,} groups, which stay on one side of every split")
     for note in dataset.notes:
@@ -77,13 +77,17 @@ def show(
 
 def _counts(dataset: DataSet) -> tuple[list[str], list[list[str]]]:
     """Return headings and a row for each class: how many images, in all and in each part of a given split."""
-    import numpy as np
-
     from opsin.data.dataset import SPLITS
+    from opsin.tasks.table import TASKS
 
-    columns, counts = ["class", "images"], [dataset.counts()]
-    if dataset.split is not None:
-        for name in (name for name in SPLITS if (dataset.split == name).any()):
-            columns.append(name)
-            counts.append(dataset.subset(np.flatnonzero(dataset.split == name)).counts())
-    return columns, [[name, *(f"{n[row]:,}" for n in counts)] for row, name in enumerate(dataset.classes)]
+    split = dataset.split
+    parts = [] if split is None else [name for name in SPLITS if (split == name).any()]
+    rows = [
+        [
+            kind,
+            f"{len(members):,}",
+            *(f"{int((split[members] == part).sum()):,}" for part in parts if split is not None),
+        ]
+        for kind, members in dataset.kinds()
+    ]
+    return [TASKS[dataset.task].outputs[0] or dataset.classes[0], "images", *parts], rows

@@ -58,7 +58,9 @@ def evaluate(
 
 
 def _score_row(name: str, score: Mapping[str, Any]) -> tuple[str, str, str, str]:
-    return name.replace("_", " "), interval(score), f"{score.get('n', 0):,}", str(score.get("method", ""))
+    from opsin.tasks.scores import describe_score
+
+    return describe_score(name).words, interval(score), f"{score.get('n', 0):,}", str(score.get("method", ""))
 
 
 def _by_class(scores: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Mapping[str, Any]]]:

@@ -258,6 +258,14 @@ class DataSet:
         """Return the number of samples that show each class, int64 ``(classes,)``; ``(0,)`` where there are none."""
         return self.form.counts(self.labels, self.classes)
 
+    def kinds(self) -> list[tuple[str, NDArray[np.int64]]]:
+        """Return what people sort the samples by (classes, labels, ranges), each with its samples, int64."""
+        return self.form.kinds(self.labels, self.classes)
+
+    def describe(self) -> str:
+        """Say in a few words what is learned: ``3 classes``, ``age from 0 to 90``."""
+        return self.form.describe(self.labels, self.classes)
+
     def text(self, index: int) -> str:
         """Write what is true of one sample: its class, its labels, its value."""
         return self.form.text(self.labels[index], self.classes)

@@ -31,6 +31,8 @@ READERS: dict[str, Callable[..., DataSet]] = {
     "CIFAR": read_cifar,
 }
 
+TELL_TASKS = ("CSV", "npz")  # formats that may hold other targets than classes
+
 _TABLES = frozenset({".csv", ".tsv"})
 _ARCHIVES = frozenset({".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar"})
 _KNOWN = "a folder of class folders, a CSV file, an npz file or IDX files"
@@ -44,6 +46,7 @@ def read_dataset(
     data_root: str | Path | None = None,
     decisions: str | Path = "",
     check: bool = True,
+    task: str | None = None,
 ) -> DataSet:
     """Read a data set from a path or by its name.
 
@@ -59,6 +62,7 @@ def read_dataset(
         decisions: A file of decisions about single images (`opsin.data.decisions`), which are applied; left out:
             ``decisions.csv`` in the folder, or ``scans.decisions.csv`` beside the file ``scans.csv``, where there is
             one.
+        task: What is to be learned; left out, what the labels look like.
         check: Whether to require two classes with enough images each (`check_classes`), which data that are only
             scored need not have.
 
@@ -73,13 +77,19 @@ def read_dataset(
     path = Path(source).expanduser()
     if os.path.lexists(path):
         found = detect(path, label=label, group=group)
-        dataset = READERS[found.format](found.path, label=label, group=group)
+        several = {"task": task} if found.format in TELL_TASKS else {}
+        dataset = READERS[found.format](found.path, label=label, group=group, **several)
         dataset = replace(dataset, notes=(*found.notes, *dataset.notes))
         decisions = decisions or (place if (place := default_place(path)).exists() else "")
     elif str(source) in catalogue.CATALOGUE:
         dataset = catalogue.read_named(str(source), data_root, label=label, group=group)
     else:
         raise DataError(_unknown(str(source), path))
+    if task not in (None, dataset.task):
+        raise DataError(
+            f"{source} holds classes, so that {task} cannot be learned from it; list the images in a CSV file with the "
+            "columns path,label."
+        )
     if decisions:
         dataset = apply_decisions(dataset, read_decisions(Path(decisions).expanduser()))
     if check:

@@ -104,7 +104,9 @@ def split_samples(dataset: DataSet, digests: NDArray | None, recipe: SplitRecipe
         if given_test and np.isin(groups[names == VALIDATION], groups[names == TEST]).any():
             notes.append("Validation images had to be taken from groups that are tested on: too few others are left.")
     _check(names, dataset)
-    method = _describe(given_validation, given_test, "image" if dataset.groups is None else "group", recipe)
+    method = _describe(
+        given_validation, given_test, "image" if dataset.groups is None else "group", recipe, dataset.form.kind
+    )
     return Split(names, groups, method, duplicates, tuple(notes))
 
 
@@ -119,7 +121,7 @@ def _folds(
     return assign_folds(groups, dataset.strata, folds, generator)
 
 
-def _describe(given_validation: bool, given_test: bool, unit: str, recipe: SplitRecipe) -> str:
+def _describe(given_validation: bool, given_test: bool, unit: str, recipe: SplitRecipe, kind: str) -> str:
     """Return in words how a split was made."""
     drawn = f"held out of the training images at random, stratified, by {unit}"
     if recipe.folds:
@@ -136,7 +138,7 @@ def _describe(given_validation: bool, given_test: bool, unit: str, recipe: Split
         return f"test images as given {source}; validation {drawn}"
     if given_validation:
         return f"validation images as given {source}; test {drawn}"
-    return f"by {unit}, at random, stratified by class"
+    return f"by {unit}, at random, stratified by {kind}"
 
 
 def _set_repeats_aside(names: NDArray[np.str_], pictures: NDArray[np.int64]) -> list[str]:

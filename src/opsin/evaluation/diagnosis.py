@@ -40,12 +40,15 @@ HARMLESS = frozenset(
 # Kinds in the order in which they are told where they are equally severe, each with its words for the headline.
 HEADLINES = {
     "did-not-learn": "it has not learned to tell the classes apart",
+    "no-better-than-mean": "it is no better than always naming the mean",
     "leaky-split": "test images from groups it knows",
     "overfitting": "overfitting",
     "underfitting": "underfitting",
     "validation-test-gap": "test differs from validation",
     "imbalance": "rare classes suffer",
     "weak-class": "a class is often missed",
+    "biased": "its predictions are off to one side",
+    "shrunk": "the ends of the range are drawn to the middle",
     "miscalibrated": "its probabilities are off",
     "fragile": "a mild change of the images makes it fail",
     "looks-at-border": "it looks at the margin of the images",
@@ -89,7 +92,7 @@ def diagnose(
     """
     split = "test" if "test" in scorecard else "validation"
     scores = scorecard.get(split)
-    found = _circumstances(info)
+    found = circumstances(info)
     learned = True
     if scores:
         learned = has_learned(scores, counts_of(info, split))
@@ -105,8 +108,13 @@ def diagnose(
     found += ([gap] if gap else []) + learning_findings(history, info, learned)
     if scores and all(finding.kind in HARMLESS and finding.severity == "note" for finding in found):
         found.append(_healthy(history, scores, split))
+    return in_order(found)
+
+
+def in_order(findings: list[Finding]) -> list[Finding]:
+    """Return findings the most severe first, and equally severe ones in the order of `HEADLINES`."""
     order = list(HEADLINES)
-    return sorted(found, key=lambda finding: (SEVERITIES.index(finding.severity), order.index(finding.kind)))
+    return sorted(findings, key=lambda finding: (SEVERITIES.index(finding.severity), order.index(finding.kind)))
 
 
 def headline(findings: list[Finding], scorecard: dict[str, dict[str, dict[str, Any]]]) -> str:
@@ -133,7 +141,7 @@ def headline(findings: list[Finding], scorecard: dict[str, dict[str, dict[str, A
     return "; ".join(dict.fromkeys(words))
 
 
-def _circumstances(info: dict[str, Any]) -> list[Finding]:
+def circumstances(info: dict[str, Any]) -> list[Finding]:
     """Say what was left out and what held training up."""
     found = []
     data, speed = info.get("data", {}), info.get("throughput", {})

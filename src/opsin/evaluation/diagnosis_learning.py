@@ -44,7 +44,7 @@ def _curve(history: list[dict[str, Any]], part: str, score: str) -> NDArray[np.f
 
 
 def _overfitting(history: list[dict[str, Any]], info: dict[str, Any]) -> Finding | None:
-    rise = _rise(history)
+    rise = rising_loss(history)
     train, validation = (last_scores(history, part, "accuracy") for part in ("train", "validation"))
     images = sum(counts_of(info, "validation"))
     noise = 2 * math.sqrt(validation * (1 - validation) / images) if images else 0.0
@@ -68,7 +68,7 @@ def _overfitting(history: list[dict[str, Any]], info: dict[str, Any]) -> Finding
     )
 
 
-def _rise(history: list[dict[str, Any]]) -> tuple[str, float] | None:
+def rising_loss(history: list[dict[str, Any]]) -> tuple[str, float] | None:
     """Return the sentence on a validation loss that rises while the training loss falls, and end over minimum."""
     validation, train = (_curve(history, part, "loss") for part in ("validation", "train"))
     if np.isnan(validation).any() or np.isnan(train).any():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from opsin.tasks.predictions import Classified
+from opsin.tasks.predictions import Classified, Estimated
 
 
 def select(labels: NDArray[np.int64], predictions: Classified, limit: int = 48) -> NDArray[np.int64]:
@@ -54,3 +54,24 @@ def _in_turn(rows: NDArray[np.int64], kinds: NDArray[np.int64], badness: NDArray
     starts = np.flatnonzero(np.r_[True, kinds[1:] != kinds[:-1]]) if len(rows) else np.zeros(0, np.int64)
     turn = np.arange(len(rows)) - np.repeat(starts, np.diff(np.r_[starts, len(rows)]))
     return rows[np.lexsort((rows, badness[rows], turn))]
+
+
+def select_by_error(values: NDArray[np.float64], predictions: Estimated, limit: int = 48) -> NDArray[np.int64]:
+    """Choose images whose number is predicted, from the worst error to the smallest.
+
+    Half of the places are for the largest errors; the others are spread evenly, by rank, over what remains down to the
+    smallest, so that the usual error and the best are seen as well.
+
+    Args:
+        values: float64 ``(N,)``, the true numbers.
+        predictions: Of the same N images.
+        limit: The number of places.
+
+    Returns:
+        int64 ``(min(limit, N),)``; rows of ``predictions`` by falling error, then by row.
+    """
+    order = np.argsort(-np.abs(predictions.values - values), kind="stable")
+    places = min(limit, len(order))
+    worst = places - places // 2
+    rest = np.linspace(worst, len(order) - 1, places - worst).round().astype(np.int64)
+    return order[np.concatenate([np.arange(worst), rest])]

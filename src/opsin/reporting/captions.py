@@ -76,3 +76,22 @@ def caption_classes(predicted: Predicted, rows: NDArray[np.int64], classes: Sequ
         each,
         [name for name in classes if name in shown],
     )
+
+
+def caption_values(predicted: Predicted, rows: NDArray[np.int64], classes: Sequence[str]) -> Captions:
+    """Caption pictures by their true and predicted numbers; arguments as for `caption_classes`."""
+    each = []
+    for row in rows.tolist():
+        truth, value = float(predicted.labels[row]), float(predicted.result.values[row])
+        words = ((f"{truth:.4g}", True), (" predicted ", False), (f"{value:.4g}", True))
+        error = abs(value - truth)
+        detail = f"{error:.3g} too {'large' if value > truth else 'small'}" if error else "right"
+        alt = f"true {classes[0]} {truth:.4g}, predicted {value:.4g}"
+        each.append(Caption(None, words, detail, f"{truth:.4g}", f"{value:.4g}", alt))
+    return Captions(
+        f"Test images by how far the predicted {classes[0]} is off, the worst first. Look at the first ones: wrong "
+        "values, bad pictures and real weaknesses gather there.",
+        "the largest errors, then some spread evenly down to the smallest",
+        each,
+        [],
+    )

@@ -20,6 +20,7 @@ from opsin.auditing.finding import KINDS, ImageFinding
 from opsin.files import write_text
 from opsin.reporting.gallery import encode
 from opsin.reporting.report import create_environment
+from opsin.tasks.table import TASKS
 
 if TYPE_CHECKING:
     from opsin.checking import Check
@@ -90,6 +91,8 @@ def render_check_page(check: Check, *, anonymous: bool = False) -> str:
         sizes=check.sizes,
         headline=check.headline(),
         classes=_class_facts(check),
+        what=check.dataset.describe(),
+        outputs=(TASKS[check.dataset.task].outputs[1] or "values").capitalize(),
         findings=findings,
         samples=samples,
         decided=_decided(check, anonymous),
@@ -127,7 +130,7 @@ class _Album:
             return None
         self.room -= len(source)
         dataset = self.check.dataset
-        label = dataset.classes[dataset.labels[row]]
+        label = dataset.text(row)
         return Tile(self.number(name), source, width, height, label, "" if self.anonymous else detail, shown, first)
 
 
@@ -181,13 +184,13 @@ def _shown(finding: ImageFinding) -> Iterator[tuple[str, bool]]:
 
 
 def _sample_facts(album: _Album) -> Iterator[dict[str, Any]]:
-    """Give for each class some of its pictures, drawn with a fixed seed."""
+    """Give for each kind of images some of its pictures, drawn with a fixed seed."""
     dataset = album.check.dataset
-    number = min(SAMPLES, max(4, ALL_SAMPLES // len(dataset.classes)))
+    kinds = dataset.kinds()
+    number = min(SAMPLES, max(4, ALL_SAMPLES // len(kinds)))
     generator = np.random.default_rng(0)
-    share = album.room / max(1, len(dataset.classes))
-    for label, name in enumerate(dataset.classes):
-        members = np.flatnonzero(dataset.labels == label)
+    share = album.room / max(1, len(kinds))
+    for name, members in kinds:
         some = np.sort(generator.choice(members, min(number, len(members)), replace=False))
         left = album.room
         tiles = []
@@ -200,10 +203,9 @@ def _sample_facts(album: _Album) -> Iterator[dict[str, Any]]:
 
 
 def _class_facts(check: Check) -> list[dict[str, Any]]:
-    counts = check.dataset.counts()
-    largest = max(1, int(counts.max()))
-    named = zip(check.dataset.classes, counts.tolist(), strict=True)
-    return [{"name": name, "number": number, "part": number / largest} for name, number in named]
+    counts = [(name, len(members)) for name, members in check.dataset.kinds()]
+    largest = max(1, *(number for _, number in counts))
+    return [{"name": name, "number": number, "part": number / largest} for name, number in counts]
 
 
 def _decided(check: Check, anonymous: bool) -> dict[str, Any] | None:
@@ -229,7 +231,7 @@ def _script_facts(check: Check, album: _Album) -> dict[str, Any]:
     decisions = check.dataset.decisions
     rows = decisions.rows if decisions else ()
     return {
-        "classes": list(check.dataset.classes),
+        "classes": list(check.dataset.classes) if TASKS[check.dataset.task].exclusive else [],
         "findings": findings,
         "decided": [[row.image, row.decision, row.label, row.reason] for row in rows],
         "file": check.place.name if check.place else "decisions.csv",

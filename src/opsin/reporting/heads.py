@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from opsin.evaluation.finding import number
 from opsin.reporting import formats
 from opsin.reporting.page import Page, Predicted
 
@@ -42,3 +45,28 @@ def most_common_part(predicted: Predicted | None) -> float | None:
     if predicted is None or not len(predicted.labels):
         return None
     return float(predicted.matrix.sum(axis=1).max() / len(predicted.labels))
+
+
+def head_of_regression(page: Page, score: dict[str, Any], split: str) -> dict[str, Any]:
+    """Return the mean absolute error in words, beside that of always naming the mean of the training images.
+
+    Arguments and result are those of `head_of_classification`.
+    """
+    naming = None
+    predicted = page.predicted if split == "test" else page.validation
+    if predicted is not None and len(predicted.labels):
+        naming = float(np.abs(predicted.labels - page.run.known["mean"]).mean())
+    widest = max(score["high"], naming or 0.0)
+    says = f"the predicted {page.classes[0]} is off by"
+    places = {"low": score["low"], "value": score["value"], "high": score["high"], "mark": naming}
+    scale = {name: None if value is None else value / widest for name, value in places.items()} if widest else None
+    return {
+        "value": number(score["value"]),
+        "low": number(score["low"]),
+        "high": number(score["high"]),
+        "what": "Mean absolute error",
+        "test": (says, "on average"),
+        "validation": (says, f"on average, on {formats.count(score['n'])} of them"),
+        "scale": None if scale is None else scale | {"ends": ("0", number(widest))},
+        "mark": None if naming is None else ("always the mean of training", number(naming)),
+    }

@@ -64,6 +64,26 @@ SCORES = {
         "mean distance between the probability the model gives to its answer and how often it is right; 0 is perfect",
         lower_is_better=True,
     ),
+    "mae": Score(
+        "Mean absolute error",
+        "MAE",
+        "how far the predictions are off on average, in the unit of the data (MAE)",
+        lower_is_better=True,
+        part=False,
+    ),
+    "rmse": Score(
+        "Root mean square error",
+        "RMSE",
+        "the same, with large errors counting more: the root of the mean squared error, in the unit of the data",
+        lower_is_better=True,
+        part=False,
+    ),
+    "r2": Score(
+        "R²",
+        "R²",
+        "part of the variance of the true values that the predictions explain; always naming their mean explains 0",
+        part=False,
+    ),
 }
 
 

@@ -36,6 +36,7 @@ class TaskEntry:
         outputs: What the network puts out, one and several: "class", "classes"; empty where there is one value.
         exclusive: Whether exactly one of the outputs is true of each image.
         main_score: By which the best epoch is chosen; `runs`, `train` and the head of the report show it.
+        losses: What training may lower, the usual one first.
         scores: The scores of the whole split, in the order in which they are shown.
         details: The scores of each output, named ``recall/cat``.
         compared: Those of `scores` that `opsin compare` compares, the usual one first.
@@ -49,6 +50,7 @@ class TaskEntry:
     outputs: tuple[str, str]
     exclusive: bool
     main_score: str
+    losses: tuple[str, ...]
     scores: tuple[str, ...]
     details: tuple[str, ...]
     compared: tuple[str, ...]
@@ -80,6 +82,7 @@ TASKS: dict[str, TaskEntry] = {
         outputs=("class", "classes"),
         exclusive=True,
         main_score="accuracy",
+        losses=("cross-entropy",),
         scores=(
             "accuracy",
             "group_accuracy",
@@ -128,6 +131,45 @@ TASKS: dict[str, TaskEntry] = {
             "head": "opsin.reporting.heads:head_of_classification",
             "captions": "opsin.reporting.captions:caption_classes",
             "measure": "opsin.evaluation.differences_classification:ClassificationScores",
+        },
+    ),
+    "regression": TaskEntry(
+        title="A number for each image",
+        outputs=("", ""),
+        exclusive=False,
+        main_score="mae",
+        losses=("huber", "mse", "l1"),
+        scores=("mae", "rmse", "r2"),
+        details=(),
+        compared=("mae", "rmse", "r2"),
+        learning="r2",
+        sections=(
+            "verdict",
+            "data",
+            "images",
+            "scores",
+            "estimates",
+            "gallery",
+            "training",
+            "network",
+            "filters",
+            "reproduce",
+        ),
+        examinations=(),
+        parts={
+            "encode": "opsin.tasks.regression:encode_targets",
+            "network": "opsin.networks.building:build_network",
+            "create": "opsin.tasks.regression:create_regression",
+            "write": "opsin.tasks.regression_files:write_predictions",
+            "read": "opsin.tasks.regression_files:read_predictions",
+            "answers": "opsin.tasks.regression_answers:ValueAnswers",
+            "score": "opsin.evaluation.scorecard_regression:score",
+            "select": "opsin.evaluation.gallery:select_by_error",
+            "calibrate": "opsin.calibrating:calibrate_nothing",
+            "judge": "opsin.judging:judge_regression",
+            "head": "opsin.reporting.heads:head_of_regression",
+            "captions": "opsin.reporting.captions:caption_values",
+            "measure": "opsin.evaluation.differences_regression:RegressionScores",
         },
     ),
 }

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from opsin.data.dataset import SPLITS, TRAIN, ArrayImages, DataSet
 from opsin.data.readers.common import listed, number_labels, split_of
+from opsin.data.readers.labels import Labels, tell_numbers
 from opsin.errors import DataError, nearest
 
 _LABELS = ("label", "labels", "y", "target", "targets")  # what the array of labels is called where nobody says
@@ -35,7 +36,7 @@ _DAMAGE = (
 )
 
 
-def read_arrays(path: Path, *, label: str = "label", group: str = "group") -> DataSet:
+def read_arrays(path: Path, *, label: str = "label", group: str = "group", task: str | None = None) -> DataSet:
     """Read an ``.npz`` file of images and labels.
 
     Four layouts are known, upper and lower case alike:
@@ -47,12 +48,14 @@ def read_arrays(path: Path, *, label: str = "label", group: str = "group") -> Da
       that ``testA_images`` and ``testB_images`` are both test images.
 
     Images are uint8 ``(N, H, W)``, ``(N, H, W, 1 or 3)`` or ``(N, 1 or 3, H, W)``, or floating-point numbers between
-    0 and 1. Labels are integers, booleans or strings, ``(N,)`` or ``(N, 1)``. No pickled object is ever loaded.
+    0 and 1. Labels are integers, booleans, strings or numbers to be learned, ``(N,)`` or ``(N, 1)``. No pickled object
+    is ever loaded.
 
     Args:
         path: The file.
         label: The array of labels, or what stands in its place: with ``malignant``, ``train_malignant`` is read.
         group: The array of groups, in the same way; a missing array ``group`` or ``groups`` means that there are none.
+        task: What is to be learned; left out, what the labels look like (`opsin.data.readers.labels`).
 
     Returns:
         The data set. Booleans become the classes ``not malignant`` and ``malignant``.
@@ -65,10 +68,10 @@ def read_arrays(path: Path, *, label: str = "label", group: str = "group") -> Da
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}; check the file and its permissions.") from error
     with file, _unpacked(path, file) as arrays:  # opened here, as NumPy leaves a damaged file open
-        return _read(_Arrays(path, arrays), label, group)
+        return _read(_Arrays(path, arrays), label, group, task)
 
 
-def _read(arrays: _Arrays, label: str, group: str) -> DataSet:
+def _read(arrays: _Arrays, label: str, group: str, task: str | None) -> DataSet:
     images, labels, groups, split, notes = [], [], [], [], []
     for part in _parts(arrays):
         pixels, note = _pixels(arrays, part.images)
@@ -84,16 +87,18 @@ def _read(arrays: _Arrays, label: str, group: str) -> DataSet:
             raise DataError(_no_groups(arrays, part, group))
         split.append(np.full(len(pixels), part.split or TRAIN))
         notes += [note] if note else []
-    numbers, classes = _classes(arrays, np.concatenate(labels), label)
+    found = _targets(arrays, np.concatenate(labels), label, task)
+    notes += [found.note] if found.note else []
     given = split if len({part[0] for part in split if len(part)}) > 1 else None
     return DataSet(
         name=arrays.path.stem,
-        classes=classes,
+        classes=found.classes,
         images=ArrayImages(_joined(arrays, images)),
-        labels=numbers,
-        split=_split_column(arrays, len(numbers)) if given is None else np.concatenate(given),
+        labels=found.values,
+        split=_split_column(arrays, len(found.values)) if given is None else np.concatenate(given),
         groups=np.concatenate(groups) if groups else None,
         notes=tuple(dict.fromkeys(notes)),
+        task=found.task,
     )
 
 
@@ -235,9 +240,28 @@ def _per_image(arrays: _Arrays, name: str, number: int, images: str) -> NDArray:
         values = values.astype(np.int64)
     if values.dtype.kind == "S":
         values = np.char.decode(values, "utf-8", "replace")
-    if values.dtype.kind not in "biuU":
-        raise DataError(f"{where} has the type {values.dtype}; save integers, booleans or strings.")
+    if values.dtype.kind not in "biufU":
+        raise DataError(f"{where} has the type {values.dtype}; save numbers, booleans or strings.")
     return values
+
+
+def _targets(arrays: _Arrays, labels: NDArray, label: str, task: str | None) -> Labels:
+    """Return the labels in the form of their task."""
+    named = arrays.find("classes") or arrays.find("class_names")
+    note = ""
+    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
+        raise DataError(f"{arrays.path}: the labels must be finite numbers; leave out images whose label is not known.")
+    if task is None:
+        task = "classification"
+        if labels.dtype.kind in "iuf" and named is None:
+            task, note = tell_numbers(labels.astype(np.float64), label)
+    if task == "regression":
+        if labels.dtype.kind not in "biuf":
+            raise DataError(f"{arrays.path}: the labels are text, and --task regression needs numbers.")
+        return Labels(task, labels, (label,), note)
+    if labels.dtype.kind == "f":
+        labels = labels.astype(str)
+    return Labels("classification", *_classes(arrays, labels, label), note)
 
 
 def _classes(arrays: _Arrays, labels: NDArray, label: str) -> tuple[NDArray[np.int64], tuple[str, ...]]:

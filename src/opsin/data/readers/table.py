@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from opsin.data.dataset import DataSet
 from opsin.data.readers.cells import PATH_COLUMNS, Table, further, parse_table
-from opsin.data.readers.common import file_images, listed, number_labels, split_of, spoken
+from opsin.data.readers.common import file_images, listed, split_of, spoken
+from opsin.data.readers.labels import read_labels
 from opsin.errors import DataError, nearest
 
 
-def read_table(path: Path, *, label: str = "label", group: str = "group") -> DataSet:
+def read_table(path: Path, *, label: str = "label", group: str = "group", task: str | None = None) -> DataSet:
     """Read a CSV file with a header and one row for each image.
 
     Columns may be parted by commas, semicolons or tabs. The column of paths is called path, image, file, filename or
@@ -23,8 +24,9 @@ def read_table(path: Path, *, label: str = "label", group: str = "group") -> Dat
 
     Args:
         path: The CSV or TSV file, UTF-8.
-        label: The column of class names.
+        label: The column of class names, or of numbers.
         group: The column of groups; a missing column ``group`` means that there are none.
+        task: What is to be learned; left out, what the labels look like (`opsin.data.readers.labels`).
 
     Returns:
         The data set, its images in the order of the rows and its classes in natural order.
@@ -38,14 +40,17 @@ def read_table(path: Path, *, label: str = "label", group: str = "group") -> Dat
     group_column = table.find(group) if group == "group" else table.column(group)
     split_column = table.find("split")
     files = _files(table, paths)
-    labels, classes = number_labels(table.values(label_column))
+    name = table.header[label_column]
+    labels = read_labels(table.values(label_column), table.lines, str(path), name, task)
     return DataSet(
         name=path.stem,
-        classes=classes,
+        classes=labels.classes,
         images=file_images(path.parent, files),
-        labels=labels,
+        labels=labels.values,
         split=None if split_column is None else _split(table, split_column),
         groups=None if group_column is None else np.array(table.values(group_column)),
+        notes=(labels.note,) if labels.note else (),
+        task=labels.task,
     )
 
 

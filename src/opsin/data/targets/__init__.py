@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from opsin.data.targets.base import Needed, Targets
 from opsin.data.targets.classes import ClassNumbers
+from opsin.data.targets.values import Values
 
 __all__ = ["TARGETS", "Needed", "Targets"]
 
 # Task, as in `recipe.task` and `DataSet.task` -> the form of its targets.
 TARGETS: dict[str, Targets] = {
     "classification": ClassNumbers(),
+    "regression": Values(),
 }

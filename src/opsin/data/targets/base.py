@@ -27,7 +27,12 @@ class Targets(Protocol):
     """The form of a task's targets: an array with one entry for each image along its first axis.
 
     ``classes`` are the names of what the network puts out: of classes, of labels, or of the one value.
+
+    Attributes:
+        kind: What splits are stratified by.
     """
+
+    kind: str
 
     def checked(self, name: str, labels: NDArray, classes: Sequence[str]) -> NDArray:
         """Return targets as they are kept, of the form's own dtype.
@@ -66,6 +71,12 @@ class Targets(Protocol):
 
     def counts(self, labels: NDArray, classes: Sequence[str]) -> NDArray[np.int64]:
         """Return how many images show each class, int64 ``(classes,)``; ``(0,)`` where there is nothing to count."""
+
+    def kinds(self, labels: NDArray, classes: Sequence[str]) -> list[tuple[str, NDArray[np.int64]]]:
+        """Return what people sort the images by, each kind with its images (int64); an image may be of several."""
+
+    def describe(self, labels: NDArray, classes: Sequence[str]) -> str:
+        """Say in a few words what is learned: ``3 classes``, ``age from 0 to 90``."""
 
     def text(self, label: Any, classes: Sequence[str]) -> str:
         """Write what is true of one image, as files and people have it."""

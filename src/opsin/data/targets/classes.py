@@ -15,6 +15,8 @@ from opsin.errors import DataError, nearest
 class ClassNumbers:
     """int64 ``(N,)``, values in ``[0, classes)``."""
 
+    kind = "class"
+
     def checked(self, name: str, labels: NDArray, classes: Sequence[str]) -> NDArray[np.int64]:
         """Return them as int64; see `Targets.checked`."""
         labels = np.asarray(labels)
@@ -70,6 +72,14 @@ class ClassNumbers:
     def counts(self, labels: NDArray[np.int64], classes: Sequence[str]) -> NDArray[np.int64]:
         """Return the number of images of each class, int64 ``(classes,)``."""
         return np.bincount(labels, minlength=len(classes))
+
+    def kinds(self, labels: NDArray[np.int64], classes: Sequence[str]) -> list[tuple[str, NDArray[np.int64]]]:
+        """Return each class and its images."""
+        return [(name, np.flatnonzero(labels == label)) for label, name in enumerate(classes)]
+
+    def describe(self, labels: NDArray[np.int64], classes: Sequence[str]) -> str:
+        """Return how many classes there are."""
+        return f"{len(classes)} classes"
 
     def text(self, label: Any, classes: Sequence[str]) -> str:
         """Return the name of the class."""

@@ -31,7 +31,7 @@ def _commands(run: RunFolder, *, anonymous: bool) -> str:
             train,
             "# score it on other labelled images",
             f"opsin evaluate {path} OTHER_IMAGES",
-            "# name the classes of new images",
+            "# predict new images",
             f"opsin predict {path} IMAGES --out predictions.csv",
         )
     )

@@ -48,7 +48,7 @@ function decide(facts) {
       });
       controls.append(button);
     }
-    if (readable) controls.append(chooser(tile, image));
+    if (readable && facts.classes.length) controls.append(chooser(tile, image));
     tile.append(controls);
   }
 

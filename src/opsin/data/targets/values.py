@@ -1,0 +1,91 @@
+"""The targets of regression: a number for each image."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from opsin.data.targets.base import Needed
+from opsin.errors import DataError
+
+FEWEST = 10  # images, below which nothing can be learned or said
+PER_STRATUM, MOST_STRATA = 10, 10
+
+
+class Values:
+    """float64 ``(N,)``, finite, in whatever unit the data have."""
+
+    kind = "value"
+
+    def checked(self, name: str, labels: NDArray, classes: Sequence[str]) -> NDArray[np.float64]:
+        """Return them as float64; see `Targets.checked`."""
+        labels = np.asarray(labels)
+        if labels.ndim != 1 or labels.dtype.kind not in "biuf":
+            raise DataError(f"{name}: values must be numbers (N,), not {labels.dtype} {labels.shape}.")
+        if len(classes) != 1:
+            raise DataError(f"{name}: one number is learned for each image, so it needs one name, not {len(classes)}.")
+        labels = labels.astype(np.float64, copy=False)
+        if not np.isfinite(labels).all():
+            raise DataError(f"{name}: values must be finite numbers; leave out images whose value is not known.")
+        return labels
+
+    def check_enough(self, name: str, labels: NDArray[np.float64], classes: Sequence[str], needed: Needed) -> None:
+        """Make sure that there are 10 images and two values at least; see `Targets.check_enough`."""
+        if len(labels) < FEWEST:
+            what = "training images" if needed.given else "images"
+            raise DataError(f"{name} has only {len(labels)} {what}; at least {FEWEST} are needed to learn a number.")
+        self.check_trained(name, labels, classes)
+
+    def check_trained(self, name: str, labels: NDArray[np.float64], classes: Sequence[str], part: float = 1.0) -> None:
+        """Make sure that the values differ."""
+        if len(labels) and float(np.ptp(labels)) > 0:
+            return
+        raise DataError(f"{name}: all training images have the same {classes[0]}, so that there is nothing to learn.")
+
+    def strata(self, labels: NDArray[np.float64], classes: Sequence[str]) -> NDArray[np.int64]:
+        """Return which of up to ten ranges, as many images in each as in any other, a value lies in."""
+        number = int(np.clip(len(labels) // PER_STRATUM, 1, MOST_STRATA))
+        edges = np.unique(np.quantile(labels, np.arange(1, number) / number))
+        return np.searchsorted(edges, labels, side="right").astype(np.int64)
+
+    def counts(self, labels: NDArray[np.float64], classes: Sequence[str]) -> NDArray[np.int64]:
+        """Return nothing: there are no classes to count."""
+        return np.zeros(0, np.int64)
+
+    def kinds(self, labels: NDArray[np.float64], classes: Sequence[str]) -> list[tuple[str, NDArray[np.int64]]]:
+        """Return up to ten ranges of values and their images."""
+        strata = self.strata(labels, classes)
+        found = [np.flatnonzero(strata == number) for number in np.unique(strata)]
+        return [(f"{labels[rows].min():.4g} to {labels[rows].max():.4g}", rows) for rows in found]
+
+    def describe(self, labels: NDArray[np.float64], classes: Sequence[str]) -> str:
+        """Return what is learned, and between which values it lies."""
+        return f"{classes[0]} from {labels.min():.4g} to {labels.max():.4g}"
+
+    def text(self, label: Any, classes: Sequence[str]) -> str:
+        """Return the number, in as many digits as it needs, 12 at most."""
+        return f"{float(label):.12g}"
+
+    def parse(self, text: str, classes: Sequence[str]) -> float:
+        """Return the number."""
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value):
+            raise DataError(f"learns numbers, and {text!r} is none")
+        return value
+
+    def reorder(self, labels: NDArray[np.float64], order: Sequence[int]) -> NDArray[np.float64]:
+        """Return the values as they are: there is one output."""
+        return labels
+
+    def translate(
+        self, name: str, labels: NDArray[np.float64], classes: Sequence[str], known: Sequence[str], run: str
+    ) -> NDArray[np.float64]:
+        """Return the values as they are: they are taken for the same quantity, whatever the column is called."""
+        return labels

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from opsin.data.readers.labels import read_labels, tell_numbers
+from opsin.data.reading import read_dataset
+from opsin.errors import DataError
+
+
+def read(values, name="label", task=None):
+    return read_labels([str(value) for value in values], range(2, 2 + len(values)), "scans.csv", name, task)
+
+
+def test_names_are_classes():
+    found = read(["cat", "dog", "cat"])
+    assert (found.task, found.classes, found.values.tolist(), found.note) == (
+        "classification",
+        ("cat", "dog"),
+        [0, 1, 0],
+        "",
+    )
+
+
+def test_many_fractions_are_values():
+    found = read([1.5, 2.25, 3, *np.arange(10) / 3], "age")
+    assert (found.task, found.classes) == ("regression", ("age",))
+    assert found.values[:3].tolist() == [1.5, 2.25, 3.0] and "--task classification" in found.note
+
+
+@pytest.mark.parametrize(
+    "values, name, task, told",
+    [
+        (np.arange(10).repeat(5), "label", "classification", False),
+        (np.arange(10).repeat(5), "count", "classification", True),
+        (np.arange(100).repeat(5), "label", "classification", True),  # numbers of classes without a gap
+        (np.arange(100), "label", "regression", True),  # each once
+        (np.arange(18, 90).repeat(5), "age", "regression", True),
+        (np.array([0.5, 1, 1.5]).repeat(9), "label", "classification", True),
+    ],
+)
+def test_numbers_are_classes_or_values_and_doubt_is_told(values, name, task, told):
+    found, note = tell_numbers(values.astype(float), name)
+    assert found == task and bool(note) == told
+    assert not told or "--task" in note
+
+
+def test_the_task_can_be_given():
+    found = read([3, 1, 2], "count", "regression")
+    assert found.values.tolist() == [3, 1, 2] and found.values.dtype == np.float64 and not found.note
+    assert read([0.25, 0.75] * 20, "grade", "classification").classes == ("0.25", "0.75")
+
+
+def test_what_is_no_number_is_named_with_its_line():
+    with pytest.raises(DataError, match=r"scans.csv, line 3: 'old' in the column 'age' is no number"):
+        read([31, "old", "n/a"], "age", "regression")
+
+
+@pytest.fixture
+def table(tmp_path):
+    generator = np.random.default_rng(0)
+    for number in range(30):
+        Image.fromarray(generator.integers(0, 255, (4, 4), np.uint8)).save(tmp_path / f"{number}.png")
+    rows = [f"{number}.png,{number / 7:.3f},p{number // 3}" for number in range(30)]
+    path = tmp_path / "faces.csv"
+    path.write_text("path,age,group\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    return path
+
+
+def test_a_column_of_numbers_makes_a_regression(table):
+    dataset = read_dataset(table, label="age")
+    assert (dataset.task, dataset.classes) == ("regression", ("age",))
+    assert dataset.labels[7] == 1.0 and dataset.groups[4] == "p1" and "'age' holds numbers" in dataset.notes[0]
+
+
+def test_arrays_of_numbers_make_a_regression(tmp_path):
+    images = np.zeros((40, 4, 4), np.uint8)
+    np.savez(tmp_path / "a.npz", images=images, labels=np.linspace(0, 1, 40))
+    found = read_dataset(tmp_path / "a.npz")
+    assert found.task == "regression" and found.labels[-1] == 1.0
+    np.savez(tmp_path / "b.npz", images=images, labels=np.arange(40) % 4, age=np.arange(40.0))
+    assert read_dataset(tmp_path / "b.npz").task == "classification"
+    assert read_dataset(tmp_path / "b.npz", label="age", task="regression").classes == ("age",)
+    np.savez(tmp_path / "c.npz", images=images, labels=np.full(40, np.nan))
+    with pytest.raises(DataError, match="must be finite"):
+        read_dataset(tmp_path / "c.npz")
+
+
+def test_folders_hold_classes_only(tmp_path):
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        for number in range(4):
+            Image.new("L", (4, 4), number).save(tmp_path / name / f"{number}.png")
+    with pytest.raises(DataError, match="holds classes, so that regression cannot be learned"):
+        read_dataset(tmp_path, task="regression")
