@@ -91,6 +91,59 @@ def run(
         _print(folder)
 
 
+@app.command()
+def search(
+    study: Annotated[str, typer.Argument(metavar="STUDY", help="A study file with a table called search.")],
+    data: Annotated[
+        str | None, typer.Option(metavar="DATA", help="The images; left out: those the study names.")
+    ] = None,
+    trials: Annotated[int | None, typer.Option(min=1, help="Trials in all; left out: as the study says.")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Trials side by side; left out: one for each core.")] = None,
+    budget: Annotated[str | None, typer.Option(metavar="TIME", help="Stop after 90s, 10m or 2h.")] = None,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Set a key of the recipe in all trials; repeatable."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the trials; left out: runs/NAME-search.")] = None,
+    data_root: Annotated[
+        Path | None, typer.Option(help="Folder that holds data sets by name, in place of OPSIN_DATA.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only the path of what was found.")] = False,
+) -> None:
+    """Search good values for some keys of a variant, by its score on validation; test stays locked.
+
+    The table called search of the study file names the keys and their ranges. Optuna chooses what is tried next. What
+    comes out is a small study, found.toml, that tests the best against where it came from. Stopped, the same command
+    goes on.
+    """
+    from opsin.studies.searching import FOUND, search_study
+
+    folder = search_study(
+        study,
+        data=data,
+        trials=trials,
+        jobs=jobs,
+        budget=None if budget is None else minutes(budget),
+        settings=assignments or (),
+        out=out,
+        data_root=data_root,
+        quiet=quiet,
+    )
+    if quiet:
+        typer.echo(folder.path / FOUND)
+        return
+    screen, info = console(), folder.info
+    keys = list(info["trials"][0]["settings"])
+    rows = [
+        [row["run"], f"{row['value']:.4f}", *(_short(row["settings"][key]) for key in keys)]
+        for row in info["trials"][:10]
+    ]
+    screen.print(table(["trial", "validation", *keys], rows))
+    if info["importance"]:
+        told = ", ".join(f"{key} {part:.0%}" for key, part in info["importance"].items())
+        screen.print(f"what explains the differences between trials: {told}")
+
+
 @app.command("list")
 def list_() -> None:
     """List the studies that come with Opsin."""
@@ -151,6 +204,10 @@ def minutes(text: str) -> float:
     if not match:
         raise RecipeError(f"--budget {text}: write a time such as 90s, 10m or 2h.")
     return float(match[1]) * {"s": 1 / 60, "m": 1, "": 1, "h": 60}[match[2]]
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _plain(value: Any) -> str:

@@ -104,17 +104,14 @@ def run_study(
         TrainingInterrupted: Ctrl-C or a termination signal ended it; the same call goes on with it.
     """
     console = Console(quiet=quiet)
-    study = _wanted(study, data, seeds, only, settings)
-    devices = _count_devices(study)
-    number = jobs or max(1, min(devices or available_cores(), len(study.variants) * len(study.seeds)))
+    study = wanted_study(study, data, seeds, only, settings)
+    number, devices = choose_workers(study, jobs, len(study.variants) * len(study.seeds))
     place = Path(out) if out is not None else Path("runs") / f"{study.name}-study"
     folder = StudyFolder.create(place, state="training", anonymous=anonymous, **describe(study))
     waiting = _jobs(study, folder)
-    root = str(Path(data_root).resolve()) if data_root is not None else ""
-    memory = psutil.virtual_memory().available * MEMORY / number / 2**30
-    shared = {"data_root": root, "anonymous": anonymous, "examine": examine, "memory_gb": round(memory, 2)}
+    shared = shared_facts(number, data_root, anonymous, examine)
     deadline = time.monotonic() + 60 * budget if budget is not None else None
-    with _stopping() as stopped, Workers(number, place / "logs", devices) as workers:
+    with stopping() as stopped, Workers(number, place / "logs", devices) as workers:
         console.print(_headline(study, waiting, number, workers.threads), highlight=False)
         with StudyTable(console, study, waiting) as table:
             _run(waiting, workers, shared, folder, table, stopped, deadline)
@@ -150,13 +147,33 @@ def describe(study: Study) -> dict[str, Any]:
     }
 
 
-def _wanted(
+def choose_workers(study: Study, jobs: int | None, runs: int) -> tuple[int, int]:
+    """Return how many runs are trained side by side, and how many GPUs they share (0: none)."""
+    devices = _count_devices(study)
+    return jobs or max(1, min(devices or available_cores(), runs)), devices
+
+
+def shared_facts(number: int, data_root: str | Path | None, anonymous: bool, examine: bool) -> dict[str, Any]:
+    """Return what the jobs of all workers say alike; the free memory is shared out among them."""
+    root = str(Path(data_root).resolve()) if data_root is not None else ""
+    memory = psutil.virtual_memory().available * MEMORY / number / 2**30
+    return {
+        "data_root": root,
+        "anonymous": anonymous,
+        "examine": examine,
+        "open_test": True,
+        "memory_gb": round(memory, 2),
+    }
+
+
+def wanted_study(
     source: Study | str | Path,
     data: str | Path | None,
     seeds: int | Sequence[int] | None,
     only: Sequence[str],
     settings: Sequence[str],
 ) -> Study:
+    """Return a study as a call wants it: its images, seeds, variants and settings."""
     study = source if isinstance(source, Study) else Study.read(source)
     study = study.set([*([] if data is None else [f"data.source={_in_full(data)}"]), *settings])
     if seeds is not None:
@@ -280,7 +297,7 @@ def _count_devices(study: Study) -> int:
 
 
 @contextmanager
-def _stopping() -> Iterator[threading.Event]:
+def stopping() -> Iterator[threading.Event]:
     """Give an event that Ctrl-C or a termination signal sets, once; a second one ends at once."""
     event = threading.Event()
     if threading.current_thread() is not threading.main_thread():

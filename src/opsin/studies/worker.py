@@ -13,13 +13,14 @@ import signal
 import sys
 import threading
 import traceback
+from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
 from opsin.errors import OpsinError, TrainingInterrupted
 
-TORCH_OUT = 2  # what libraries print goes to the log, as standard output is for answers
+LOG = 2  # what libraries print goes to the log, as standard output is for answers
 
 
 class Worker:
@@ -33,7 +34,8 @@ class Worker:
         """Train, go on with, or pass over one run.
 
         Args:
-            job: ``recipe``, ``place``, ``data_root``, ``anonymous`` and ``examine``.
+            job: ``recipe``, ``place``, ``memory_gb`` (for the images), and the facts of the run: ``data_root``,
+                ``anonymous``, ``examine`` and ``open_test``.
 
         Raises:
             OpsinError: It cannot be trained.
@@ -52,11 +54,13 @@ class Worker:
             self.prepared, self.stamp = None, now
 
         def ready() -> Any:
-            reused = prepare_from(self.prepared, asked) if self.prepared is not None else None
-            self.prepared = reused or prepare(asked, dataset)
+            memory = job["memory_gb"] if asked.data.memory_gb is None else asked.data.memory_gb
+            within = replace(asked, data=replace(asked.data, memory_gb=memory))
+            reused = prepare_from(self.prepared, within) if self.prepared is not None else None
+            self.prepared = reused or prepare(within, dataset)
             return self.prepared
 
-        shared = {"anonymous": job["anonymous"], "examine": job["examine"], "data_root": root}
+        shared = {key: job[key] for key in ("anonymous", "examine", "open_test", "data_root")}
         train_or_go_on(asked, dataset, Path(job["place"]), shared, Console(quiet=True), ready)
 
 
@@ -77,7 +81,7 @@ def answer(worker: Worker, job: dict[str, Any]) -> dict[str, str]:
 def main() -> None:
     """Answer jobs until the input ends."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(TORCH_OUT, 1)
+    os.dup2(LOG, 1)
     jobs: SimpleQueue[str | None] = SimpleQueue()
     busy = threading.Event()
 

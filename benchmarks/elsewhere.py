@@ -1,0 +1,146 @@
+"""Foretell a network's accuracy in another laboratory from home images alone, then measure it there once.
+
+    python benchmarks/elsewhere.py cells/home cells/away --seeds 3 --set data.image_size=96
+
+Each seed is an ordinary run below --runs, trained on HOME. What is foretold is written into the run folder before the
+images of AWAY are read, and AWAY is measured once for each run; called again, the script reads both and does neither
+again. Of AWAY only the number of images of each class is used in foretelling: where it holds other shares of the
+classes than HOME, the estimate is for those.
+
+Ways of foretelling, all fixed before anything was measured:
+
+    laboratories   the median of 30 simulated laboratories, severities up to 3 (what the report says)
+    milder         the same with severities up to 2
+    harsher        the same with severities up to 4
+    corruptions    the mean over single corruptions that training has not shown the network, severities 2 and 4
+    home           the accuracy on HOME's test split, which says that nothing changes
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.console import Console
+
+import opsin
+from common import machine, table, today, versions
+from opsin.data.dataset import VALIDATION
+from opsin.evaluating import prepare_again, subject_of
+from opsin.evaluation.elsewhere import foretell
+from opsin.evaluation.robustness import choose_images, measure_corruptions, simulate_laboratories
+
+STRONGEST = {"laboratories": 3.0, "milder": 2.0, "harsher": 4.0}
+SEVERITIES = (2, 4)
+
+
+def main() -> None:
+    """Train, foretell, measure, and print a table."""
+    options = parse()
+    print(f"{today()} · {machine()}")
+    rows = [examine(seed, options) for seed in range(options.seeds)]
+    show(rows, options)
+    print("\n" + ", ".join(f"{package} {number}" for package, number in versions(("torch", "opsin", "timm")).items()))
+    if options.json:
+        result = {"machine": machine(), "date": today(), "results": rows}
+        Path(options.json).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+
+def parse() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("home", help="labelled images to train on")
+    parser.add_argument("away", help="labelled images from elsewhere, of some of the same classes")
+    parser.add_argument("--seeds", type=int, default=3, help="how many seeds, from 0 (3)")
+    parser.add_argument("--images", type=int, default=100, help="validation images to foretell from (100)")
+    parser.add_argument("--runs", default="runs/elsewhere", help="where the run folders are made (runs/elsewhere)")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a key of the recipe")
+    parser.add_argument("--json", metavar="FILE", help="write the figures to a file")
+    return parser.parse_args()
+
+
+def examine(seed: int, options: argparse.Namespace) -> dict[str, Any]:
+    """Train one seed, foretell, measure away, and return the figures."""
+    settings = dict(item.partition("=")[::2] for item in options.set)
+    run = opsin.train(options.home, seed=seed, runs=options.runs, resume=True, examine=False, **settings)
+    file = run.path / f"foretold-{Path(options.away).name}.json"
+    if not file.exists():
+        file.write_text(json.dumps(foretell_away(run, options), indent=1) + "\n", encoding="utf-8")
+    foretold = json.loads(file.read_text(encoding="utf-8"))
+    name = opsin.read_dataset(options.away, check=False).name
+    if name not in run.scorecard:
+        opsin.evaluate(run, options.away)
+    return {"seed": seed, "run": run.name, "foretold": foretold, "measured": run.scorecard[name]["accuracy"]}
+
+
+def foretell_away(run: opsin.Run, options: argparse.Namespace) -> dict[str, Any]:
+    """Return way -> accuracy, from home images and the number of images of each class away."""
+    counts = class_counts(run, options.away)
+    subject = subject_of(run, prepare_again(run.folder, None, Console()))
+    rows = subject.rows[VALIDATION]
+    rows = rows[choose_images(subject.labels[rows], options.images)]
+    images, labels = subject.pixels[torch.from_numpy(rows)].permute(0, 3, 1, 2), subject.labels[rows]
+
+    def predict(images: torch.Tensor) -> NDArray[np.int64]:
+        pixels = images.permute(0, 2, 3, 1).contiguous()
+        return subject.predictor.predict_pixels(pixels, torch.arange(len(pixels))).labels
+
+    classes = subject.classes
+    result: dict[str, Any] = {}
+    for name, strongest in STRONGEST.items():
+        laboratories = simulate_laboratories(predict, images, labels, len(classes), strongest=strongest)
+        result[name] = foretell(laboratories, counts)
+    found = measure_corruptions(predict, images, labels, classes, run.recipe.augmentation, SEVERITIES)
+    result["corruptions"] = {
+        "expected": weigh({row["class"]: row["corrupted"] for row in found["classes"]}, counts, run)
+    }
+    recalls = {name: run.scorecard["test"][f"recall/{name}"]["value"] for name in classes}
+    result["home"] = {"expected": weigh(recalls, counts, run), "all": run.scorecard["test"]["accuracy"]}
+    return result
+
+
+def class_counts(run: opsin.Run, data: str) -> list[int]:
+    """Return how many images of each of the run's classes other data hold; no image is opened."""
+    other = opsin.read_dataset(data, check=False)
+    there = dict(zip(other.classes, other.counts().tolist(), strict=True))
+    return [there.get(name, 0) for name in run.folder.classes]
+
+
+def weigh(recalls: dict[str, float | None], counts: list[int], run: opsin.Run) -> float:
+    """Return the accuracy that recalls amount to where the classes have these counts."""
+    pairs = [(recalls.get(name), count) for name, count in zip(run.folder.classes, counts, strict=True)]
+    known = [(recall, count) for recall, count in pairs if recall is not None and count]
+    return sum(recall * count for recall, count in known) / sum(count for _, count in known)
+
+
+def show(rows: list[dict[str, Any]], options: argparse.Namespace) -> None:
+    """Print a row for each seed, and how far each way was off."""
+    ways = list(rows[0]["foretold"])
+    lines = []
+    for row in rows:
+        told, measured = row["foretold"], row["measured"]
+        cells = [f"{told[way]['expected']:.1%}" for way in ways]
+        laboratories = told["laboratories"]
+        lines.append(
+            [
+                str(row["seed"]),
+                f"{measured['value']:.1%} ({measured['low']:.1%}–{measured['high']:.1%})",
+                *cells,
+                f"{laboratories['low']:.1%}–{laboratories['high']:.1%}",
+            ]
+        )
+    print(f"\n{Path(options.home).name} → {Path(options.away).name}, {rows[0]['measured']['n']:,} images away\n")
+    print(table(["seed", "measured away", *ways, "middle 80 % of laboratories"], lines))
+    for way in ways:
+        off = [100 * (row["foretold"][way]["expected"] - row["measured"]["value"]) for row in rows]
+        print(f"{way}: off by {statistics.mean(off):+.1f} points ({min(off):+.1f} to {max(off):+.1f}, n = {len(off)})")
+
+
+if __name__ == "__main__":
+    main()
