@@ -160,6 +160,7 @@ def test_every_documented_function_has_the_parameters_that_the_page_names() -> N
         "check",
         "train",
         "cross_validate",
+        "ensemble",
         "evaluate",
         "examine",
         "learning_curve",

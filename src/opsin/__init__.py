@@ -17,6 +17,7 @@ _LAZY = {
     "check": "opsin.checking",
     "train": "opsin.workflow",
     "cross_validate": "opsin.crossvalidation",
+    "ensemble": "opsin.ensembling",
     "evaluate": "opsin.evaluating",
     "examine": "opsin.evaluating",
     "predict": "opsin.workflow",
@@ -40,6 +41,7 @@ __all__ = [
     "check",
     "compare",
     "cross_validate",
+    "ensemble",
     "evaluate",
     "examine",
     "learning_curve",
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
     from opsin.checking import check
     from opsin.crossvalidation import cross_validate
     from opsin.data.reading import read_dataset
+    from opsin.ensembling import ensemble
     from opsin.errors import OpsinError
     from opsin.evaluating import evaluate, examine
     from opsin.evaluation.comparison import compare

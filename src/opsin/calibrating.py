@@ -19,10 +19,10 @@ from opsin.tasks.base import Task
 from opsin.tasks.classification import Classification
 from opsin.tasks.predictions import Classified
 from opsin.tasks.table import part_of
-from opsin.training.session import Session
+from opsin.training.session import Ready
 
 
-def learn_from_validation(folder: RunFolder, session: Session) -> None:
+def learn_from_validation(folder: RunFolder, session: Ready) -> None:
     """Learn from validation images what predicting needs, and what the network takes for an ordinary image.
 
     Writes ``calibration.json``, where the task has anything to calibrate, and ``unlike.safetensors``.

@@ -38,7 +38,7 @@ from opsin.telling import (
 )
 from opsin.training.fit import Callback
 from opsin.training.learning_rate import LearningRateCurve, sweep_learning_rate
-from opsin.training.session import Session
+from opsin.training.session import Ready, Session
 from opsin.training.watching import Checkpoints, Curves, ProgressBar, Signals
 from opsin.weights import load_weights
 
@@ -152,7 +152,7 @@ def train_prepared(
     """
     session = _create_session(prepared, console)
     tell_network(console, session)
-    place = _free_place(place, prepared.dataset.name, session.recipe) if below else place
+    place = free_place(place, prepared.dataset.name, session.recipe) if below else place
     folder = RunFolder.create(place, session.recipe, **facts, process=this_process(), **_describe(session))
     found = audit_prepared(prepared)
     folder.write("audit.json", found)
@@ -277,7 +277,7 @@ def _memory_explained(recipe: Recipe) -> Iterator[None]:
 
 def _train(folder: RunFolder, session: Session, console: Console, callbacks: Sequence[Callback]) -> Run:
     """Train from where the session is, evaluate, and write the report."""
-    _write_tables(folder, session)
+    write_tables(folder, session)
     folder.update(state="training")
     started = time.perf_counter()
     before = float(folder.info.get("seconds", 0))
@@ -301,11 +301,18 @@ def _train(folder: RunFolder, session: Session, console: Console, callbacks: Seq
         folder.update(state="interrupted")
         where = f"in epoch {state.epoch + 1} of {epochs}" if state.epoch < epochs else "after the last epoch"
         raise TrainingInterrupted(f"Stopped {where}; nothing is lost. Go on with: opsin train --resume {folder.path}")
-    return _finish(folder, session, console)
+    return finish(folder, session, console)
 
 
-def _finish(folder: RunFolder, session: Session, console: Console) -> Run:
-    """Calibrate the best weights on validation, score them there and, once, on test, if at all; examine; report."""
+def finish(folder: RunFolder, session: Ready, console: Console, why: str = "end of training") -> Run:
+    """Calibrate the best weights on validation, score them there and, once, on test, if at all; examine; report.
+
+    Args:
+        folder: The run, which holds its best weights.
+        session: Its network, task and data.
+        console: Where to say what is done.
+        why: The reason for opening the test split, for the log.
+    """
     load_weights(folder.path / "best.safetensors", session.network)
     learn_from_validation(folder, session)
 
@@ -313,7 +320,7 @@ def _finish(folder: RunFolder, session: Session, console: Console) -> Run:
         return session.predict(session.network, rows)
 
     for split in (VALIDATION, TEST) if folder.info.get("open_test", True) else (VALIDATION,):
-        assess_split(folder, session.prepared, split, "end of training", predict_pixels)
+        assess_split(folder, session.prepared, split, why, predict_pixels)
     folder.update(state="finished")
     run = Run(folder.path)
     try:
@@ -346,7 +353,7 @@ def _describe(session: Session) -> dict[str, Any]:
     }
 
 
-def _write_tables(folder: RunFolder, session: Session) -> None:
+def write_tables(folder: RunFolder, session: Ready) -> None:
     """Write ``preprocessing.json`` and ``split.csv``; a run that is resumed may have ended before they were."""
     prepared = session.prepared
     known = session.task.known()
@@ -368,7 +375,7 @@ def _same_run(out: Path | None, runs: Path, identity: str) -> Path | None:
     return min(same, key=lambda folder: order[folder.info["state"]]).path if same else None
 
 
-def _free_place(runs: Path, name: str, recipe: Recipe) -> Path:
+def free_place(runs: Path, name: str, recipe: Recipe) -> Path:
     """Return ``runs/NAME-HASH``, with a number where that is taken."""
     readable = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name).strip("-.") or "run"
     place = runs / f"{readable}-{recipe.hash[:6]}"

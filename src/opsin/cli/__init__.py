@@ -27,6 +27,7 @@ VERBS = {
     "crossval": ("crossval", "Train on all folds but one in turn and score every image by a network new to it."),
     "lr-find": ("train", "Draw the loss against the learning rate and suggest a rate."),
     "curve": ("curve", "Train on growing parts of the images, to see whether more would help."),
+    "ensemble": ("ensemble", "Make one run of several: the mean of their predictions, or of their weights."),
     "evaluate": ("runs", "Score a run on its test split, on another split, or on other data."),
     "examine": ("examine", "Examine a trained network further, as is done at the end of training."),
     "predict": ("predict", "Classify images with the network of a run."),

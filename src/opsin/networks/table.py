@@ -14,6 +14,7 @@ from torch import nn
 
 from opsin.errors import NetworkError, nearest
 from opsin.networks.course_cnn import CourseCNN
+from opsin.networks.ensemble import Ensemble
 from opsin.networks.fully_convolutional import FullyConvolutional
 from opsin.networks.mlp import MLP
 from opsin.networks.mobilenetv3_se import MobileNetV3SE
@@ -31,6 +32,7 @@ from opsin.networks.vgg16 import VGG16
 
 NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "course_cnn": CourseCNN,
+    "ensemble": Ensemble,
     "fully_convolutional": FullyConvolutional,
     "mlp": MLP,
     "mobilenetv3_se": MobileNetV3SE,

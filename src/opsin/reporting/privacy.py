@@ -60,6 +60,8 @@ def names_of(folder: RunFolder) -> set[str]:
     names = {str(folder.path.resolve()), str(folder.path), folder.name, data.get("name", ""), *data.get("left_out", {})}
     names.update((recipe.data.source, recipe.data.group, recipe.data.label, recipe.data.decisions))
     names.update((recipe.split.group_by, recipe.split.file, *recipe.split.leave_out, recipe.network.weights))
+    for member in folder.info.get("ensemble", {}).get("members", []):
+        names.update((member["run"], member["name"]))
     machine = folder.info.get("machine", {})
     names.update(str(value) for key, value in machine.items() if key not in _MACHINE_KEYS)
     for table in (*folder.path.glob("split.csv"), *folder.path.glob("predictions-*.csv")):

@@ -101,6 +101,7 @@ TASKS: dict[str, TaskEntry] = {
             "data",
             "images",
             "scores",
+            "members",
             "classes",
             "confusion",
             "groups",

@@ -34,7 +34,36 @@ from opsin.training.optimization import Schedule, check_trainable_layers, create
 MEASURE_SECONDS = 0.5  # how long each of loader and model is timed
 
 
-class Session:
+class Ready:
+    """A network and its task on the device, ready to predict the images that a recipe was prepared for.
+
+    Args:
+        prepared: The data and the resolved recipe.
+        network: What predicts.
+    """
+
+    def __init__(self, prepared: Prepared, network: nn.Module):
+        training = prepared.recipe.training
+        self.prepared = prepared
+        self.fabric = create_fabric(training.device, training.precision)
+        self.network = self.fabric.to_device(network).to(memory_format=torch.channels_last)
+        self.task = create_task(prepared)
+
+    def predict(self, network: nn.Module, rows: Tensor, progress: Callable[[int, int], None] | None = None) -> Any:
+        """Predict the images at ``rows`` (int64 ``(N,)``) of the data set, in full precision."""
+        return predict_images(
+            self.task,
+            unwrapped(network),
+            self.prepared.preprocessing,
+            self.prepared.pixels.images,
+            rows,
+            device=self.fabric.device,
+            views=self.prepared.recipe.data.test_views,
+            progress=progress,
+        )
+
+
+class Session(Ready):
     """Network, task, batches, optimizer and schedule of a recipe, on the device.
 
     Args:
@@ -54,11 +83,8 @@ class Session:
 
     def __init__(self, prepared: Prepared, begin: bool = True, progress: Callable[[int, int], None] | None = None):
         recipe = prepared.recipe
-        self.prepared = prepared
-        self.fabric = create_fabric(recipe.training.device, recipe.training.precision)
-        self.network, self.beginning = _create_network(recipe, prepared.dataset.classes, begin)
-        self.network = self.fabric.to_device(self.network).to(memory_format=torch.channels_last)
-        self.task = create_task(prepared)
+        network, self.beginning = _create_network(recipe, prepared.dataset.classes, begin)
+        super().__init__(prepared, network)
         self.batches = create_batches(prepared, self.task, self.fabric.device)
         self._check_batch_size()
         check_trainable_layers(self.network, recipe.training)
@@ -108,19 +134,6 @@ class Session:
         finally:
             for callback in callbacks:
                 callback.on_end(self.state)
-
-    def predict(self, network: nn.Module, rows: Tensor, progress: Callable[[int, int], None] | None = None) -> Any:
-        """Predict the images at ``rows`` (int64 ``(N,)``) of the data set, in full precision."""
-        return predict_images(
-            self.task,
-            unwrapped(network),
-            self.prepared.preprocessing,
-            self.prepared.pixels.images,
-            rows,
-            device=self.fabric.device,
-            views=self.prepared.recipe.data.test_views,
-            progress=progress,
-        )
 
     def save(self, path: Path) -> None:
         """Write a checkpoint.

@@ -25,9 +25,13 @@ def facts(page: Page) -> dict[str, Any]:
 def _commands(run: RunFolder, *, anonymous: bool) -> str:
     path = "RUN" if anonymous else shlex.quote(str(run.path))
     train = "opsin train DATA --recipe recipe.toml" if anonymous else f"opsin train --recipe {path}/recipe.toml"
+    made = run.info.get("ensemble")
+    if made is not None:
+        members = ["RUN" if anonymous else shlex.quote(member["run"]) for member in made["members"]]
+        train = " ".join(["opsin ensemble", *members, *(["--soup"] if made["kind"] == "soup" else [])])
     return "\n".join(
         (
-            "# train it again",
+            "# train it again" if made is None else "# make it again",
             train,
             "# score it on other labelled images",
             f"opsin evaluate {path} OTHER_IMAGES",
