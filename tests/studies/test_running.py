@@ -165,6 +165,22 @@ def test_a_folder_of_something_else_is_refused(place, tmp_path):
         StudyFolder(tmp_path)
 
 
+def test_a_study_of_numbers_is_decided_by_its_own_score(tmp_path):
+    generator = np.random.default_rng(0)
+    values = generator.random(120)
+    images = (generator.random((120, 8, 8)) * 60 + values[:, None, None] * 190).astype(np.uint8)
+    np.savez(tmp_path / "brightness.npz", images=images, labels=values)
+    recipe = {"data": {"source": "brightness.npz"}, "network": {"name": "mlp"}}
+    recipe |= {"training": {"epochs": 1, "device": "cpu", "batch_size": 16}}
+    table = {"recipe": recipe, "variants": {"longer": {"training": {"epochs": 8}}}}
+    folder = run_study(Study.from_dict(table, folder=tmp_path), out=tmp_path / "out", quiet=True)
+    assert folder.info["score"] == "mae"
+    base, longer = folder.info["rows"]
+    assert longer["mean"] < base["mean"]
+    assert folder.info["best"] == "longer"
+    assert "MAE on test" in folder.page.read_text(encoding="utf-8")
+
+
 def test_a_study_in_python(place):
     study = Study.from_dict({"recipe": {"data": {"source": "digits"}}, "variants": {"a": {"training": {"epochs": 1}}}})
     assert study.variants["a"].changes == {"training.epochs": 1}

@@ -52,7 +52,7 @@ def test_variants_differ_from_their_parents_in_what_they_say(tmp_path):
     assert all(each.recipe.training.epochs == 2 for each in study.variants.values())
     assert cnn.recipe.network.options == {}  # the options of another network are not its own
     assert cnn.recipe.training.learning_rate == 0.001
-    assert study.pairs == [("wide", "narrow"), ("wide-slow", "wide"), ("cnn", "wide-slow")]
+    assert [each.parent for each in study.variants.values()] == [None, "narrow", "wide", "wide-slow"]
 
 
 def test_images_beside_the_study_are_found_from_anywhere(tmp_path):

@@ -15,10 +15,12 @@ from matplotlib.ticker import FuncFormatter
 from opsin.evaluation.finding import score_words
 from opsin.files import write_text
 from opsin.reporting.comparison_figures import COLORS, DASHES
+from opsin.reporting.figures import NUMBERED_CLASSES, plot_confusion_matrix
 from opsin.reporting.page import Page
 from opsin.reporting.privacy import naming_keys
 from opsin.reporting.report import create_environment
 from opsin.reporting.sections import gallery
+from opsin.reporting.sections.confusion import most_confused
 from opsin.reporting.style import (
     BLUE,
     FONT_SIZE,
@@ -36,6 +38,7 @@ from opsin.reporting.style import (
 )
 from opsin.runfolder import RunFolder
 from opsin.studies.studyfolder import StudyFolder
+from opsin.tasks.table import TASKS
 
 PICTURES = 400_000  # bytes of the best run's gallery
 DRAWN = 12  # variants whose curves are drawn in one picture
@@ -60,8 +63,9 @@ def render_study_page(folder: StudyFolder) -> str:
     best = runs[info["best"]][0]
     environment = create_environment()
     page = replace(Page.read(best, anonymous=anonymous), room=PICTURES)
-    shown = gallery.facts(page)
-    confusion = _confusion(page)
+    applies = TASKS[best.task].sections
+    shown = gallery.facts(page) if "gallery" in applies else None
+    confusion = _confusion(page) if "confusion" in applies else None
     hidden = naming_keys() if anonymous else set()
     score = info["score"]
     sections = [
@@ -136,9 +140,6 @@ def _table_row(row: dict[str, Any], info: dict[str, Any], hidden: set[str]) -> d
 
 
 def _confusion(page: Page) -> dict[str, Any] | None:
-    from opsin.reporting.figures import NUMBERED_CLASSES, plot_confusion_matrix
-    from opsin.reporting.sections.confusion import most_confused
-
     if page.predicted is None or not len(page.predicted.labels):
         return None
     matrix, names = most_confused(page.predicted.matrix, page.classes)
@@ -156,7 +157,7 @@ def _figures(info: dict[str, Any], runs: dict[str, list[RunFolder]]) -> dict[str
     score = info["score"]
     histories = {name: [run.history for run in found] for name, found in runs.items()}
     curves = []
-    for each, title in ((score, score_words(score)), ("loss", "loss")):
+    for each, title in dict.fromkeys(((score, score_words(score)), ("loss", "loss"))):
         for split in ("validation", "train"):
             figure = plot_study_curves(histories, each, split, f"{title[0].upper()}{title[1:]}, {split} images")
             if figure is not None:

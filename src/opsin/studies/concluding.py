@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from opsin.runfolder import RunFolder
 from opsin.studies.study import Study
 from opsin.studies.studyfolder import StudyFolder
 from opsin.tasks.scores import describe_score
+from opsin.tasks.table import TASKS
 
 COMPARISON = "comparison.json"
 
@@ -25,6 +27,7 @@ COMPARISON = "comparison.json"
 def conclude_study(study: Study, folder: StudyFolder) -> None:
     """Write the results of the finished runs into ``study.json``, and ``comparison.json`` where there are several."""
     runs = {name: found for name in study.variants if (found := folder.runs(name))}
+    study = replace(study, score=study.score or TASKS[next(iter(runs.values()))[0].task].main_score)
     comparison, reason = _compare(study, runs)
     if comparison is not None:
         write_json(folder.path / COMPARISON, comparison.to_dict())
@@ -39,6 +42,7 @@ def conclude_study(study: Study, folder: StudyFolder) -> None:
         notes += [finding.sentence for finding in comparison.findings]
     first = folder.runs(rows[0]["name"])[0].info
     folder.update(
+        score=study.score,
         rows=rows,
         best=best["name"],
         sentence=_sentence(study, rows, best),
@@ -65,9 +69,9 @@ def _pairs(study: Study, runs: dict[str, Any]) -> list[tuple[str, str]]:
     pairs = []
     for name in runs:
         parent = study.variants[name].parent
-        while parent is not None and parent not in runs:
-            parent = study.variants[parent].parent if parent in study.variants else None
-        if parent is not None:
+        while parent in study.variants and parent not in runs:
+            parent = study.variants[parent].parent
+        if parent in runs:
             pairs.append((name, parent))
     return pairs
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from opsin.studies.study import Study
 from opsin.studies.studyfolder import StudyFolder
 from opsin.studies.workers import Workers
 from opsin.tasks.scores import describe_score
+from opsin.tasks.table import TASKS
 
 FOUND = "found.toml"
 
@@ -63,6 +65,8 @@ def search_study(
     console = Console(quiet=quiet)
     study = wanted_study(study, data, None, (), settings)
     search = read_search(study)
+    task = study.variants[search.variant].recipe.task or "classification"
+    study = replace(study, score=study.score or TASKS[task].main_score)
     total = trials or search.trials
     place = Path(out) if out is not None else Path("runs") / f"{study.name}-search"
     folder = StudyFolder.create(place, name=study.name, score=study.score, state="training", searched=search.variant)
@@ -141,7 +145,12 @@ def _run(
             return
         for number, said in workers.wait(POLL):
             if said["state"] == "finished":
-                value = RunFolder(places[number]).scorecard[VALIDATION][study.score]["value"]
+                card = RunFolder(places[number]).scorecard[VALIDATION]
+                if study.score not in card:
+                    raise RecipeError(
+                        f"{study.score} is no score of these data; say which decides, score = ..., in the study."
+                    )
+                value = card[study.score]["value"]
                 asked.tell(number, value)
                 best = asked.best_value
                 console.print(f"trial {number}: {value:.4f} (best {best:.4f})", highlight=False)

@@ -36,7 +36,6 @@ from opsin.recipe_values import flat
 TOP = ("name", "question", "seeds", "score", "base", "recipe", "variants", "search")
 OF_VARIANT = ("inherits", "begins_with", "asks", "published")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-SCORE = "accuracy"
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ class Study:
         name: What it is called.
         question: What it is to find out.
         seeds: Each variant is trained once with each.
-        score: The score that decides.
+        score: The score that decides; empty: the main one of the task.
         variants: By name, parents before their children.
         base: The name of the variant that all others come from.
         search: The table ``[search]``, as `opsin.studies.searching` reads it; empty where there is none.
@@ -139,7 +138,7 @@ class Study:
             name=_text(table, "name", name, where),
             question=_text(table, "question", "", where),
             seeds=_seeds(table.get("seeds", [0]), where),
-            score=_text(table, "score", SCORE, where),
+            score=_text(table, "score", "", where),
             variants={each: variants[each] for each in tables},
             base=base,
             search=dict(table.get("search", {})),
@@ -191,11 +190,6 @@ class Study:
                 break
             link = self.variants[link.begins_with]
         return hashlib.sha256(" ".join(chain).encode()).hexdigest()[:6]
-
-    @property
-    def pairs(self) -> list[tuple[str, str]]:
-        """Return each variant with the nearest of its ancestors that is in the study."""
-        return [(name, each.parent) for name, each in self.variants.items() if each.parent in self.variants]
 
 
 def _text(table: Mapping[str, Any], key: str, default: str, where: str) -> str:

@@ -12,6 +12,7 @@ from rich.table import Table
 from opsin.errors import OpsinError
 from opsin.runfolder import RunFolder
 from opsin.studies.study import Study
+from opsin.tasks.table import TASKS
 
 if TYPE_CHECKING:
     from opsin.studies.running import Job
@@ -71,12 +72,13 @@ class StudyTable:
             return ""
         try:
             run = RunFolder(job.place)
+            decides = self.study.score or TASKS[run.task].main_score
             if job.state == "finished":
-                return _scored(run, self.study.score)
+                return _scored(run, decides)
             history = run.history
             if not history:
                 return "epoch 1"
-            score = history[-1]["validation"].get(self.study.score)
+            score = history[-1]["validation"].get(decides)
             shown = f", validation {score:.4f}" if score is not None else ""
             return f"epoch {len(history)}/{run.recipe.training.epochs}{shown}"
         except (OpsinError, KeyError):
