@@ -88,6 +88,35 @@ def read_image(path: Path | str, size: tuple[int, int] | None = None, bits: int 
     return to_array(open_image(path, size, bits))
 
 
+def read_values(path: Path | str, colors: bool = False) -> NDArray:
+    """Decode a mask as it is stored: the numbers of a palette, not its colors, and integers of any size as they are.
+
+    Args:
+        path: A PNG, BMP, TIFF, WebP, GIF or PNM file.
+        colors: Return the colors of a palette, and of everything else.
+
+    Returns:
+        Integers ``(H, W)``; for color pictures whose channels differ, or where ``colors`` asks for it, uint8
+        ``(H, W, 3)``.
+
+    Raises:
+        UnreadableImageError: As for `open_image`; or it is a JPEG, which does not keep labels.
+    """
+    path = Path(path)
+    with _opened(path) as image:
+        if image.format in ("JPEG", "MPO"):
+            raise UnreadableImageError(path, "is a JPEG, which smears the labels at every edge; save masks as PNG")
+        image.load()
+        if image.mode == "F":
+            raise UnreadableImageError(path, "holds floating-point numbers; save masks as whole numbers")
+        if colors or image.mode in ("RGB", "RGBA", "CMYK", "YCbCr"):
+            pixels = np.array(image.convert("RGB"))
+            grey = not colors and (pixels == pixels[..., :1]).all()
+            return pixels[..., 0] if grey else pixels
+        values = np.array(image.getchannel(0) if image.mode in ("LA", "PA") else image)
+        return values.astype(np.uint8) if values.dtype == np.bool_ else values
+
+
 def to_array(image: Image.Image) -> NDArray[np.uint8]:
     """Return the pixels of an image of mode "L" or "RGB", uint8 ``(H, W, 1)`` or ``(H, W, 3)``."""
     return np.array(image).reshape(image.height, image.width, -1)

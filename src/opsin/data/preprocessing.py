@@ -15,6 +15,7 @@ from torch import Tensor
 
 from opsin.data.dataset import Images
 from opsin.data.decode import from_array, to_array
+from opsin.data.masks import VOID
 
 CHUNK = 2**24  # bytes of images whose values are counted at a time
 
@@ -87,12 +88,24 @@ class Preprocessing:
             image = image.crop((left, top, left + width, top + height))
         elif self.resize == "pad":
             target = (max(1, round(image.width * min(ratios))), max(1, round(image.height * min(ratios))))
-        resized = image.resize(target, Image.Resampling.BILINEAR, reducing_gap=2.0)
+        resized = self._sampled(image, target)
         if self.resize == "pad":
-            canvas = Image.new(image.mode, (self.width, self.height))
+            canvas = Image.new(image.mode, (self.width, self.height), self._margin)
             canvas.paste(resized, ((self.width - target[0]) // 2, (self.height - target[1]) // 2))
             return canvas
         return resized
+
+    @property
+    def _margin(self) -> int:
+        """What stands beside an image that does not fill the input."""
+        return 0
+
+    def _sampled(self, image: Image.Image, size: tuple[int, int]) -> Image.Image:
+        return image.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
+
+    def for_masks(self) -> MaskPreprocessing:
+        """Return what brings masks to the same size by the same geometry."""
+        return MaskPreprocessing(self.height, self.width, 1, self.resize)
 
     def scale(self, pixels: Tensor) -> Tensor:
         """Turn uint8 ``(N, H, W, C)`` into float32 ``(N, C, H, W)`` in [0, 1], laid out channels-last."""
@@ -123,6 +136,18 @@ class Preprocessing:
         rows = images.view(*images.shape[:2], images.shape[2] * images.shape[3])
         torch.addcmul(shift, rows, factor, out=rows)
         return images.permute(0, 3, 1, 2)
+
+
+@dataclass(frozen=True)
+class MaskPreprocessing(Preprocessing):
+    """How a mask becomes the target: as `Preprocessing`, each pixel of the class of the nearest one, void beside it."""
+
+    @property
+    def _margin(self) -> int:
+        return VOID
+
+    def _sampled(self, image: Image.Image, size: tuple[int, int]) -> Image.Image:
+        return image.resize(size, Image.Resampling.NEAREST)
 
 
 @functools.lru_cache(maxsize=64)

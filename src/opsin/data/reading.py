@@ -14,11 +14,19 @@ from opsin.data import catalogue
 from opsin.data.dataset import SPLITS, TEST, TRAIN, VALIDATION, DataSet
 from opsin.data.decisions import apply_decisions, default_place, is_decisions_file, read_decisions
 from opsin.data.decode import SUFFIXES
-from opsin.data.readers.arrays import read_arrays
+from opsin.data.readers.arrays import holds_mask_arrays, read_arrays, read_mask_arrays
 from opsin.data.readers.cifar import holds_cifar, holds_pickled_cifar, read_cifar
 from opsin.data.readers.common import listed, spoken
 from opsin.data.readers.folders import has_loose_images, image_folders, read_folders
 from opsin.data.readers.idx import holds_idx, is_idx, read_idx
+from opsin.data.readers.mask_files import (
+    holds_masks,
+    holds_voc_masks,
+    is_table_of_masks,
+    read_mask_folder,
+    read_mask_table,
+    read_voc,
+)
 from opsin.data.readers.table import is_table_of_images, read_table
 from opsin.data.targets import Needed
 from opsin.errors import DataError, nearest
@@ -32,6 +40,13 @@ READERS: dict[str, Callable[..., DataSet]] = {
 }
 
 TELL_TASKS = ("CSV", "npz")  # formats that may hold other targets than classes
+# Formats with a mask for each image; their readers take ``masks`` beside what all take.
+MASK_READERS: dict[str, Callable[..., DataSet]] = {
+    "images and masks": read_mask_folder,
+    "PASCAL VOC": read_voc,
+    "CSV of masks": read_mask_table,
+    "npz of masks": read_mask_arrays,
+}
 
 _TABLES = frozenset({".csv", ".tsv"})
 _ARCHIVES = frozenset({".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar"})
@@ -47,6 +62,7 @@ def read_dataset(
     decisions: str | Path = "",
     check: bool = True,
     task: str | None = None,
+    masks: str = "auto",
 ) -> DataSet:
     """Read a data set from a path or by its name.
 
@@ -62,9 +78,10 @@ def read_dataset(
         decisions: A file of decisions about single images (`opsin.data.decisions`), which are applied; left out:
             ``decisions.csv`` in the folder, or ``scans.decisions.csv`` beside the file ``scans.csv``, where there is
             one.
-        task: What is to be learned; left out, what the labels look like.
         check: Whether to require two classes with enough images each (`check_classes`), which data that are only
             scored need not have.
+        task: What is to be learned; left out, segmentation where there are masks, else as the labels are.
+        masks: What the values of masks mean: "auto", "classes" or "binary" (`opsin.data.masks.understand`).
 
     Returns:
         The data set.
@@ -76,9 +93,12 @@ def read_dataset(
         raise DataError(f"No data were given; give {_KNOWN}, or the name of a data set such as 'digits'.")
     path = Path(source).expanduser()
     if os.path.lexists(path):
-        found = detect(path, label=label, group=group)
-        several = {"task": task} if found.format in TELL_TASKS else {}
-        dataset = READERS[found.format](found.path, label=label, group=group, **several)
+        found = detect(path, label=label, group=group, task=task)
+        if found.format in MASK_READERS:
+            dataset = MASK_READERS[found.format](found.path, label=label, group=group, masks=masks)
+        else:
+            several = {"task": task} if found.format in TELL_TASKS else {}
+            dataset = READERS[found.format](found.path, label=label, group=group, **several)
         dataset = replace(dataset, notes=(*found.notes, *dataset.notes))
         decisions = decisions or (place if (place := default_place(path)).exists() else "")
     elif str(source) in catalogue.CATALOGUE:
@@ -101,7 +121,7 @@ class Found(NamedTuple):
     """What is at a path.
 
     Attributes:
-        format: A key of `READERS`.
+        format: A key of `READERS` or of `MASK_READERS`.
         path: What its reader is to read: the path itself, or the one file that matters in a folder.
         notes: Sentences for the report on how this was decided.
     """
@@ -111,21 +131,45 @@ class Found(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def detect(path: Path, *, label: str = "label", group: str = "group") -> Found:
+def detect(path: Path, *, label: str = "label", group: str = "group", task: str | None = None) -> Found:
     """Find out which format a file or folder has.
 
     Args:
         path: It exists.
         label: The name of the label column; a CSV file in a folder of images is taken only if it has that column.
         group: The name of the group column; a name of the caller's decides for the CSV file.
+        task: What is to be learned; left out, masks are looked for where no column of labels is named.
 
     Raises:
         DataError: It is none of the formats, or could be two of them.
     """
     try:
+        if task == "segmentation" or (task is None and label == "label"):
+            if (found := _detect_masks(path, label if task is None else "")) is not None:
+                return found
+        if task == "segmentation":
+            raise DataError(
+                f"{path} holds no images with masks; give a folder with images and masks of equal names, a CSV file "
+                "with the columns path,mask, or an npz file of images and masks."
+            )
         return _detect_folder(path, label, group) if path.is_dir() else _detect_file(path)
     except PermissionError as error:
         raise DataError(f"{path} may not be read: its permissions do not allow it.") from error
+
+
+def _detect_masks(path: Path, label: str) -> Found | None:
+    """Return where there is a mask for each image, or None; a table with a column ``label`` is one of labels."""
+    if path.is_file():
+        if path.suffix.lower() in _TABLES and is_table_of_masks(path, label):
+            return Found("CSV of masks", path)
+        return Found("npz of masks", path) if path.suffix.lower() == ".npz" and holds_mask_arrays(path) else None
+    if holds_voc_masks(path):
+        return Found("PASCAL VOC", path)
+    files = sorted(file for file in path.glob("*.*") if file.suffix.lower() in {*_TABLES, ".npz"})
+    found = [inside for file in files if (inside := _detect_masks(file, label)) is not None]
+    if len(found) == 1:
+        return found[0]._replace(notes=(f"The images and masks are those of {found[0].path.name} in the folder.",))
+    return Found("images and masks", path) if holds_masks(path) else None
 
 
 def _detect_file(path: Path) -> Found:

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import zipfile
 import zlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from opsin.data.dataset import SPLITS, TRAIN, ArrayImages, DataSet
+from opsin.data.masks import PIECES, look_at_mask, shown_classes, understand
 from opsin.data.readers.common import listed, number_labels, split_of
 from opsin.data.readers.labels import Labels, tell_numbers
 from opsin.errors import DataError, nearest
 
 _LABELS = ("label", "labels", "y", "target", "targets")  # what the array of labels is called where nobody says
+_MASKS = ("masks", "mask")
 _LAYOUTS = "images and labels, x and y, x_train and y_train, or train_images and train_labels"
 _IMAGES = re.compile(r"images?|x", re.IGNORECASE)
 _SPLIT_FIRST = re.compile(r"(?P<part>(?:train|val|test)\w*?)_(?:images?|x)", re.IGNORECASE)
@@ -63,23 +67,87 @@ def read_arrays(path: Path, *, label: str = "label", group: str = "group", task:
     Raises:
         DataError: The file is damaged, an array is missing, or its shape or type is wrong.
     """
+    with _opened(path) as arrays:
+        found = _gather(arrays, (label, f"{label}s", *(_LABELS if label == "label" else ())), group, _per_image)
+        targets = _targets(arrays, found.labels, label, task)
+    return DataSet(
+        name=path.stem,
+        classes=targets.classes,
+        images=ArrayImages(found.images),
+        labels=targets.values,
+        split=found.split,
+        groups=found.groups,
+        notes=tuple(dict.fromkeys((*found.notes, *([targets.note] if targets.note else [])))),
+        task=targets.task,
+    )
+
+
+def read_mask_arrays(path: Path, *, label: str = "label", group: str = "group", masks: str = "auto") -> DataSet:
+    """Read an ``.npz`` file of images and masks, in the layouts of `read_arrays` with masks in the place of labels.
+
+    Args:
+        path: The file. Masks are integers or booleans ``(N, H, W)`` or ``(N, H, W, 1)``, of the images' size.
+        label: The array of masks, or what stands in its place; left at its default: masks, mask, labels or y.
+        group: The array of groups, as in `read_arrays`.
+        masks: "auto", "classes" or "binary"; see `opsin.data.masks.understand`. An array ``classes`` or
+            ``class_names`` names the classes 0, 1, ...
+
+    Raises:
+        DataError: The file is damaged, an array is missing, or its shape, type or values are wrong.
+    """
+    with _opened(path) as arrays:
+        words = (*_MASKS, *_LABELS) if label == "label" else (label, f"{label}s")
+        found = _gather(arrays, words, group, _masks_of)
+        named = arrays.find("classes") or arrays.find("class_names")
+        names = None if named is None else tuple(arrays.load(named).astype(str).reshape(-1).tolist())
+    seen = [look_at_mask(f"{index} of {path.name}", mask, index < PIECES) for index, mask in enumerate(found.labels)]
+    classes, coding, notes = understand(path.stem, seen, reading=masks, names=names)
+    return DataSet(
+        name=path.stem,
+        classes=classes,
+        images=ArrayImages(found.images),
+        labels=shown_classes(path.stem, seen, coding, len(classes)),
+        split=found.split,
+        groups=found.groups,
+        notes=(*found.notes, *notes),
+        task="segmentation",
+        masks=ArrayImages(coding.apply(found.labels)),
+    )
+
+
+def holds_mask_arrays(path: Path) -> bool:
+    """Return whether an npz file holds an array of masks: called so, or labels with a value for each pixel."""
     try:
-        file = path.open("rb")
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}; check the file and its permissions.") from error
-    with file, _unpacked(path, file) as arrays:  # opened here, as NumPy leaves a damaged file open
-        return _read(_Arrays(path, arrays), label, group, task)
+        with _opened(path) as arrays:
+            part = _parts(arrays)[0]
+            name = part.find(arrays, _LABELS)
+            return part.find(arrays, _MASKS) is not None or (name is not None and arrays.load(name).ndim >= 3)
+    except DataError:
+        return False
 
 
-def _read(arrays: _Arrays, label: str, group: str, task: str | None) -> DataSet:
+class _Gathered(NamedTuple):
+    """The arrays of a file, all parts together; ``labels`` is ``(N,)`` or ``(N, H, W)``."""
+
+    images: NDArray[np.uint8]
+    labels: NDArray
+    groups: NDArray[np.str_] | None
+    split: NDArray[np.str_] | None
+    notes: tuple[str, ...]
+
+
+def _gather(
+    arrays: _Arrays, words: tuple[str, ...], group: str, read: Callable[[_Arrays, str, int, str], NDArray]
+) -> _Gathered:
+    """Put the parts of a file together; ``words`` are names of its labels, of which ``read`` makes an array."""
     images, labels, groups, split, notes = [], [], [], [], []
     for part in _parts(arrays):
         pixels, note = _pixels(arrays, part.images)
-        name = part.find(arrays, (label, f"{label}s", *(_LABELS if label == "label" else ())))
+        name = part.find(arrays, words)
         if name is None:
-            raise DataError(_no_labels(arrays, part, label))
+            raise DataError(_no_labels(arrays, part, words[0]))
         images.append(pixels)
-        labels.append(_per_image(arrays, name, len(pixels), part.images))
+        labels.append(read(arrays, name, len(pixels), part.images))
         name = part.find(arrays, (group, f"{group}s"))
         if name is not None:
             groups.append(_per_image(arrays, name, len(pixels), part.images).astype(str))
@@ -87,19 +155,30 @@ def _read(arrays: _Arrays, label: str, group: str, task: str | None) -> DataSet:
             raise DataError(_no_groups(arrays, part, group))
         split.append(np.full(len(pixels), part.split or TRAIN))
         notes += [note] if note else []
-    found = _targets(arrays, np.concatenate(labels), label, task)
-    notes += [found.note] if found.note else []
+    number = sum(map(len, images))
     given = split if len({part[0] for part in split if len(part)}) > 1 else None
-    return DataSet(
-        name=arrays.path.stem,
-        classes=found.classes,
-        images=ArrayImages(_joined(arrays, images)),
-        labels=found.values,
-        split=_split_column(arrays, len(found.values)) if given is None else np.concatenate(given),
-        groups=np.concatenate(groups) if groups else None,
-        notes=tuple(dict.fromkeys(notes)),
-        task=found.task,
+    return _Gathered(
+        _joined(arrays, images),
+        np.concatenate(labels),
+        np.concatenate(groups) if groups else None,
+        _split_column(arrays, number) if given is None else np.concatenate(given),
+        tuple(dict.fromkeys(notes)),
     )
+
+
+def _masks_of(arrays: _Arrays, name: str, number: int, images: str) -> NDArray:
+    """Return an array of masks, integers ``(N, H, W)``, of the size of the images."""
+    values = arrays.load(name)
+    where = f"{arrays.path}: the array {name!r}"
+    values = values[..., 0] if values.ndim == 4 and values.shape[3] == 1 else values
+    wanted = (number, *_pixels(arrays, images)[0].shape[1:3])
+    if values.shape != wanted:
+        raise DataError(f"{where} has the shape {values.shape}, but masks of {images!r} need {wanted}.")
+    if values.dtype.kind == "f" and (values == np.rint(values)).all():
+        values = values.astype(np.int64)
+    if values.dtype.kind not in "biu":
+        raise DataError(f"{where} has the type {values.dtype}; save masks as whole numbers, one for each class.")
+    return values.astype(np.uint8) if values.dtype.kind == "b" else values
 
 
 @dataclass(frozen=True)
@@ -155,6 +234,21 @@ class _Arrays:
         if not isinstance(array, np.ndarray):
             raise DataError(f"{self.path}: {name!r} is not an array; save the file with numpy.savez.")
         return array
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[_Arrays]:
+    """Give the arrays of a file, which is opened here, as NumPy leaves a damaged one open.
+
+    Raises:
+        DataError: It cannot be read.
+    """
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}; check the file and its permissions.") from error
+    with file, _unpacked(path, file) as unpacked:
+        yield _Arrays(path, unpacked)
 
 
 def _unpacked(path: Path, file: BinaryIO) -> NpzFile:

@@ -39,7 +39,7 @@ def read_table(path: Path, *, label: str = "label", group: str = "group", task: 
     label_column = table.column(label)
     group_column = table.find(group) if group == "group" else table.column(group)
     split_column = table.find("split")
-    files = _files(table, paths)
+    files = files_in_column(table, paths)
     name = table.header[label_column]
     labels = read_labels(table.values(label_column), table.lines, str(path), name, task)
     return DataSet(
@@ -47,7 +47,7 @@ def read_table(path: Path, *, label: str = "label", group: str = "group", task: 
         classes=labels.classes,
         images=file_images(path.parent, files),
         labels=labels.values,
-        split=None if split_column is None else _split(table, split_column),
+        split=None if split_column is None else split_in_column(table, split_column),
         groups=None if group_column is None else np.array(table.values(group_column)),
         notes=(labels.note,) if labels.note else (),
         task=labels.task,
@@ -81,8 +81,12 @@ def path_column(table: Table) -> int:
     )
 
 
-def _files(table: Table, column: int) -> list[Path]:
-    """Return the path of each row's image; that each exists and none is there twice is checked."""
+def files_in_column(table: Table, column: int) -> list[Path]:
+    """Return the path in each row of a column; that each exists and none is there twice is checked.
+
+    Raises:
+        DataError: A file is missing or listed twice; the message names the line.
+    """
     folder = table.path.parent
     files: list[Path] = []
     missing: list[int] = []
@@ -119,7 +123,12 @@ def _near(file: Path) -> str:
     return f" (did you mean {longer[0]!r}?)" if longer else nearest(file.name, sorted(names))
 
 
-def _split(table: Table, column: int) -> NDArray[np.str_] | None:
+def split_in_column(table: Table, column: int) -> NDArray[np.str_] | None:
+    """Return the split of each row, None where the column is empty.
+
+    Raises:
+        DataError: A word means no split; the message names the line.
+    """
     if not any(row[column] for row in table.rows):
         return None
     values = table.values(column)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from opsin.data.targets.base import Needed, Targets
 from opsin.data.targets.classes import ClassNumbers
+from opsin.data.targets.pixels import PixelClasses
 from opsin.data.targets.values import Values
 
 __all__ = ["TARGETS", "Needed", "Targets"]
@@ -15,4 +16,5 @@ __all__ = ["TARGETS", "Needed", "Targets"]
 TARGETS: dict[str, Targets] = {
     "classification": ClassNumbers(),
     "regression": Values(),
+    "segmentation": PixelClasses(),
 }
