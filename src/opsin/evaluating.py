@@ -144,7 +144,9 @@ def _assess_other(
     if not isinstance(dataset, DataSet):
         # Columns are the run's where the other data have any; class folders and the like have none.
         columns = {"label": recipe.label, "group": recipe.group} if _has_columns(dataset) else {}
-        dataset = read_dataset(dataset, data_root=data_root, check=False, **columns)
+        dataset = read_dataset(
+            dataset, data_root=data_root, check=False, task=run.folder.task, masks=recipe.masks, **columns
+        )
     if run.recipe.split.group_by:
         with contextlib.suppress(DataError):  # other data may have names without groups
             names = [dataset.images.name(index) for index in range(len(dataset))]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from opsin.data.dataset import TEST, VALIDATION
 from opsin.evaluation.diagnosis import Finding, diagnose
 from opsin.evaluation.diagnosis_regression import diagnose_regression
+from opsin.evaluation.diagnosis_segmentation import diagnose_masks
 from opsin.leaking import measure_leak
 from opsin.metrics.classification import confusion_matrix, overconfidence
 from opsin.runfolder import RunFolder
@@ -27,3 +28,8 @@ def judge_regression(folder: RunFolder) -> list[Finding]:
     scorecard = folder.scorecard
     _, values, predictions = folder.predictions(TEST if TEST in scorecard else VALIDATION)
     return diagnose_regression(folder.history, scorecard, folder.info, folder.known, values, predictions)
+
+
+def judge_masks(folder: RunFolder) -> list[Finding]:
+    """Return the verdict on a segmentation whose test or validation split is scored."""
+    return diagnose_masks(folder.history, folder.scorecard, folder.info)

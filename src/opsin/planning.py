@@ -20,11 +20,10 @@ import torch
 
 from opsin.data.dataset import DataSet, Symmetry
 from opsin.errors import RecipeError, UnreadableImageError
-from opsin.networks.pretrained import OFFLINE
-from opsin.networks.table import NETWORKS, backbone_of, check_network, find_weights
+from opsin.networks.table import NETWORKS, backbone_of, find_weights
 from opsin.networks.transfer import Source, find_source
 from opsin.recipe import AugmentationRecipe, DataRecipe, NetworkRecipe, Recipe, TrainingRecipe
-from opsin.tasks.table import TASKS
+from opsin.tasks.table import TASKS, Budget, part_of
 
 SMALL = 64  # pixels; the longer side up to which images are trained on as they are
 LOOK_AT = 300  # images whose size is read to learn what the data are like
@@ -105,7 +104,7 @@ def resolve_input(recipe: Recipe, dataset: DataSet, look: Look) -> Recipe:
     """
     _refuse_contradictions(recipe.training)
     source = find_source(recipe.network.weights) if _asks_source(recipe) else None
-    network = _resolve_network(recipe.network, look, source)
+    network = _resolve_network(recipe.network, look, source, dataset.task)
     data = _resolve_data(recipe.data, look, network, source)
     if data.test_views == "auto":
         data = replace(data, test_views=find_symmetry(dataset, look))
@@ -124,7 +123,9 @@ def resolve_training(recipe: Recipe, training_images: int) -> Recipe:
         RecipeError: The network would be frozen for all epochs.
     """
     trained = bool(recipe.network.pretrained or recipe.network.weights)
-    training = _resolve_training(recipe.training, training_images, trained)
+    training = _resolve_training(
+        recipe.training, training_images, trained, TASKS[recipe.task or "classification"].budget
+    )
     _refuse_contradictions(training)
     return replace(recipe, training=training)
 
@@ -146,7 +147,7 @@ def _asks_source(recipe: Recipe) -> bool:
     return bool(recipe.network.weights) and (recipe.network.name is None or recipe.data.channels is None)
 
 
-def _resolve_network(recipe: NetworkRecipe, look: Look, source: Source | None) -> NetworkRecipe:
+def _resolve_network(recipe: NetworkRecipe, look: Look, source: Source | None, task: str) -> NetworkRecipe:
     small = max(look.height, look.width) <= SMALL
     name, pretrained = recipe.name, recipe.pretrained
     if recipe.weights:
@@ -161,11 +162,12 @@ def _resolve_network(recipe: NetworkRecipe, look: Look, source: Source | None) -
         own = source.folder.recipe.network
         name, recipe = own.name, replace(recipe, options=recipe.options or own.options)
     if name is None:
-        offline = not small and pretrained is not False and find_weights(OFFLINE) is not None
-        name = OFFLINE if offline or pretrained else "small_resnet"
+        with_weights, from_scratch = TASKS[task].networks
+        here = not small and pretrained is not False and find_weights(with_weights) is not None
+        name = with_weights if here or pretrained else from_scratch
     if pretrained is None:
         pretrained = not small and backbone_of(name) is not None
-    check_network(name, pretrained)
+    part_of(task, "check_network")(name, pretrained)
     return replace(recipe, name=name, pretrained=pretrained)
 
 
@@ -210,15 +212,18 @@ def _resolve_augmentation(recipe: AugmentationRecipe, dataset: DataSet, look: Lo
     return replace(recipe, **open_keys)
 
 
-def _resolve_training(recipe: TrainingRecipe, images: int, trained: bool) -> TrainingRecipe:
+def _resolve_training(recipe: TrainingRecipe, images: int, trained: bool, budget: Budget) -> TrainingRecipe:
     epochs, batch_size = recipe.epochs, recipe.batch_size
     if epochs is None and recipe.minutes is None:
-        wanted, fewest, most = (24_000, 6, 30) if trained else (660_000, 10, 60)
+        wanted, fewest, most = budget.fine_tuning if trained else budget.scratch
         epochs = int(np.clip(round(wanted / images), fewest, most))
     if batch_size is None:
-        batch_size = 32 if trained or images < 500 else 64 if images < 10_000 else 128
-    rates = RATES[recipe.optimizer]
-    learning_rate = recipe.learning_rate if recipe.learning_rate is not None else rates[0 if trained else 1]
+        few, some, many = budget.batches
+        batch_size = few if trained or images < 500 else some if images < 10_000 else many
+    tuned, fresh = RATES[recipe.optimizer]
+    learning_rate = recipe.learning_rate
+    if learning_rate is None:
+        learning_rate = tuned if trained else fresh * budget.scratch_rate
     weight_decay = recipe.weight_decay
     if weight_decay is None:  # decoupled from the gradient it is multiplied by the learning rate alone
         weight_decay = 0.05 if recipe.optimizer == "adamw" else 5e-4

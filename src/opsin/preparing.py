@@ -17,7 +17,7 @@ from opsin.data.arranging import arrange
 from opsin.data.dataset import SPLITS, TEST, TRAIN, VALIDATION, DataSet
 from opsin.data.near_duplicates import SMALLEST, NearDuplicates, find_near_duplicates
 from opsin.data.part import keep_part
-from opsin.data.pixels import Pixels, load_pixels, memory_budget
+from opsin.data.pixels import Pixels, digest_images, load_pixels, memory_budget
 from opsin.data.preprocessing import Preprocessing, channel_statistics
 from opsin.data.reading import check_classes, read_dataset
 from opsin.data.split import Split, split_samples
@@ -129,6 +129,7 @@ def read_source(recipe: Recipe, data_root: str | Path | None = None, *, check: b
         decisions=data.decisions,
         check=check,
         task=recipe.task,
+        masks=data.masks,
     )
 
 
@@ -156,6 +157,8 @@ def stamp(dataset: DataSet) -> str:
         except OSError:
             signature = (-1, -1)
         total.update(f"{dataset.images.name(index)} {signature}".encode())
+        if dataset.masks is not None:
+            total.update(f"{dataset.masks.name(index)} {dataset.masks.signature(index)}".encode())
     return total.hexdigest()[:16]
 
 
@@ -263,7 +266,8 @@ def _share_out(
         _refuse_seen_images(find_source(recipe.network.weights), recipe, dataset, names, digests, split)
     preprocessing = known or _fit_preprocessing(recipe, pixels, training)
     recipe = resolve_training(recipe, len(training))
-    fingerprint = _fingerprint(names, dataset, digests, split)
+    masks = None if dataset.masks is None else digest_images(targets.numpy())
+    fingerprint = _fingerprint(names, dataset, digests if masks is None else digests ^ masks, split)
     return Prepared(
         recipe, dataset, pixels, targets, digests, near_duplicates, split, preprocessing, sizes, fingerprint
     )

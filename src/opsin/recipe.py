@@ -55,6 +55,12 @@ class DataRecipe:
 
     source: str = setting("", "folder, CSV, npz or IDX file, or the name of a known data set")
     label: str = setting("label", "column (CSV) or array (npz) that holds the class")
+    masks: str = setting(
+        "auto",
+        "what the values of masks mean: classes, binary (every value but 0 is the foreground), or auto (numbers of "
+        "single objects are read as binary)",
+        choices=("auto", "classes", "binary"),
+    )
     group: str = setting(
         "group", "column or array whose equal values (patient, slide, video) stay on one side of a split"
     )
@@ -214,9 +220,24 @@ class TrainingRecipe:
     plateau_epochs: int = setting(3, "plateau: epochs without improvement before a reduction", low=0)
     loss: str | None = setting(
         None,
-        "what training lowers; left out: cross-entropy for classes, huber for numbers (mse: large errors count more, "
-        "l1: less)",
-        choices=("cross-entropy", "huber", "mse", "l1"),
+        "what training lowers; left out: cross-entropy for classes, cross-entropy+dice for masks, huber for numbers (mse: "
+        "large errors count more, l1: less)",
+        choices=(
+            "cross-entropy",
+            "cross-entropy+dice",
+            "dice",
+            "focal",
+            "focal+dice",
+            "tversky",
+            "focal+tversky",
+            "huber",
+            "mse",
+            "l1",
+        ),
+    )
+    focal_gamma: float = setting(2.0, "focal loss: how much less a pixel counts that is right already", low=0, high=10)
+    miss_cost: float = setting(
+        0.7, "Tversky loss: cost of a missed pixel; that of a false alarm is 1 minus this", low=0, high=1
     )
     label_smoothing: float = setting(0.0, "part of the target shared among all classes", low=0, high=0.5)
     balance: str = setting(
@@ -267,7 +288,9 @@ class Recipe:
     """
 
     task: str | None = setting(
-        None, "what is learned; left out: as the labels are", choices=("classification", "regression")
+        None,
+        "what is learned; left out: as the labels are",
+        choices=("classification", "regression", "segmentation"),
     )
     seed: int = setting(0, "seed of weights, order and augmentation", low=0)
     data: DataRecipe = field(default_factory=DataRecipe)

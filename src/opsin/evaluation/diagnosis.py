@@ -50,6 +50,7 @@ HEADLINES = {
     "biased": "its predictions are off to one side",
     "shrunk": "the ends of the range are drawn to the middle",
     "miscalibrated": "its probabilities are off",
+    "checkerboard": "checkerboards in its masks",
     "fragile": "a mild change of the images makes it fail",
     "looks-at-border": "it looks at the margin of the images",
     "few-test-images": "too few test images to be sure",

@@ -11,10 +11,13 @@ class that is in one of the two only scores 0.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from opsin.metrics import classification
+from opsin.metrics.classification import ClassCounts, mean_of_known
 
 VOID = 255
 BOUNDARY_TOLERANCE = 2.0  # pixels
@@ -45,11 +48,11 @@ def confusion_matrices(truth: NDArray, predicted: NDArray, classes: int) -> NDAr
     return counts
 
 
-def dice(confusion: NDArray, empty: float = np.nan) -> NDArray[np.float64]:
+def dice(confusion: NDArray | ClassCounts, empty: float = np.nan) -> NDArray[np.float64]:
     """Dice coefficient of each class: 2 |A ∩ B| / (|A| + |B|) (Dice 1945), the F1 of its pixels.
 
     Args:
-        confusion: ``(..., C, C)``, of one image or of many.
+        confusion: ``(..., C, C)``, of one image or of many, or its sums.
         empty: The score of a class that is in neither mask.
 
     Returns:
@@ -58,13 +61,13 @@ def dice(confusion: NDArray, empty: float = np.nan) -> NDArray[np.float64]:
     return _filled(classification.f1(confusion), empty)
 
 
-def iou(confusion: NDArray, empty: float = np.nan) -> NDArray[np.float64]:
+def iou(confusion: NDArray | ClassCounts, empty: float = np.nan) -> NDArray[np.float64]:
     """Intersection over union of each class, |A ∩ B| / |A ∪ B| (Jaccard 1912); arguments and result as for `dice`."""
     overlap = classification.f1(confusion)
     return _filled(overlap / (2 - overlap), empty)
 
 
-def mean_iou(confusion: NDArray) -> NDArray[np.float64]:
+def mean_iou(confusion: NDArray | ClassCounts) -> NDArray[np.float64]:
     """Mean IoU of the classes that occur in truth or prediction, float64 ``(...)``.
 
     Given the confusion matrix of a whole data set, this is the mIoU of PASCAL VOC (Everingham et al. 2010); a mean of
@@ -73,10 +76,37 @@ def mean_iou(confusion: NDArray) -> NDArray[np.float64]:
     Args:
         confusion: ``(..., C, C)``.
     """
-    return classification.mean_of_known(iou(confusion))
+    return mean_of_known(iou(confusion))
 
 
-def pixel_accuracy(confusion: NDArray) -> NDArray[np.float64]:
+def counted_classes(classes: int) -> slice:
+    """Return the classes that the mean of an image counts: of two, the second, which is looked for; else all."""
+    return slice(1, 2) if classes == 2 else slice(None)
+
+
+def empty_score(classes: int) -> float:
+    """Return the score of a class that is in neither mask: of two classes 1, of more nan (it does not count)."""
+    return 1.0 if classes == 2 else np.nan
+
+
+def image_dice(confusion: NDArray) -> NDArray[np.float64]:
+    """Dice of each image: the mean of the classes that count (`counted_classes`, `empty_score`), float64 ``(...)``."""
+    return _image_mean(dice, confusion)
+
+
+def image_iou(confusion: NDArray) -> NDArray[np.float64]:
+    """IoU of each image, as `image_dice`."""
+    return _image_mean(iou, confusion)
+
+
+def _image_mean(score: Callable[..., NDArray[np.float64]], confusion: NDArray) -> NDArray[np.float64]:
+    classes = confusion.shape[-1]
+    scores = score(confusion, empty_score(classes))[..., counted_classes(classes)]
+    # An image that is void throughout has no score, whatever the rule says of empty masks.
+    return np.where(confusion.sum(axis=(-2, -1)) > 0, mean_of_known(scores), np.nan)
+
+
+def pixel_accuracy(confusion: NDArray | ClassCounts) -> NDArray[np.float64]:
     """Part of the pixels that is right, float64 ``(...)``; nan where all are void."""
     return classification.accuracy(confusion)
 

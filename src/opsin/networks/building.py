@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 
+from opsin.networks.segmentation.table import create_segmentation_network
 from opsin.networks.table import create_network, find_weights
 from opsin.networks.transfer import begin_from, find_source
 from opsin.recipe import Recipe
@@ -38,9 +39,18 @@ def build_network(recipe: Recipe, num_classes: int, pretrained: bool = False) ->
     Raises:
         NetworkError: There is no such network, or it cannot take such images.
     """
+    return _build(create_network, recipe, num_classes, pretrained)
+
+
+def build_segmentation_network(recipe: Recipe, num_classes: int, pretrained: bool = False) -> nn.Module:
+    """Make the network of a resolved recipe for segmentation; see `build_network`."""
+    return _build(create_segmentation_network, recipe, num_classes, pretrained)
+
+
+def _build(create: Callable[..., nn.Module], recipe: Recipe, num_classes: int, pretrained: bool) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
-        return create_network(
+        return create(
             recipe.network.name or "",
             num_classes,
             recipe.data.channels or 3,

@@ -236,10 +236,14 @@ def _quiet() -> Iterator[None]:
 def backbone_of(name: str) -> str | None:
     """Return timm's name of the network whose ImageNet weights a network can begin from, or None.
 
-    Ours that are built on one of timm's name it; timm's stand for themselves.
+    Ours that are built on one of timm's name it; timm's stand for themselves, and for DECODER:ENCODER the encoder.
     """
-    if name in NETWORKS:
-        return getattr(NETWORKS[name], "backbone", None)
+    from opsin.networks.segmentation import table as segmentation
+
+    own = NETWORKS | segmentation.NETWORKS
+    if name in own:
+        return getattr(own[name], "backbone", None)
+    name = name.rpartition(":")[2]
     import timm
 
     return name if timm.is_model(name) and timm.is_model_pretrained(name) else None

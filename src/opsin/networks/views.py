@@ -29,13 +29,22 @@ def show(images: Tensor, number: int) -> Tensor:
     return images.flip(3) if number % 2 else images
 
 
+def show_back(maps: Tensor, number: int) -> Tensor:
+    """Bring maps ``(N, C, H, W)`` of a view, as `show` gives it, back to where the image has them."""
+    maps = maps.flip(3) if number % 2 else maps
+    if number % 4 >= 2:
+        maps = torch.rot90(maps, 2, dims=(2, 3))
+    return torch.rot90(maps, -1, dims=(2, 3)) if number >= 4 else maps
+
+
 class Views(nn.Module):
     """A network that is shown several views of each image.
 
     Args:
         network: Maps images ``(N, C, H, W)`` to outputs ``(N, …)``.
         number: How many views, the image itself first.
-        average: Returns outputs ``(N, …)`` that say what outputs ``(number, N, …)`` say on average.
+        average: Where outputs are maps ``(N, C, H, W)``, they are brought back to the image's own view first. Returns
+            outputs ``(N, …)`` that say what outputs ``(number, N, …)`` say on average.
     """
 
     def __init__(self, network: nn.Module, number: int, average: Callable[[Tensor], Tensor]):
@@ -46,4 +55,7 @@ class Views(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return outputs ``(N, …)`` of images ``(N, C, H, W)``."""
-        return self.average(torch.stack([self.module(show(images, number)) for number in range(self.number)]))
+        outputs = [self.module(show(images, number)) for number in range(self.number)]
+        if outputs[0].ndim == images.ndim:
+            outputs = [show_back(maps, number) for number, maps in enumerate(outputs)]
+        return self.average(torch.stack(outputs))

@@ -70,3 +70,20 @@ def head_of_regression(page: Page, score: dict[str, Any], split: str) -> dict[st
         "scale": None if scale is None else scale | {"ends": ("0", number(widest))},
         "mark": None if naming is None else ("always the mean of training", number(naming)),
     }
+
+
+def head_of_segmentation(page: Page, score: dict[str, Any], split: str) -> dict[str, Any]:
+    """Return the mean Dice of images in words; see `head_of_classification`."""
+    one_class = len(page.classes) == 2
+    what = page.classes[1] if one_class else "the classes"
+    says = f"predicted and true masks of {what} agree with a Dice coefficient of"
+    return {
+        "value": formats.score(score["value"]),
+        "low": formats.score(score["low"]),
+        "high": formats.score(score["high"]),
+        "what": "Dice",
+        "test": (says, "on average over them"),
+        "validation": (says, f"on average over {formats.count(score['n'])}"),
+        "scale": {name: score[name] for name in ("low", "value", "high")} | {"mark": None, "ends": ("0", "1")},
+        "mark": None,
+    }

@@ -58,6 +58,29 @@ SCORES = {
         lower_is_better=True,
         part=False,
     ),
+    "dice": Score(
+        "Dice",
+        "Dice",
+        "twice the overlap of predicted and true mask over the sum of their areas, mean over the images",
+    ),
+    "iou": Score("IoU", "IoU", "overlap of predicted and true mask over their union, mean over the images"),
+    "mean_iou": Score(
+        "Mean IoU",
+        "mean IoU",
+        "mean over the classes of the IoU of the pixels of all images, as in PASCAL VOC",
+    ),
+    "pixel_accuracy": Score("Pixel accuracy", "pixel accuracy", "part of all pixels that is given the right class"),
+    "boundary_f": Score(
+        "Boundary F-score",
+        "boundary F-score",
+        "how well the outlines agree to within two pixels: mean of precision and recall, mean over the images",
+    ),
+    "checkerboard": Score(
+        "Checkerboard",
+        "checkerboard score",
+        "part of the variation of the probabilities that repeats every two pixels; 0 is none",
+        lower_is_better=True,
+    ),
     "calibration_error": Score(
         "Calibration error",
         "calibration error",
@@ -92,6 +115,9 @@ DETAILS = {
     "recall": ("Recall", "how many of its images are found"),
     "precision": ("Precision", "how many of the images put into it belong there"),
     "f1": ("F1", "high only where recall and precision both are"),
+    "dice": ("Dice", "overlap with the true mask, mean over the images that show it"),
+    "iou": ("IoU", "overlap over union, of all pixels of all images"),
+    "boundary_f": ("Boundary F", "agreement of the outlines to within two pixels"),
     "auc": ("ROC AUC", "how often one of its images is ranked above another one; 0.5 is chance"),
     "average_precision": ("Average precision", "mean precision over all thresholds"),
 }

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Part = Literal[
     "encode",
+    "check_network",
     "network",
     "create",
     "write",
@@ -25,6 +26,22 @@ Part = Literal[
     "captions",
     "measure",
 ]
+
+
+class Budget(NamedTuple):
+    """What a recipe that leaves training open gets.
+
+    Attributes:
+        fine_tuning: Images to train on where weights are trained already, and the fewest and most epochs.
+        scratch: The same where they begin at random.
+        batches: Batch size for few images (below 500) or trained weights, for up to 10,000 images, and above.
+        scratch_rate: Multiplies the usual learning rate of random weights.
+    """
+
+    fine_tuning: tuple[int, int, int] = (24_000, 6, 30)
+    scratch: tuple[int, int, int] = (660_000, 10, 60)
+    batches: tuple[int, int, int] = (32, 64, 128)
+    scratch_rate: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -44,6 +61,8 @@ class TaskEntry:
         sections: The sections of the report that apply, by anchor.
         examinations: The examinations that apply.
         parts: Module and function of each part.
+        networks: The network of recipes that name none: with ImageNet weights, and from scratch.
+        budget: How long it is trained where the recipe does not say.
     """
 
     title: str
@@ -58,10 +77,13 @@ class TaskEntry:
     sections: tuple[str, ...]
     examinations: tuple[str, ...]
     parts: dict[Part, str]
+    networks: tuple[str, str] = ("tf_efficientnet_lite0", "small_resnet")
+    budget: Budget = Budget()
 
 
 # The parts of a task:
 #   encode(dataset, preprocessing, progress)               targets of all images as a tensor, as the loss takes them
+#   check_network(name, pretrained)                        raises unless there is such a network, with such weights
 #   network(recipe, outputs, pretrained=False)             the network of a resolved recipe
 #   create(recipe, classes, training=None, known={})       the task (`opsin.tasks.base.Task`) of a resolved recipe:
 #                                                          `training` are the targets of the training images, `known`
@@ -120,6 +142,7 @@ TASKS: dict[str, TaskEntry] = {
         examinations=("robustness", "attributions", "map"),
         parts={
             "encode": "opsin.tasks.classification:encode_targets",
+            "check_network": "opsin.networks.table:check_network",
             "network": "opsin.networks.building:build_network",
             "create": "opsin.tasks.classification:create_classification",
             "write": "opsin.tasks.classification_files:write_predictions",
@@ -159,6 +182,7 @@ TASKS: dict[str, TaskEntry] = {
         examinations=(),
         parts={
             "encode": "opsin.tasks.regression:encode_targets",
+            "check_network": "opsin.networks.table:check_network",
             "network": "opsin.networks.building:build_network",
             "create": "opsin.tasks.regression:create_regression",
             "write": "opsin.tasks.regression_files:write_predictions",
@@ -172,6 +196,35 @@ TASKS: dict[str, TaskEntry] = {
             "captions": "opsin.reporting.captions:caption_values",
             "measure": "opsin.evaluation.differences_regression:RegressionScores",
         },
+    ),
+    "segmentation": TaskEntry(
+        title="Image segmentation",
+        outputs=("class", "classes"),
+        exclusive=False,
+        main_score="dice",
+        losses=("cross-entropy+dice", "focal+dice", "cross-entropy", "dice", "focal", "tversky", "focal+tversky"),
+        scores=("dice", "iou", "mean_iou", "pixel_accuracy", "boundary_f", "checkerboard"),
+        details=("dice", "iou", "boundary_f"),
+        compared=("dice", "iou", "mean_iou", "pixel_accuracy"),
+        learning="dice",
+        sections=("verdict", "data", "images", "scores", "pixels", "masks", "training", "network", "reproduce"),
+        examinations=(),
+        parts={
+            "encode": "opsin.tasks.segmentation:encode_masks",
+            "check_network": "opsin.networks.segmentation.table:check_segmentation_network",
+            "network": "opsin.networks.building:build_segmentation_network",
+            "create": "opsin.tasks.segmentation:create_segmentation",
+            "write": "opsin.tasks.segmentation_files:write_masks",
+            "read": "opsin.tasks.segmentation_files:read_masks",
+            "answers": "opsin.tasks.segmentation_answers:MaskAnswers",
+            "score": "opsin.evaluation.scorecard_segmentation:score_masks",
+            "select": "opsin.evaluation.gallery_segmentation:select_masks",
+            "calibrate": "opsin.calibrating:calibrate_nothing",
+            "judge": "opsin.judging:judge_masks",
+            "head": "opsin.reporting.heads:head_of_segmentation",
+        },
+        networks=("unet:tf_efficientnet_lite0", "unet"),
+        budget=Budget(fine_tuning=(8_000, 20, 100), scratch=(12_000, 30, 150), batches=(8, 16, 16), scratch_rate=0.25),
     ),
 }
 

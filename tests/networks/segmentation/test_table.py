@@ -10,9 +10,9 @@ from opsin.networks.segmentation.table import (
     NETWORKS,
     check_segmentation_network,
     create_segmentation_network,
-    encoder_of,
 )
 from opsin.networks.segmentation.upsampling import UPSAMPLING
+from opsin.networks.table import backbone_of
 
 SMALL = {"fcn8": {"width": 1 / 32}}
 ENCODER = "test_efficientnet"  # timm's smallest, made for tests
@@ -107,4 +107,4 @@ def test_weights_that_do_not_exist():
         check_segmentation_network("unet", pretrained=True)
     with pytest.raises(NetworkError, match="timm has no pretrained weights of efficientnet_b6"):
         check_segmentation_network("fpn:efficientnet_b6", pretrained=True)
-    assert [encoder_of(name) for name in ("unet", "fcn8", "fpn:resnet18")] == [None, "vgg16.tv_in1k", "resnet18"]
+    assert [backbone_of(name) for name in ("unet", "fcn8", "fpn:resnet18")] == [None, "vgg16.tv_in1k", "resnet18"]

@@ -17,6 +17,8 @@ SEPARATOR = ";"
 class PixelClasses:
     """bool ``(N, classes)``: whether any pixel of the mask is of a class."""
 
+    kind = "class"
+
     def checked(self, name: str, labels: NDArray, classes: Sequence[str]) -> NDArray[np.bool_]:
         """Return them as they are; see `Targets.checked`."""
         labels = np.asarray(labels)
@@ -50,6 +52,14 @@ class PixelClasses:
     def counts(self, labels: NDArray[np.bool_], classes: Sequence[str]) -> NDArray[np.int64]:
         """Return how many images show each class."""
         return labels.sum(axis=0, dtype=np.int64)
+
+    def kinds(self, labels: NDArray[np.bool_], classes: Sequence[str]) -> list[tuple[str, NDArray[np.int64]]]:
+        """Return each class and the images that show it."""
+        return [(name, np.flatnonzero(labels[:, number])) for number, name in enumerate(classes)]
+
+    def describe(self, labels: NDArray[np.bool_], classes: Sequence[str]) -> str:
+        """Return how many classes of pixels there are."""
+        return f"masks of {len(classes)} classes"
 
     def text(self, label: Any, classes: Sequence[str]) -> str:
         """Return the names of the classes that a mask shows."""

@@ -45,8 +45,8 @@ class EncoderUNet(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Return logits ``(N, num_classes, H, W)`` of images ``(N, C, H, W)``."""
         height, width = images.shape[2:]
-        _, *maps = self.encoder(padded(images, 32))
-        return self.head(maps)[..., :height, :width]
+        _, *fine, deepest = self.encoder(padded(images, 32))
+        return self.head(deepest, fine)[..., :height, :width]
 
 
 class Head(nn.Module):
@@ -58,7 +58,9 @@ class Head(nn.Module):
         self.dropout = nn.Dropout2d(dropout)
         self.last = last
 
-    def forward(self, maps: Sequence[Tensor]) -> Tensor:
-        """Return logits of maps of 1/2 to 1/32 of the image, the largest first."""
-        *fine, deepest = maps
+    def forward(self, deepest: Tensor, fine: Sequence[Tensor]) -> Tensor:
+        """Return logits of the map of 1/32 of the image and those of 1/2 to 1/16, the largest first.
+
+        The deepest map comes first: it is what is known of an image where features that enter a head are compared.
+        """
         return self.last(self.dropout(self.decoder(deepest, [*fine[::-1], None])))

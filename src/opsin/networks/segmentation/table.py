@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor, nn
@@ -17,7 +17,7 @@ from opsin.networks.segmentation.encoder_unet import EncoderUNet
 from opsin.networks.segmentation.fcn8 import FCN8
 from opsin.networks.segmentation.unet import UNet
 from opsin.networks.segmentation.upsampling import padded
-from opsin.networks.table import check_forward, create_network, create_own, list_networks, refuse_reserved
+from opsin.networks.table import backbone_of, check_forward, create_network, create_own, list_networks, refuse_reserved
 
 NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "conv_deconv": ConvDeconv,
@@ -76,7 +76,7 @@ def create_segmentation_network(
     check_segmentation_network(name, pretrained)
     refuse_reserved(name, options)
     if pretrained:
-        require_weights(name, encoder_of(name) or name)
+        require_weights(name, backbone_of(name) or name)
     if name in NETWORKS:
         network = create_own(NETWORKS[name], name, num_classes, in_channels, image_size, pretrained, dropout, options)
     else:
@@ -94,7 +94,7 @@ def check_segmentation_network(name: str, pretrained: bool = False) -> None:
     import timm
 
     if name in NETWORKS:
-        if pretrained and encoder_of(name) is None:
+        if pretrained and backbone_of(name) is None:
             raise NetworkError(
                 f"There are no pretrained weights of {name}: leave out --pretrained, or take unet:{OFFLINE}."
             )
@@ -108,18 +108,8 @@ def check_segmentation_network(name: str, pretrained: bool = False) -> None:
         )
     if not timm.is_model(encoder):
         raise NetworkError(f"There is no encoder '{encoder}'{nearest(encoder, list_networks())}: it is one of timm's.")
-    if pretrained and encoder_of(name) is None:
+    if pretrained and backbone_of(name) is None:
         raise NetworkError(f"timm has no pretrained weights of {encoder}: leave out --pretrained, or take another one.")
-
-
-def encoder_of(name: str) -> str | None:
-    """Return timm's name of the network whose ImageNet weights a network can begin from, or None."""
-    if name in NETWORKS:
-        return getattr(NETWORKS[name], "backbone", None)
-    import timm
-
-    encoder = name.partition(":")[2]
-    return encoder if timm.is_model(encoder) and timm.is_model_pretrained(encoder) else None
 
 
 def _create_with_encoder(
@@ -198,9 +188,24 @@ class LibraryNetwork(nn.Module):
             f"tu-{encoder}", encoder_weights=pretrained, in_channels=in_channels, classes=num_classes, **options
         )
         self.encoder = model.encoder
-        self.head = nn.Sequential(model.decoder, nn.Dropout2d(dropout), model.segmentation_head)
+        self.head = LibraryHead(model.decoder, dropout, model.segmentation_head)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits ``(N, num_classes, H, W)`` of images ``(N, C, H, W)``."""
         height, width = images.shape[2:]
-        return self.head(self.encoder(padded(images, ENCODER_STRIDE)))[..., :height, :width]
+        maps = self.encoder(padded(images, ENCODER_STRIDE))
+        return self.head(maps[-1], maps)[..., :height, :width]
+
+
+class LibraryHead(nn.Module):
+    """Everything after the encoder of a network of segmentation-models-pytorch."""
+
+    def __init__(self, decoder: nn.Module, dropout: float, last: nn.Module):
+        super().__init__()
+        self.decoder = decoder
+        self.dropout = nn.Dropout2d(dropout)
+        self.last = last
+
+    def forward(self, deepest: Tensor, maps: Sequence[Tensor]) -> Tensor:
+        """Return logits of the encoder's maps, the last of which is given first; see `encoder_unet.Head`."""
+        return self.last(self.dropout(self.decoder(maps)))
