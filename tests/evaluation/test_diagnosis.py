@@ -320,7 +320,7 @@ def test_findings_are_complete_and_advise_real_flags():
     leak = {"images": 30, "leaked": 28, "clean": 2, "groups": 5, "shared": 4, "enough": False}
     leak |= {"scores": {"all": {"accuracy": {"value": 0.9}}}, "command": "opsin crossval runs/leaky"}
     findings += diagnose([], GOOD_CARD, information(), GOOD, 0.0, leak=leak)
-    assert {finding.kind for finding in findings} >= HEADLINES.keys() - {"healthy", "slow-start"}
+    assert {finding.kind for finding in findings} >= HEADLINES.keys() - {"healthy", "slow-start", "checkerboard"}
     for finding in findings:
         assert list(finding.to_dict()) == [field.name for field in dataclasses.fields(Finding)]
         for text in (finding.sentence, finding.evidence, finding.advice):

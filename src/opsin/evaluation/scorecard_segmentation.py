@@ -54,12 +54,12 @@ def score_masks(
     membership = membership_of(groups)
     confusion = metrics.confusion_matrices(masks, predictions.labels, len(classes))
     means = image_scores(predictions, masks, confusion)
-    terms = sparse.csr_array(np.concatenate([_mean_terms(means), _pixel_terms(confusion)], axis=1))
+    terms = sparse.csr_array(np.concatenate([mean_terms(means), pixel_terms(confusion)], axis=1))
     terms = terms if membership is None else sparse.csr_array(membership @ terms)
     columns = means.shape[1]
 
     def scores_of(sums: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.concatenate([_means(sums[..., : 2 * columns]), _pixel_scores(sums[..., 2 * columns :])], axis=-1)
+        return np.concatenate([means_of(sums[..., : 2 * columns]), pixel_scores(sums[..., 2 * columns :])], axis=-1)
 
     result = bootstrap(terms, scores_of)
     names = [*OVERALL, *(f"{kind}/{name}" for kind in PER_CLASS for name in classes)]
@@ -104,24 +104,25 @@ def certainty_maps(predictions: Segmented) -> NDArray[np.float32]:
     return predictions.foreground() if predictions.classes == 2 else (predictions.confidence / 255).astype(np.float32)
 
 
-def _mean_terms(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+def mean_terms(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return what images add to the sums of their scores and to the number of scores, ``(N, 2 K)``."""
     known = ~np.isnan(scores)
     return np.concatenate([np.where(known, scores, 0), known], axis=1)
 
 
-def _means(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+def means_of(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the means ``(..., K)`` of sums of scores and numbers of scores ``(..., 2 K)``; nan where there is none."""
     total, number = np.split(sums, 2, axis=-1)
     return np.divide(total, number, out=np.full(total.shape, np.nan), where=number > 0)
 
 
-def _pixel_terms(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
+def pixel_terms(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return what images add to the hits, the support and the predictions of each class, ``(N, 3 C)``."""
     counts = class_counts(confusion)
     return np.concatenate([counts.hits, counts.support, counts.predicted], axis=1).astype(np.float64)
 
 
-def _pixel_scores(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+def pixel_scores(sums: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return pixel accuracy, mean IoU and the IoU of each class, ``(..., 2 + C)``."""
     counts = ClassCounts(*np.split(sums, 3, axis=-1))
     each = metrics.iou(counts)

@@ -156,6 +156,40 @@ def _boundary_f(truth: NDArray[np.bool_], predicted: NDArray[np.bool_], toleranc
     return float(2 * precision * recall / (precision + recall)) if precision + recall else 0.0
 
 
+def threshold_curve(truth: NDArray, foreground: NDArray[np.floating]) -> dict[str, NDArray[np.float64]]:
+    """Say what follows from each threshold of the probability of the second of two classes.
+
+    Args:
+        truth: Integers ``(N, H, W)``: 0, 1 or `VOID`.
+        foreground: float ``(N, H, W)`` in [0, 1].
+
+    Returns:
+        float64 ``(101,)`` each: ``threshold`` (0, 0.01, ... 1), ``dice`` (mean over images, 1 where both masks are
+        empty), ``precision`` and ``recall`` (of all pixels, nan where nothing is predicted or true) and ``area`` (part
+        of the pixels that is predicted).
+    """
+    steps = 101
+    hits, found, true = np.zeros((3, len(truth), steps))
+    for index, (mask, chance) in enumerate(zip(truth, foreground, strict=True)):
+        known = mask != VOID
+        # A pixel counts from threshold 0 up to the last one that its probability reaches.
+        last = np.floor(chance[known].astype(np.float64) * 100 + 1e-6).astype(np.int64)
+        for counts, some in ((hits, last[mask[known] == 1]), (found, last)):
+            counts[index] = np.bincount(some, minlength=steps)[::-1].cumsum()[::-1]
+        true[index] = (mask[known] == 1).sum()
+    both = found + true
+    dice = np.divide(2 * hits, both, out=np.ones_like(hits), where=both > 0)
+    total_hits, total_found, total_true = (values.sum(axis=0) for values in (hits, found, true))
+    pixels = max(int((truth != VOID).sum()), 1)
+    return {
+        "threshold": np.arange(steps) / 100,
+        "dice": dice.mean(axis=0),
+        "precision": np.divide(total_hits, total_found, out=np.full(steps, np.nan), where=total_found > 0),
+        "recall": np.divide(total_hits, total_true, out=np.full(steps, np.nan), where=total_true > 0),
+        "area": total_found / pixels,
+    }
+
+
 def boundary(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return the pixels of a mask, bool ``(H, W)``, with a pixel outside it above, below, left or right.
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from opsin.metrics.segmentation import confusion_matrices, image_dice, pixel_accuracy
+from opsin.reporting import formats
 from opsin.reporting.formats import percent
 from opsin.reporting.page import Predicted
 
@@ -92,6 +94,29 @@ def caption_values(predicted: Predicted, rows: NDArray[np.int64], classes: Seque
         f"Test images by how far the predicted {classes[0]} is off, the worst first. Look at the first ones: wrong "
         "values, bad pictures and real weaknesses gather there.",
         "the largest errors, then some spread evenly down to the smallest",
+        each,
+        [],
+    )
+
+
+def caption_masks(predicted: Predicted, rows: NDArray[np.int64], classes: Sequence[str]) -> Captions:
+    """Caption pictures by how far their masks agree with the true ones; see `caption_classes`."""
+    confusion = confusion_matrices(predicted.labels[rows], predicted.result.take(rows).labels, len(classes))
+    each = [
+        Caption(
+            None,
+            ((f"Dice {formats.score(float(dice))}", True),),
+            f"{percent(float(right))} of the pixels right",
+            "",
+            "",
+            f"image, true mask, predicted mask and errors side by side; Dice {formats.score(float(dice))}",
+        )
+        for dice, right in zip(image_dice(confusion), pixel_accuracy(confusion), strict=True)
+    ]
+    return Captions(
+        "Test images by rising Dice. Look at the first ones: wrong masks, bad pictures and real weaknesses gather "
+        "there.",
+        "the worst, then some up to the best",
         each,
         [],
     )

@@ -68,7 +68,7 @@ def _render_sections(environment: jinja2.Environment, page: Page) -> list[dict[s
     room = LARGEST - FRAME
     rendered = {}
     applying = [section for section in SECTIONS if section.anchor in page.task.sections]
-    for section in sorted(applying, key=lambda section: section.anchor == "gallery"):
+    for section in sorted(applying, key=lambda section: section.anchor in ("gallery", "masks")):
         facts = section.facts(replace(page, room=room))
         if facts is not None:
             template = environment.get_template(f"sections/{section.anchor}.html")

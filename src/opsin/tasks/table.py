@@ -222,6 +222,8 @@ TASKS: dict[str, TaskEntry] = {
             "calibrate": "opsin.calibrating:calibrate_nothing",
             "judge": "opsin.judging:judge_masks",
             "head": "opsin.reporting.heads:head_of_segmentation",
+            "captions": "opsin.reporting.captions:caption_masks",
+            "measure": "opsin.evaluation.differences_segmentation:SegmentationScores",
         },
         networks=("unet:tf_efficientnet_lite0", "unet"),
         budget=Budget(fine_tuning=(8_000, 20, 100), scratch=(12_000, 30, 150), batches=(8, 16, 16), scratch_rate=0.25),

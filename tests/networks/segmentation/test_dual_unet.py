@@ -19,6 +19,7 @@ def test_dilations_decide_how_far_a_pixel_sees():
 
 
 def test_the_global_context_adds_one_vector_from_the_whole_map():
+    torch.manual_seed(0)
     context = GlobalContext(8)
     features = torch.randn(2, 8, 5, 6)
     added = context(features) - features

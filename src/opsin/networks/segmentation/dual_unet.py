@@ -59,7 +59,7 @@ class GlobalContext(nn.Module):
 
     def __init__(self, channels: int, reduction: int = 4):
         super().__init__()
-        between = max(1, channels // reduction)
+        between = max(4, channels // reduction)  # of two values normalization would leave the sign alone
         self.attention = nn.Conv2d(channels, 1, 1, bias=False)  # the softmax takes no notice of a bias
         self.transform = nn.Sequential(
             nn.Linear(channels, between), nn.LayerNorm(between), nn.ReLU(), nn.Linear(between, channels)
