@@ -173,7 +173,7 @@ class AugmentationRecipe:
         0.0,
         "elastic deformation: standard deviation of the steps of a 5x5 grid's nodes, as part of the side",
         low=0,
-        high=0.2,
+        high=0.5,
     )
     brightness: float | None = setting(None, "largest change of brightness, as part of the full range", low=0, high=1)
     contrast: float | None = setting(

@@ -67,6 +67,9 @@ def score_masks(
     images, units = _support(means, confusion, terms)
     lows, highs = bca(result, units=units)
     method = "BCa over images" if membership is None else group_method(terms.shape[0])
+    # A checkerboard that is in no image is no proportion that further images could be expected to change.
+    still = names.index("checkerboard")
+    lows[still], highs[still] = (np.nan_to_num(bound[still], nan=result.values[still]) for bound in (lows, highs))
     found = {
         name: bounded(float(result.values[at]), lows[at], highs[at], method, int(images[at]), float(units[at]))
         for at, name in enumerate(names)
