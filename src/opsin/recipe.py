@@ -220,8 +220,8 @@ class TrainingRecipe:
     plateau_epochs: int = setting(3, "plateau: epochs without improvement before a reduction", low=0)
     loss: str | None = setting(
         None,
-        "what training lowers; left out: cross-entropy for classes, cross-entropy+dice for masks, huber for numbers (mse: "
-        "large errors count more, l1: less)",
+        "what training lowers; left out: cross-entropy for classes, cross-entropy+dice for masks, huber for numbers "
+        "(mse: large errors count more, l1: less)",
         choices=(
             "cross-entropy",
             "cross-entropy+dice",

@@ -14,11 +14,12 @@ from opsin.data import catalogue
 from opsin.data.dataset import SPLITS, TEST, TRAIN, VALIDATION, DataSet
 from opsin.data.decisions import apply_decisions, default_place, is_decisions_file, read_decisions
 from opsin.data.decode import SUFFIXES
-from opsin.data.readers.arrays import holds_mask_arrays, read_arrays, read_mask_arrays
+from opsin.data.readers.arrays import read_arrays
 from opsin.data.readers.cifar import holds_cifar, holds_pickled_cifar, read_cifar
 from opsin.data.readers.common import listed, spoken
 from opsin.data.readers.folders import has_loose_images, image_folders, read_folders
 from opsin.data.readers.idx import holds_idx, is_idx, read_idx
+from opsin.data.readers.mask_arrays import holds_mask_arrays, read_mask_arrays
 from opsin.data.readers.mask_files import (
     holds_masks,
     holds_voc_masks,

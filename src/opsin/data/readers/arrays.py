@@ -16,13 +16,11 @@ from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from opsin.data.dataset import SPLITS, TRAIN, ArrayImages, DataSet
-from opsin.data.masks import PIECES, look_at_mask, shown_classes, understand
 from opsin.data.readers.common import listed, number_labels, split_of
 from opsin.data.readers.labels import Labels, tell_numbers
 from opsin.errors import DataError, nearest
 
-_LABELS = ("label", "labels", "y", "target", "targets")  # what the array of labels is called where nobody says
-_MASKS = ("masks", "mask")
+LABEL_WORDS = ("label", "labels", "y", "target", "targets")  # what the array of labels is called where nobody says
 _LAYOUTS = "images and labels, x and y, x_train and y_train, or train_images and train_labels"
 _IMAGES = re.compile(r"images?|x", re.IGNORECASE)
 _SPLIT_FIRST = re.compile(r"(?P<part>(?:train|val|test)\w*?)_(?:images?|x)", re.IGNORECASE)
@@ -67,8 +65,10 @@ def read_arrays(path: Path, *, label: str = "label", group: str = "group", task:
     Raises:
         DataError: The file is damaged, an array is missing, or its shape or type is wrong.
     """
-    with _opened(path) as arrays:
-        found = _gather(arrays, (label, f"{label}s", *(_LABELS if label == "label" else ())), group, _per_image)
+    with opened_arrays(path) as arrays:
+        found = gather_arrays(
+            arrays, (label, f"{label}s", *(LABEL_WORDS if label == "label" else ())), group, _per_image
+        )
         targets = _targets(arrays, found.labels, label, task)
     return DataSet(
         name=path.stem,
@@ -82,50 +82,6 @@ def read_arrays(path: Path, *, label: str = "label", group: str = "group", task:
     )
 
 
-def read_mask_arrays(path: Path, *, label: str = "label", group: str = "group", masks: str = "auto") -> DataSet:
-    """Read an ``.npz`` file of images and masks, in the layouts of `read_arrays` with masks in the place of labels.
-
-    Args:
-        path: The file. Masks are integers or booleans ``(N, H, W)`` or ``(N, H, W, 1)``, of the images' size.
-        label: The array of masks, or what stands in its place; left at its default: masks, mask, labels or y.
-        group: The array of groups, as in `read_arrays`.
-        masks: "auto", "classes" or "binary"; see `opsin.data.masks.understand`. An array ``classes`` or
-            ``class_names`` names the classes 0, 1, ...
-
-    Raises:
-        DataError: The file is damaged, an array is missing, or its shape, type or values are wrong.
-    """
-    with _opened(path) as arrays:
-        words = (*_MASKS, *_LABELS) if label == "label" else (label, f"{label}s")
-        found = _gather(arrays, words, group, _masks_of)
-        named = arrays.find("classes") or arrays.find("class_names")
-        names = None if named is None else tuple(arrays.load(named).astype(str).reshape(-1).tolist())
-    seen = [look_at_mask(f"{index} of {path.name}", mask, index < PIECES) for index, mask in enumerate(found.labels)]
-    classes, coding, notes = understand(path.stem, seen, reading=masks, names=names)
-    return DataSet(
-        name=path.stem,
-        classes=classes,
-        images=ArrayImages(found.images),
-        labels=shown_classes(path.stem, seen, coding, len(classes)),
-        split=found.split,
-        groups=found.groups,
-        notes=(*found.notes, *notes),
-        task="segmentation",
-        masks=ArrayImages(coding.apply(found.labels)),
-    )
-
-
-def holds_mask_arrays(path: Path) -> bool:
-    """Return whether an npz file holds an array of masks: called so, or labels with a value for each pixel."""
-    try:
-        with _opened(path) as arrays:
-            part = _parts(arrays)[0]
-            name = part.find(arrays, _LABELS)
-            return part.find(arrays, _MASKS) is not None or (name is not None and arrays.load(name).ndim >= 3)
-    except DataError:
-        return False
-
-
 class _Gathered(NamedTuple):
     """The arrays of a file, all parts together; ``labels`` is ``(N,)`` or ``(N, H, W)``."""
 
@@ -136,13 +92,13 @@ class _Gathered(NamedTuple):
     notes: tuple[str, ...]
 
 
-def _gather(
-    arrays: _Arrays, words: tuple[str, ...], group: str, read: Callable[[_Arrays, str, int, str], NDArray]
+def gather_arrays(
+    arrays: Arrays, words: tuple[str, ...], group: str, read: Callable[[Arrays, str, int, str], NDArray]
 ) -> _Gathered:
     """Put the parts of a file together; ``words`` are names of its labels, of which ``read`` makes an array."""
     images, labels, groups, split, notes = [], [], [], [], []
-    for part in _parts(arrays):
-        pixels, note = _pixels(arrays, part.images)
+    for part in parts_of(arrays):
+        pixels, note = pixels_of(arrays, part.images)
         name = part.find(arrays, words)
         if name is None:
             raise DataError(_no_labels(arrays, part, words[0]))
@@ -166,21 +122,6 @@ def _gather(
     )
 
 
-def _masks_of(arrays: _Arrays, name: str, number: int, images: str) -> NDArray:
-    """Return an array of masks, integers ``(N, H, W)``, of the size of the images."""
-    values = arrays.load(name)
-    where = f"{arrays.path}: the array {name!r}"
-    values = values[..., 0] if values.ndim == 4 and values.shape[3] == 1 else values
-    wanted = (number, *_pixels(arrays, images)[0].shape[1:3])
-    if values.shape != wanted:
-        raise DataError(f"{where} has the shape {values.shape}, but masks of {images!r} need {wanted}.")
-    if values.dtype.kind == "f" and (values == np.rint(values)).all():
-        values = values.astype(np.int64)
-    if values.dtype.kind not in "biu":
-        raise DataError(f"{where} has the type {values.dtype}; save masks as whole numbers, one for each class.")
-    return values.astype(np.uint8) if values.dtype.kind == "b" else values
-
-
 @dataclass(frozen=True)
 class _Part:
     """The arrays of one split, or of everything.
@@ -195,12 +136,12 @@ class _Part:
     images: str
     pattern: str
 
-    def find(self, arrays: _Arrays, words: tuple[str, ...]) -> str | None:
+    def find(self, arrays: Arrays, words: tuple[str, ...]) -> str | None:
         """Return the first array there is among those that ``words`` stand for."""
         return next((name for word in words if (name := arrays.find(self.pattern.format(word)))), None)
 
 
-class _Arrays:
+class Arrays:
     """The arrays of a file, each loaded when it is asked for."""
 
     def __init__(self, path: Path, file: NpzFile):
@@ -237,7 +178,7 @@ class _Arrays:
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[_Arrays]:
+def opened_arrays(path: Path) -> Iterator[Arrays]:
     """Give the arrays of a file, which is opened here, as NumPy leaves a damaged one open.
 
     Raises:
@@ -248,7 +189,7 @@ def _opened(path: Path) -> Iterator[_Arrays]:
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}; check the file and its permissions.") from error
     with file, _unpacked(path, file) as unpacked:
-        yield _Arrays(path, unpacked)
+        yield Arrays(path, unpacked)
 
 
 def _unpacked(path: Path, file: BinaryIO) -> NpzFile:
@@ -261,7 +202,12 @@ def _unpacked(path: Path, file: BinaryIO) -> NpzFile:
         raise DataError(f"{path} is damaged; copy or save it again.") from error
 
 
-def _parts(arrays: _Arrays) -> list[_Part]:
+def parts_of(arrays: Arrays) -> list[_Part]:
+    """Return the parts of the split that the names of the arrays tell, or everything as one part.
+
+    Raises:
+        DataError: There is no array of images.
+    """
     parts = []
     for name in arrays.names:
         if match := _SPLIT_FIRST.fullmatch(name):
@@ -285,7 +231,7 @@ def _split_by_prefix(part: str) -> str:
     )
 
 
-def _pixels(arrays: _Arrays, name: str) -> tuple[NDArray[np.uint8], str]:
+def pixels_of(arrays: Arrays, name: str) -> tuple[NDArray[np.uint8], str]:
     """Return images, uint8 ``(N, H, W, C)``, and a sentence on how they were converted, if they were."""
     array = arrays.load(name)
     where = f"{arrays.path}: the array {name!r}"
@@ -314,7 +260,7 @@ def _pixels(arrays: _Arrays, name: str) -> tuple[NDArray[np.uint8], str]:
     return pixels, f"Images were stored as {array.dtype} between 0 and 1 and became 8-bit values from 0 to 255."
 
 
-def _per_image(arrays: _Arrays, name: str, number: int, images: str) -> NDArray:
+def _per_image(arrays: Arrays, name: str, number: int, images: str) -> NDArray:
     """Return an array of one value for each image, ``(N,)``."""
     values = arrays.load(name)
     where = f"{arrays.path}: the array {name!r}"
@@ -339,7 +285,7 @@ def _per_image(arrays: _Arrays, name: str, number: int, images: str) -> NDArray:
     return values
 
 
-def _targets(arrays: _Arrays, labels: NDArray, label: str, task: str | None) -> Labels:
+def _targets(arrays: Arrays, labels: NDArray, label: str, task: str | None) -> Labels:
     """Return the labels in the form of their task."""
     named = arrays.find("classes") or arrays.find("class_names")
     note = ""
@@ -358,7 +304,7 @@ def _targets(arrays: _Arrays, labels: NDArray, label: str, task: str | None) -> 
     return Labels("classification", *_classes(arrays, labels, label), note)
 
 
-def _classes(arrays: _Arrays, labels: NDArray, label: str) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+def _classes(arrays: Arrays, labels: NDArray, label: str) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Return the labels, int64 ``(N,)``, and the class names."""
     name = arrays.find("classes") or arrays.find("class_names")
     if name is not None and labels.dtype.kind in "iu":
@@ -369,19 +315,19 @@ def _classes(arrays: _Arrays, labels: NDArray, label: str) -> tuple[NDArray[np.i
                 f"{name!r}; labels count from 0 to {len(classes) - 1}."
             )
         return labels.astype(np.int64), classes
-    if labels.dtype.kind == "b" and label not in _LABELS:
+    if labels.dtype.kind == "b" and label not in LABEL_WORDS:
         return labels.astype(np.int64), (f"not {label}", label)
     return number_labels(labels)
 
 
-def _joined(arrays: _Arrays, images: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+def _joined(arrays: Arrays, images: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
     shapes = sorted({part.shape[1:] for part in images})
     if len(shapes) > 1:
         raise DataError(f"{arrays.path} holds images of {shapes[0]} and of {shapes[1]}; save them all in one size.")
     return images[0] if len(images) == 1 else np.concatenate(images)
 
 
-def _split_column(arrays: _Arrays, number: int) -> NDArray[np.str_] | None:
+def _split_column(arrays: Arrays, number: int) -> NDArray[np.str_] | None:
     """Return the array ``split`` of a file in one piece."""
     name = arrays.find("split") or arrays.find("splits")
     if name is None:
@@ -396,7 +342,7 @@ def _split_column(arrays: _Arrays, number: int) -> NDArray[np.str_] | None:
     return np.array([parts[word] for word in words.tolist()])
 
 
-def _no_labels(arrays: _Arrays, part: _Part, label: str) -> str:
+def _no_labels(arrays: Arrays, part: _Part, label: str) -> str:
     wanted = part.pattern.format("labels" if label == "label" else label)
     return (
         f"{arrays.path} has no array {wanted!r} for {part.images!r}{nearest(wanted, arrays.names)}; it holds "
@@ -404,7 +350,7 @@ def _no_labels(arrays: _Arrays, part: _Part, label: str) -> str:
     )
 
 
-def _no_groups(arrays: _Arrays, part: _Part, group: str) -> str:
+def _no_groups(arrays: Arrays, part: _Part, group: str) -> str:
     wanted = part.pattern.format(group)
     return (
         f"{arrays.path} has no array {wanted!r} for the groups of {part.images!r}{nearest(wanted, arrays.names)}; it "
