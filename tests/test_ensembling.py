@@ -157,6 +157,15 @@ def test_runs_that_do_not_go_together_are_refused_in_one_sentence(some, place, t
     refused("different classes", place / "cnn", copy)
 
 
+def test_numbers_are_averaged_too(some, tmp_path):
+    values = replace(some, task="regression", classes=("ink",), labels=some.images.array.mean(axis=(1, 2, 3)))
+    runs = [opsin.train(values, network="mlp", seed=seed, out=tmp_path / f"{seed}", **QUICK) for seed in (0, 1)]
+    both = opsin.ensemble(runs, out=tmp_path / "both", data=values, examine=False, quiet=True)
+    found, *each = [run.folder.predictions("test")[2].values for run in (both, *runs)]
+    np.testing.assert_allclose(found, np.mean(each, axis=0), rtol=1e-4)
+    assert both.folder.info["ensemble"]["members"][0]["scores"]["test"] == runs[0].scorecard["test"]["mae"]
+
+
 def test_the_command_makes_an_ensemble_of_runs_on_named_data(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for seed in (0, 1):

@@ -14,6 +14,7 @@ from opsin.networks.table import create_network
 from opsin.networks.views import Views, count_views, show
 from opsin.preparing import prepare
 from opsin.recipe import from_settings
+from opsin.tasks.averaging import average_probabilities, average_values
 from opsin.tasks.classification import Classification
 from opsin.tasks.inference import predict_images
 
@@ -52,7 +53,7 @@ def test_views_of_an_oblong_image_keep_its_shape():
 def test_the_average_is_that_of_the_probabilities_and_the_temperature_comes_after():
     logits = torch.randn(3, 5, 4, generator=torch.Generator().manual_seed(0)) * 5
     mean = logits.softmax(dim=-1).mean(dim=0)
-    torch.testing.assert_close(Classification(4).average(logits).softmax(dim=-1), mean)
+    torch.testing.assert_close(average_probabilities(logits).softmax(dim=-1), mean)
     several = iter(logits)
 
     class Network(nn.Module):
@@ -60,8 +61,19 @@ def test_the_average_is_that_of_the_probabilities_and_the_temperature_comes_afte
             return next(several)
 
     task = Classification(4, temperature=2.0)
-    predicted = task.predict(Views(Network(), 3, task.average), torch.zeros(5, 1, 2, 2)).probabilities
+    views = Views(Network(), 3, average_probabilities)
+    predicted = task.predict(views, torch.zeros(5, 1, 2, 2)).probabilities
     torch.testing.assert_close(torch.from_numpy(predicted), mean.sqrt() / mean.sqrt().sum(dim=1, keepdim=True))
+
+
+def test_maps_of_views_are_laid_on_the_image():
+    torch.manual_seed(0)
+    images, pointwise = torch.randn(2, 3, 6, 6), nn.Conv2d(3, 4, 1)  # sees each pixel alone
+    torch.testing.assert_close(Views(pointwise, 8, average_values)(images), pointwise(images))
+    wide = Views(nn.Conv2d(3, 4, 3, padding=1), 8, average_probabilities)
+    turned = torch.rot90(images, 1, dims=(2, 3))
+    torch.testing.assert_close(wide(turned), torch.rot90(wide(images), 1, dims=(2, 3)))
+    torch.testing.assert_close(wide(images).softmax(dim=1).sum(dim=1), torch.ones(2, 6, 6))
 
 
 def test_what_is_predicted_is_the_same_for_all_views_of_an_image():

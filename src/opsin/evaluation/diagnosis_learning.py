@@ -71,7 +71,7 @@ def _overfitting(history: list[dict[str, Any]], info: dict[str, Any]) -> Finding
 def rising_loss(history: list[dict[str, Any]]) -> tuple[str, float] | None:
     """Return the sentence on a validation loss that rises while the training loss falls, and end over minimum."""
     validation, train = (_curve(history, part, "loss") for part in ("validation", "train"))
-    if np.isnan(validation).any() or np.isnan(train).any():
+    if not history or np.isnan(validation).any() or np.isnan(train).any():
         return None
     lowest = int(validation.argmin())
     after = len(validation) - 1 - lowest

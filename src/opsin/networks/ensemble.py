@@ -57,7 +57,7 @@ class Ensemble(nn.Module):
         image_size: (height, width) of the image.
         dropout: Of no meaning; each member has its own.
         members: Of each network its ``name``, and its ``dropout`` and ``options`` where it has any.
-        task: Says how outputs are averaged; as in ``recipe.task``.
+        task: Says how members are made and outputs averaged; as in ``recipe.task``.
     """
 
     def __init__(
@@ -69,24 +69,16 @@ class Ensemble(nn.Module):
         members: Sequence[Mapping[str, Any]] = ({"name": "small_resnet"},) * 3,
         task: str = "classification",
     ):
-        from opsin.networks.table import create_network
-
         super().__init__()
         if not members:
             raise ValueError("it needs members")
-        networks = [
-            create_network(
-                member["name"],
-                num_classes,
-                in_channels,
-                image_size,
-                dropout=member.get("dropout", 0.0),
-                options=member.get("options"),
-            )
-            for member in members
-        ]
-        self.members = nn.ModuleList(Member(network, in_channels) for network in networks)
-        self.average = part_of(task, "create")(Recipe(task=task), num_classes).average
+        build, data = part_of(task, "network"), {"image_size": list(image_size), "channels": in_channels}
+        self.members = nn.ModuleList()
+        for member in members:
+            seed = int(torch.randint(2**31, ()))  # each begins with weights of its own
+            recipe = Recipe.from_dict({"task": task, "seed": seed, "data": data, "network": dict(member)})
+            self.members.append(Member(build(recipe, num_classes), in_channels))
+        self.average = part_of(task, "average")
 
     def get_classifier(self) -> tuple[nn.Module, ...]:
         """Return the heads of all members."""

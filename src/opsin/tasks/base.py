@@ -30,9 +30,6 @@ class Task(Protocol):
     def predict(self, network: nn.Module, images: Tensor) -> Any:
         """Return predictions, the task's own validated type, of normalized images ``(N, C, H, W)``."""
 
-    def average(self, outputs: Tensor) -> Tensor:
-        """Return outputs ``(N, …)`` that predict the mean of what outputs ``(K, N, …)`` of the same images predict."""
-
     def join(self, parts: list[Any]) -> Any:
         """Return the predictions of several batches as one."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -69,10 +68,6 @@ class Classification:
                 "--learning-rate, --clip 1, or --precision 32-true."
             )
         return Classified(probabilities.numpy())
-
-    def average(self, outputs: Tensor) -> Tensor:
-        """Return the logarithms ``(N, classes)`` of the mean probabilities of logits ``(K, N, classes)``."""
-        return outputs.float().log_softmax(dim=-1).logsumexp(dim=0) - math.log(len(outputs))
 
     def join(self, parts: list[Classified]) -> Classified:
         """Return the predictions of several batches as one."""

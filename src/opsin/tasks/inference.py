@@ -12,6 +12,7 @@ from opsin.data.batches import gather
 from opsin.data.preprocessing import Preprocessing
 from opsin.networks.views import Views, count_views
 from opsin.tasks.base import Task
+from opsin.tasks.table import part_of
 
 
 @torch.no_grad()
@@ -46,7 +47,7 @@ def predict_images(
     was_training = network.training
     network.eval()
     number = count_views(views, preprocessing.height, preprocessing.width)
-    shown = Views(network, number, task.average) if number > 1 else network
+    shown = Views(network, number, part_of(task.name, "average")) if number > 1 else network
     parts, done = [], 0
     try:
         for some in rows.split(batch_size):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -80,10 +79,6 @@ class Segmentation:
             (confidence * 255).round().to(torch.uint8).cpu().numpy(),
             self.num_classes,
         )
-
-    def average(self, outputs: Tensor) -> Tensor:
-        """Return the logarithms ``(N, C, H, W)`` of the mean probabilities of logits ``(K, N, C, H, W)``."""
-        return outputs.float().log_softmax(dim=2).logsumexp(dim=0) - math.log(len(outputs))
 
     def join(self, parts: list[Segmented]) -> Segmented:
         """Return the predictions of several batches as one."""

@@ -15,6 +15,7 @@ Part = Literal[
     "check_network",
     "network",
     "create",
+    "average",
     "write",
     "read",
     "answers",
@@ -88,6 +89,8 @@ class TaskEntry:
 #   create(recipe, classes, training=None, known={})       the task (`opsin.tasks.base.Task`) of a resolved recipe:
 #                                                          `training` are the targets of the training images, `known`
 #                                                          is what the run has learned (`RunFolder.known`)
+#   average(outputs)                                       outputs (N, ...) that predict the mean of K of them,
+#                                                          (K, N, ...), of views of the images or of networks
 #   write(path, names, classes, predictions, targets)      predictions of a split into a file
 #   read(path, classes)                                    names, targets and predictions from that file
 #   answers(predictions, classes)                          predictions in words and columns (`opsin.tasks.answers`)
@@ -145,6 +148,7 @@ TASKS: dict[str, TaskEntry] = {
             "check_network": "opsin.networks.table:check_network",
             "network": "opsin.networks.building:build_network",
             "create": "opsin.tasks.classification:create_classification",
+            "average": "opsin.tasks.averaging:average_probabilities",
             "write": "opsin.tasks.classification_files:write_predictions",
             "read": "opsin.tasks.classification_files:read_predictions",
             "answers": "opsin.tasks.classification_answers:ClassAnswers",
@@ -172,6 +176,7 @@ TASKS: dict[str, TaskEntry] = {
             "data",
             "images",
             "scores",
+            "members",
             "estimates",
             "gallery",
             "training",
@@ -185,6 +190,7 @@ TASKS: dict[str, TaskEntry] = {
             "check_network": "opsin.networks.table:check_network",
             "network": "opsin.networks.building:build_network",
             "create": "opsin.tasks.regression:create_regression",
+            "average": "opsin.tasks.averaging:average_values",
             "write": "opsin.tasks.regression_files:write_predictions",
             "read": "opsin.tasks.regression_files:read_predictions",
             "answers": "opsin.tasks.regression_answers:ValueAnswers",
@@ -207,13 +213,25 @@ TASKS: dict[str, TaskEntry] = {
         details=("dice", "iou", "boundary_f"),
         compared=("dice", "iou", "mean_iou", "pixel_accuracy"),
         learning="dice",
-        sections=("verdict", "data", "images", "scores", "pixels", "masks", "training", "network", "reproduce"),
+        sections=(
+            "verdict",
+            "data",
+            "images",
+            "scores",
+            "members",
+            "pixels",
+            "masks",
+            "training",
+            "network",
+            "reproduce",
+        ),
         examinations=(),
         parts={
             "encode": "opsin.tasks.segmentation:encode_masks",
             "check_network": "opsin.networks.segmentation.table:check_segmentation_network",
             "network": "opsin.networks.building:build_segmentation_network",
             "create": "opsin.tasks.segmentation:create_segmentation",
+            "average": "opsin.tasks.averaging:average_probabilities",
             "write": "opsin.tasks.segmentation_files:write_masks",
             "read": "opsin.tasks.segmentation_files:read_masks",
             "answers": "opsin.tasks.segmentation_answers:MaskAnswers",

@@ -14,6 +14,7 @@ from opsin.networks.pretrained import OFFLINE, find_weights_of, require_weights
 from opsin.networks.segmentation.conv_deconv import ConvDeconv
 from opsin.networks.segmentation.dual_unet import DualUNet, MacroUNet, MicroUNet
 from opsin.networks.segmentation.encoder_unet import EncoderUNet
+from opsin.networks.segmentation.ensemble import SegmentationEnsemble
 from opsin.networks.segmentation.fcn8 import FCN8
 from opsin.networks.segmentation.unet import UNet
 from opsin.networks.segmentation.upsampling import padded
@@ -26,6 +27,7 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "macro_unet": MacroUNet,
     "micro_unet": MicroUNet,
     "dual_unet": DualUNet,
+    "ensemble": SegmentationEnsemble,
 }
 
 # What follows an encoder of timm's in names such as unet:resnet34. Ours is the U-Net; all others are classes of

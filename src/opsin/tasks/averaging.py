@@ -1,0 +1,20 @@
+"""What networks say of the same images on average, as outputs of one network. One function for each kind of output."""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor
+
+
+def average_probabilities(outputs: Tensor) -> Tensor:
+    """Return the logarithms ``(N, classes, …)`` of the mean probabilities of logits ``(K, N, classes, …)``.
+
+    A temperature divides them as it divides logits, so that it is fitted to the mean.
+    """
+    return outputs.float().log_softmax(dim=2).logsumexp(dim=0) - math.log(len(outputs))
+
+
+def average_values(outputs: Tensor) -> Tensor:
+    """Return the mean ``(N, …)`` of values ``(K, N, …)``."""
+    return outputs.float().mean(dim=0)
