@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from typer.testing import CliRunner
 
 import opsin
@@ -164,6 +165,25 @@ def test_numbers_are_averaged_too(some, tmp_path):
     found, *each = [run.folder.predictions("test")[2].values for run in (both, *runs)]
     np.testing.assert_allclose(found, np.mean(each, axis=0), rtol=1e-4)
     assert both.folder.info["ensemble"]["members"][0]["scores"]["test"] == runs[0].scorecard["test"]["mae"]
+
+
+def test_masks_are_averaged_too(tmp_path):
+    generator = np.random.default_rng(0)
+    for number in range(12):
+        mask = np.zeros((24, 24), np.uint8)
+        row, column = generator.integers(0, 14, 2)
+        mask[row : row + 8, column : column + 8] = 255
+        image = np.clip(mask.astype(int) // 2 + generator.integers(0, 100, mask.shape), 0, 255).astype(np.uint8)
+        for folder, pixels in (("images", image), ("masks", mask)):
+            (tmp_path / "data" / folder).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(tmp_path / "data" / folder / f"{number}.png")
+    settings = QUICK | {"network": "conv_deconv", "epochs": 1, "batch_size": 4}
+    runs = [opsin.train(tmp_path / "data", seed=seed, out=tmp_path / f"{seed}", **settings) for seed in (0, 1)]
+    both = opsin.ensemble(runs, out=tmp_path / "both", examine=False, quiet=True)
+    assert both.recipe.network.name == "ensemble" and both.recipe.task == "segmentation"
+    images = torch.randint(0, 256, (2, 24, 24, 1), dtype=torch.uint8)
+    torch.testing.assert_close(raw(both, images), (raw(runs[0], images) + raw(runs[1], images)) / 2)
+    assert "dice" in both.scorecard["test"]
 
 
 def test_the_command_makes_an_ensemble_of_runs_on_named_data(tmp_path, monkeypatch):

@@ -19,7 +19,6 @@ from opsin.errors import RunError
 from opsin.evaluating import prepare_again
 from opsin.evaluation.finding import with_interval
 from opsin.machine import describe_machine, this_process
-from opsin.networks.building import build_network
 from opsin.networks.ensemble import Ensemble
 from opsin.networks.summary import summarize
 from opsin.networks.transfer import Source
@@ -27,7 +26,7 @@ from opsin.recipe import Recipe
 from opsin.run import Run
 from opsin.runfolder import RunFolder
 from opsin.tasks.scores import describe_score
-from opsin.tasks.table import TASKS
+from opsin.tasks.table import TASKS, part_of
 from opsin.training.session import Ready
 from opsin.weights import load_weights, read_tensors, save_weights
 from opsin.workflow import finish, free_place, write_tables
@@ -72,7 +71,7 @@ def ensemble(
     recipe = _recipe(members, soup)
     place = Path(out) if out is not None else free_place(Path("runs"), f"{prepared.dataset.name}-ensemble", recipe)
     recipe = recipe.merge({"network": {"weights": str(place.resolve())}})
-    network = build_network(recipe, len(first.classes))
+    network = part_of(first.task, "network")(recipe, len(first.classes))
     ready = Ready(replace(prepared, recipe=recipe), network)
     if soup:
         _stir(ready, members)

@@ -33,6 +33,8 @@ def assert_all_learn(network, size=(32, 32), channels=3):
 def test_every_network_of_ours_maps_images_to_logits_and_learns(name, upsampling):
     torch.manual_seed(0)
     options = SMALL.get(name, {}) | {"upsampling": upsampling}
+    if name == "ensemble":
+        options = {"members": [{"name": member, "options": options} for member in ("conv_deconv", "unet")]}
     network = create_segmentation_network(name, 3, 1, (48, 64), options=options)
     assert network.eval()(torch.randn(1, 1, 33, 47)).shape == (1, 3, 33, 47)
     assert_all_learn(network, (64, 64), channels=1)
