@@ -165,6 +165,34 @@ def test_a_folder_of_something_else_is_refused(place, tmp_path):
         StudyFolder(tmp_path)
 
 
+def test_variants_that_need_others_wait_for_them(place):
+    """One begins from the weights of another; one is the mean of both; one needs a variant that fails."""
+    table = {
+        "recipe": {"data": {"source": "digits.npz"}, "network": {"name": "mlp"}},
+        "variants": {
+            "both": {"ensemble": ["base", "further"], "inherits": "further"},
+            "further": {"begins_with": "base", "training": {"epochs": 2}},
+            "hopeless": {"begins_with": "wrong", "training": {"epochs": 4}},
+            "wrong": {"network": {"options": {"wide": 3}}},
+        },
+    }
+    table["recipe"] |= {"training": {"epochs": 3, "device": "cpu", "precision": "32-true"}}
+    folder = run_study(Study.from_dict(table, folder=place), out=place / "needs", jobs=2, quiet=True)
+    rows = {row["variant"]: row for row in folder.info["runs"]}
+    states = {name: row["state"] for name, row in rows.items()}
+    wanted = {"base": "finished", "further": "finished", "both": "finished", "wrong": "failed", "hopeless": "skipped"}
+    assert states == wanted
+    assert "needs the run of wrong" in rows["hopeless"]["why"]
+    base, further, both = (RunFolder(folder.path / rows[name]["run"]) for name in ("base", "further", "both"))
+    assert further.recipe.network.weights == str(base.path.resolve())
+    assert further.history[0]["train"]["loss"] < base.history[0]["train"]["loss"] / 2
+    means = [run.predictions("test")[2].probabilities for run in (base, further, both)]
+    assert [row["parent"] for row in folder.info["rows"] if row["name"] == "both"] == ["further"]
+    assert np.abs(means[2] - (means[0] + means[1]) / 2).max() < 0.05  # but for the temperatures
+    again = run_study(Study.from_dict(table, folder=place), out=place / "needs", only=["both"], quiet=True)
+    assert {row["state"] for row in again.info["runs"]} == {"finished"}
+
+
 def test_a_study_of_numbers_is_decided_by_its_own_score(tmp_path):
     generator = np.random.default_rng(0)
     values = generator.random(120)

@@ -231,7 +231,7 @@ def _print(folder: StudyFolder) -> None:
                 "–".join(f"{bound:.4f}" for bound in row["interval"] or ()),
                 "" if published is None else f"{published:.4f}",
                 "" if difference is None else f"{difference['value']:+.4f} {OUTCOMES[difference['outcome']]}",
-                f"{row['seconds'] / 60:.1f}",
+                "" if row["seconds"] is None else f"{row['seconds'] / 60:.1f}",
             ]
         )
     console().print(table(columns, rows, numbers=["seeds", "minutes"]))

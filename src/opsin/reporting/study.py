@@ -210,6 +210,8 @@ def plot_study_curves(
     drawn = []
     for place, (name, runs) in enumerate(list(histories.items())[:DRAWN]):
         length = max(map(len, runs))
+        if not length:  # an ensemble was not trained
+            continue
         values = np.full((len(runs), length), math.nan)
         for run, history in enumerate(runs):
             values[run, : len(history)] = [row.get(split, {}).get(score, math.nan) for row in history]

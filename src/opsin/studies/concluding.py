@@ -103,14 +103,20 @@ def _row(study: Study, name: str, runs: list[RunFolder], comparison: Comparison 
         "parameters": network["parameters"],
         "macs": network["macs"],
         "epochs": float(np.mean([len(run.history) for run in runs])),
-        "seconds": float(np.mean([info["seconds"] for info in infos])),
-        "images_per_second": float(np.mean([info["throughput"]["training"] for info in infos])),
+        "seconds": _mean([info.get("seconds") for info in infos]),
+        "images_per_second": _mean([info.get("throughput", {}).get("training") for info in infos]),
         "threads": infos[0].get("machine", {}).get("threads"),
         "difference": _difference(name, study, comparison),
         "findings": [
             {"kind": kind, "severity": severity, "runs": count} for (kind, severity), count in verdicts.items()
         ],
     }
+
+
+def _mean(values: list[float | None]) -> float | None:
+    """Return the mean; None for runs that were put together of others, which take no time of their own."""
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
 
 
 def _once(findings: list[dict[str, str]]) -> list[dict[str, str]]:

@@ -35,7 +35,9 @@ class Job:
         seed: With which seed.
         place: Its folder.
         recipe: What is trained.
-        needs: The folder of the run whose weights it begins with.
+        needs: The folders of the runs that must be finished first.
+        members: Whether it puts these together, and does not train.
+        soup: Whether it averages their weights in the place of their predictions.
         state: waiting, training, finished, failed, interrupted or skipped.
         why: Why it failed or was skipped.
     """
@@ -44,9 +46,17 @@ class Job:
     seed: int
     place: Path
     recipe: Recipe
-    needs: Path | None
+    needs: tuple[Path, ...] = ()
+    members: bool = False
+    soup: bool = False
     state: str = "waiting"
     why: str = ""
+
+    @property
+    def message(self) -> dict[str, Any]:
+        """What a worker is told of it."""
+        members = [str(run.resolve()) for run in self.needs] if self.members else []
+        return {"recipe": self.recipe.to_dict(), "place": str(self.place), "members": members, "soup": self.soup}
 
     @property
     def row(self) -> dict[str, Any]:
@@ -134,6 +144,8 @@ def describe(study: Study) -> dict[str, Any]:
             "changes": each.changes,
             "recipe": each.recipe.to_dict(),
             "begins_with": each.begins_with,
+            "ensemble": list(each.ensemble),
+            "soup": each.soup,
         }
         for name, each in study.variants.items()
     }
@@ -190,20 +202,20 @@ def _in_full(data: str | Path) -> str:
 
 
 def _jobs(study: Study, folder: StudyFolder) -> list[Job]:
-    """Return all runs, seed by seed, those whose weights others begin with before these."""
+    """Return all runs, seed by seed, those that others need before these."""
     made: list[Job] = []
     for seed in study.seeds:
         places = {name: folder.place(name, seed, study.hash(name, seed)) for name in study.variants}
         left = list(study.variants)
         while left:
-            name = next(name for name in left if study.variants[name].begins_with not in left)
+            name = next(name for name in left if not set(study.variants[name].needs) & set(left))
             left.remove(name)
             variant = study.variants[name]
-            needs = places[variant.begins_with] if variant.begins_with else None
             recipe = replace(variant.recipe, seed=seed)
-            if needs is not None:
-                recipe = recipe.merge({"network": {"weights": str(needs.resolve())}})
-            made.append(Job(name, seed, places[name], recipe, needs))
+            if variant.begins_with is not None:
+                recipe = recipe.merge({"network": {"weights": str(places[variant.begins_with].resolve())}})
+            needs = tuple(places[other] for other in variant.needs)
+            made.append(Job(name, seed, places[name], recipe, needs, bool(variant.ensemble), variant.soup))
     for job in made:
         if (job.place / "run.json").exists() and RunFolder(job.place).info["state"] == "finished":
             job.state = "finished"
@@ -224,14 +236,12 @@ def _run(
         finished = {job.place for job in jobs if job.state == "finished"}
         lost = {job.place: job for job in jobs if job.state in ("failed", "skipped")}
         for job in jobs:
-            if job.state == "waiting" and job.needs in lost:
-                job.state, job.why = (
-                    "skipped",
-                    f"It begins with the weights of {lost[job.needs].variant}, which failed.",
-                )
+            gone = [lost[run].variant for run in job.needs if run in lost]
+            if job.state == "waiting" and gone:
+                job.state, job.why = "skipped", f"It needs the run of {gone[0]}, which failed."
                 table.tell(job)
-            elif job.state == "waiting" and workers.idle and (job.needs is None or job.needs in finished):
-                workers.start(jobs.index(job), {"recipe": job.recipe.to_dict(), "place": str(job.place), **shared})
+            elif job.state == "waiting" and workers.idle and finished.issuperset(job.needs):
+                workers.start(jobs.index(job), job.message | shared)
                 job.state = "training"
         if not workers.running:
             return

@@ -17,7 +17,7 @@ from opsin.errors import OpsinError, RecipeError, TrainingInterrupted
 from opsin.files import write_text
 from opsin.recipe import Recipe
 from opsin.runfolder import RunFolder
-from opsin.studies.running import POLL, choose_workers, shared_facts, stopping, wanted_study
+from opsin.studies.running import POLL, Job, choose_workers, shared_facts, stopping, wanted_study
 from opsin.studies.space import Search, read_search
 from opsin.studies.study import Study
 from opsin.studies.studyfolder import StudyFolder
@@ -139,7 +139,7 @@ def _run(
             for each in search.space:
                 recipe = recipe.set(each.key, each.suggest(trial))
             places[trial.number] = place / f"trial-{trial.number}"
-            job = {"recipe": recipe.to_dict(), "place": str(places[trial.number]), **shared}
+            job = Job(search.variant, study.seeds[0], places[trial.number], recipe).message | shared
             workers.start(trial.number, job)
         if not workers.running:
             return

@@ -26,6 +26,7 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ from opsin.recipe import Recipe
 from opsin.recipe_values import flat
 
 TOP = ("name", "question", "seeds", "score", "base", "recipe", "variants", "search")
-OF_VARIANT = ("inherits", "begins_with", "asks", "published")
+OF_VARIANT = ("inherits", "begins_with", "ensemble", "soup", "asks", "published")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
@@ -50,6 +51,8 @@ class Variant:
         asks: The question it answers.
         published: Score -> what others measured.
         begins_with: The variant whose trained weights, of the same seed, it begins from.
+        ensemble: The variants whose runs of the same seed it puts together instead of training.
+        soup: Whether it averages their weights in the place of their predictions.
     """
 
     name: str
@@ -59,6 +62,13 @@ class Variant:
     asks: str = ""
     published: Mapping[str, float] = field(default_factory=dict)
     begins_with: str | None = None
+    ensemble: tuple[str, ...] = ()
+    soup: bool = False
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The variants whose runs of the same seed must be finished first."""
+        return self.ensemble or ((self.begins_with,) if self.begins_with else ())
 
 
 @dataclass(frozen=True)
@@ -145,20 +155,20 @@ class Study:
         )
 
     def select(self, names: Sequence[str]) -> Study:
-        """Return the study with some of its variants only, and those whose weights they begin with.
+        """Return the study with some of its variants only, and those whose runs they need.
 
         Raises:
             RecipeError: There is no such variant.
         """
-        wanted: list[str] = []
         for name in names:
             if name not in self.variants:
                 known = ", ".join(self.variants)
                 raise RecipeError(f"{self.name} has no variant '{name}'{nearest(name, self.variants)}; it has {known}.")
-            link: str | None = name
-            while link is not None and link not in wanted:
-                wanted.append(link)
-                link = self.variants[link].begins_with
+        wanted: set[str] = set()
+        waiting = list(names)
+        while waiting:
+            wanted.add(name := waiting.pop())
+            waiting += self.variants[name].needs
         return replace(self, variants={name: each for name, each in self.variants.items() if name in wanted})
 
     def set(self, assignments: Sequence[str]) -> Study:
@@ -183,12 +193,9 @@ class Study:
 
     def hash(self, name: str, seed: int) -> str:
         """Return six hexadecimal digits that change with anything that decides the run of a variant and a seed."""
-        chain, link = [], self.variants[name]
-        while True:
-            chain.append(replace(link.recipe, seed=seed).hash)
-            if link.begins_with is None:
-                break
-            link = self.variants[link.begins_with]
+        variant = self.variants[name]
+        chain = [replace(variant.recipe, seed=seed).hash, str(variant.soup)]
+        chain += [self.hash(other, seed) for other in variant.needs]
         return hashlib.sha256(" ".join(chain).encode()).hexdigest()[:6]
 
 
@@ -241,34 +248,54 @@ def _parents_first(tables: Mapping[str, Mapping[str, Any]], base: str, where: st
     Raises:
         RecipeError: A parent is missing, or a variant descends from itself.
     """
-    for key in ("inherits", "begins_with"):
-        for name, table in tables.items():
-            other = table.get(key)
-            if key == "inherits" and name == base and other is not None:
-                raise RecipeError(f"{where}: [recipe] is the base of all variants and cannot inherit.")
-            if other is not None and other not in tables:
+    for name, table in tables.items():
+        if name == base and "inherits" in table:
+            raise RecipeError(f"{where}: [recipe] is the base of all variants and cannot inherit.")
+        for key, other in _links(name, table, where):
+            if other not in tables:
                 raise RecipeError(
-                    f"{where}: the variant '{name}' {key.replace('_', ' ')} '{other}', which there is not"
+                    f"{where}: the variant '{name}' {WORDS[key]} '{other}', which there is not"
                     f"{nearest(str(other), tables)}; there are {', '.join(tables)}."
                 )
-    for key in ("inherits", "begins_with"):
-        _refuse_circle(tables, key, where)
-    order = [base]
-    while len(order) < len(tables):
-        order += [name for name in tables if name not in order and tables[name].get("inherits", base) in order]
-    return order
+    parents = {name: [] if name == base else [_parent(table, base)] for name, table in tables.items()}
+    _order(parents, where)
+    needs = {
+        name: [other for key, other in _links(name, table, where) if key != "inherits"]
+        for name, table in tables.items()
+    }
+    _order(needs, where)
+    return _order(parents, where)
 
 
-def _refuse_circle(tables: Mapping[str, Mapping[str, Any]], key: str, where: str) -> None:
-    for name in tables:
-        seen = [name]
-        while (link := tables[seen[-1]].get(key)) is not None:
-            if link in seen:
-                circle = " -> ".join([*seen[seen.index(link) :], link])
-                raise RecipeError(
-                    f"{where}: the variants go in a circle ({circle}): each {key.replace('_', ' ')} the next."
-                )
-            seen.append(link)
+def _parent(table: Mapping[str, Any], base: str) -> str:
+    """Return which variant another differs from: an ensemble from its first member, where it does not say."""
+    return table.get("inherits", table["ensemble"][0] if table.get("ensemble") else base)
+
+
+# What a variant says of another, in words.
+WORDS = {"inherits": "inherits", "begins_with": "begins with", "ensemble": "is an ensemble of"}
+
+
+def _links(name: str, table: Mapping[str, Any], where: str) -> list[tuple[str, Any]]:
+    """Return the key and the name of each variant that a variant names."""
+    members = table.get("ensemble", [])
+    if not isinstance(members, list) or len(members) == 1:
+        raise RecipeError(f'{where}: the variant \'{name}\' needs two members or more, ensemble = ["a", "b"].')
+    links = [(key, table[key]) for key in ("inherits", "begins_with") if key in table]
+    return [*links, *(("ensemble", member) for member in members)]
+
+
+def _order(needs: Mapping[str, Sequence[str]], where: str) -> list[str]:
+    """Return names so that each comes after those it needs.
+
+    Raises:
+        RecipeError: Some need each other.
+    """
+    try:
+        return list(TopologicalSorter(needs).static_order())
+    except CycleError as error:
+        circle = " -> ".join(reversed(error.args[1]))
+        raise RecipeError(f"{where}: the variants go in a circle ({circle}): each needs the next.") from None
 
 
 def _variant(
@@ -284,7 +311,7 @@ def _variant(
     own = {key: value for key, value in table.items() if key not in OF_VARIANT}
     if "seed" in own:
         raise RecipeError(f"{place}: the seeds of a study stand in its first lines, seeds = [0, 1, 2].")
-    parent = None if name == base else known[table.get("inherits", base)]
+    parent = None if name == base else known[_parent(table, base)]
     before: dict[str, Any] = {} if parent is None else parent.recipe.to_dict()
     recipe = Recipe.from_dict(inherit(before, own), place)
     beside = folder / recipe.data.source if folder is not None and recipe.data.source else None
@@ -294,12 +321,18 @@ def _variant(
     if not isinstance(published, Mapping) or not all(type(value) in (int, float) for value in published.values()):
         raise RecipeError(f"{place}: 'published' must be a table of scores, {{ accuracy = 0.98 }}, not {published!r}.")
     changes = {} if parent is None else differing(parent.recipe.to_dict(), recipe.to_dict())
-    begins_with = table.get("begins_with")
+    begins_with, ensemble, soup = table.get("begins_with"), tuple(table.get("ensemble", ())), table.get("soup", False)
     if begins_with is not None:
         changes["begins with"] = begins_with
+    if ensemble:
+        if own or begins_with is not None:
+            raise RecipeError(
+                f"{place}: an ensemble is put together from finished runs and has no settings of its own."
+            )
+        changes = {"mean of the weights of" if soup else "mean of the predictions of": list(ensemble)}
     asks = _text(table, "asks", "", place)
     above = None if parent is None else parent.name
-    return Variant(name, above, recipe, changes, asks, dict(published), begins_with)
+    return Variant(name, above, recipe, changes, asks, dict(published), begins_with, ensemble, bool(soup))
 
 
 def inherit(parent: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -334,7 +367,9 @@ def _refuse_twins(variants: Mapping[str, Variant], where: str) -> None:
     """Raise where two variants would be the same runs."""
     seen: dict[str, str] = {}
     for name, variant in variants.items():
-        key = json.dumps([variant.recipe.to_dict(), variant.begins_with], sort_keys=True)
+        key = json.dumps(
+            [variant.recipe.to_dict(), variant.needs, bool(variant.ensemble), variant.soup], sort_keys=True
+        )
         if key in seen:
             raise RecipeError(
                 f"{where}: the variants '{seen[key]}' and '{name}' are the same recipe; change or drop one."

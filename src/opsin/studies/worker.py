@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -34,13 +35,17 @@ class Worker:
         """Train, go on with, or pass over one run.
 
         Args:
-            job: ``recipe``, ``place``, ``memory_gb`` (for the images), and the facts of the run: ``data_root``,
+            job: ``recipe``, ``place``, ``members`` (folders of the runs it puts together in the place of training) and
+                ``soup``, ``memory_gb`` (for the images), and the facts of the run: ``data_root``,
                 ``anonymous``, ``examine`` and ``open_test``.
 
         Raises:
             OpsinError: It cannot be trained.
             TrainingInterrupted: The study was stopped.
         """
+        if job["members"]:
+            self._put_together(job)
+            return
         from rich.console import Console
 
         from opsin.preparing import prepare, prepare_from, stamp
@@ -62,6 +67,13 @@ class Worker:
 
         shared = {key: job[key] for key in ("anonymous", "examine", "open_test", "data_root")}
         train_or_go_on(asked, dataset, Path(job["place"]), shared, Console(quiet=True), ready)
+
+    def _put_together(self, job: dict[str, Any]) -> None:
+        """Make one run of several."""
+        from opsin.ensembling import ensemble
+
+        shutil.rmtree(job["place"], ignore_errors=True)  # one that was stopped halfway is made anew
+        ensemble(job["members"], soup=job["soup"], out=job["place"], examine=job["examine"], quiet=True)
 
 
 def answer(worker: Worker, job: dict[str, Any]) -> dict[str, str]:
