@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from opsin.data.dataset import TRAIN, VALIDATION
 from opsin.errors import NetworkError
+from opsin.evaluation import label_thresholds
 from opsin.evaluation.calibration import calibrate
 from opsin.evaluation.unlike import choose_images, fit_unlikeness
 from opsin.networks.features import entering_head, penultimate_features
@@ -17,7 +18,8 @@ from opsin.networks.views import count_views
 from opsin.runfolder import RunFolder
 from opsin.tasks.base import Task
 from opsin.tasks.classification import Classification
-from opsin.tasks.predictions import Classified
+from opsin.tasks.multilabel import Multilabel
+from opsin.tasks.predictions import Classified, Labelled
 from opsin.tasks.table import part_of
 from opsin.training.session import Ready
 
@@ -64,6 +66,28 @@ def calibrate_nothing(
     folder: RunFolder, task: Task, predictions: Any, targets: NDArray, groups: NDArray | None
 ) -> None:
     """Leave predictions as they are, where there is nothing to calibrate."""
+
+
+def choose_label_thresholds(
+    folder: RunFolder, task: Multilabel, predictions: Labelled, truth: NDArray, groups: NDArray | None
+) -> None:
+    """Choose from which probability on each label is given, write ``calibration.json``, and let the task use it.
+
+    Args:
+        folder: The run.
+        task: Its thresholds are replaced.
+        predictions: Of the validation images.
+        truth: bool ``(N, L)``, their labels.
+        groups: ``(N,)``, or None; they make no difference.
+    """
+    thresholds, chosen = label_thresholds.choose_label_thresholds(truth, predictions.probabilities)
+    few = label_thresholds.FEWEST
+    decision = f"Each threshold is the one of the highest F1 on {len(truth):,} validation images."
+    if not chosen.all():
+        decision += f" Labels that fewer than {few} of them have, or have not, are given from one half on."
+    found = {"thresholds": thresholds.tolist(), "chosen": chosen.tolist(), "decision": decision}
+    folder.write("calibration.json", found)
+    task.thresholds = thresholds
 
 
 def calibrate_probabilities(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from opsin.data.dataset import TEST, VALIDATION
 from opsin.evaluation.diagnosis import Finding, diagnose
+from opsin.evaluation.diagnosis_multilabel import diagnose_labels
 from opsin.evaluation.diagnosis_regression import diagnose_regression
 from opsin.evaluation.diagnosis_segmentation import diagnose_masks
 from opsin.leaking import measure_leak
@@ -33,3 +34,8 @@ def judge_regression(folder: RunFolder) -> list[Finding]:
 def judge_masks(folder: RunFolder) -> list[Finding]:
     """Return the verdict on a segmentation whose test or validation split is scored."""
     return diagnose_masks(folder.history, folder.scorecard, folder.info)
+
+
+def judge_labels(folder: RunFolder) -> list[Finding]:
+    """Return the verdict on a run that gives several labels, whose test or validation split is scored."""
+    return diagnose_labels(folder.history, folder.scorecard, folder.info, folder.classes)

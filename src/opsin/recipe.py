@@ -220,10 +220,11 @@ class TrainingRecipe:
     plateau_epochs: int = setting(3, "plateau: epochs without improvement before a reduction", low=0)
     loss: str | None = setting(
         None,
-        "what training lowers; left out: cross-entropy for classes, cross-entropy+dice for masks, huber for numbers "
-        "(mse: large errors count more, l1: less)",
+        "what training lowers; left out: cross-entropy for classes, binary-cross-entropy for several labels, "
+        "cross-entropy+dice for masks, huber for numbers (mse: large errors count more, l1: less)",
         choices=(
             "cross-entropy",
+            "binary-cross-entropy",
             "cross-entropy+dice",
             "dice",
             "focal",
@@ -290,7 +291,7 @@ class Recipe:
     task: str | None = setting(
         None,
         "what is learned; left out: as the labels are",
-        choices=("classification", "regression", "segmentation"),
+        choices=("classification", "multilabel", "regression", "segmentation"),
     )
     seed: int = setting(0, "seed of weights, order and augmentation", low=0)
     data: DataRecipe = field(default_factory=DataRecipe)

@@ -158,7 +158,7 @@ IMAGES, LABELS = pixels(4), np.array([0, 1, 0, 1])
         ({"images": pixels(4, 0, 4), "labels": LABELS}, "'images' has the shape (4, 0, 4, 1), but"),
         ({"images": np.float32(4.0), "labels": LABELS}, "'images' has the shape (), but images are"),
         ({"images": IMAGES, "labels": LABELS[:3]}, "'labels' has the shape (3,), but 'images' holds 4 images"),
-        ({"images": IMAGES, "labels": np.eye(4)}, "(4, 4), 4 values for each image"),
+        ({"images": IMAGES, "labels": np.eye(4)}, "(4, 4): save labels.argmax"),
         ({"images": IMAGES, "labels": LABELS + np.inf}, "the labels must be finite numbers"),
         ({"images": IMAGES, "labels": LABELS.astype("datetime64[D]")}, "has the type datetime64[D]; save numbers"),
         ({"images": IMAGES.astype(np.uint16), "labels": LABELS}, "'images' has the type uint16; save images as uint8"),

@@ -94,3 +94,55 @@ def test_folders_hold_classes_only(tmp_path):
             Image.new("L", (4, 4), number).save(tmp_path / name / f"{number}.png")
     with pytest.raises(DataError, match="holds classes, so that regression cannot be learned"):
         read_dataset(tmp_path, task="regression")
+
+
+def many(tmp_path, text, files=24):
+    for number in range(files):
+        Image.fromarray(np.full((4, 4), number, np.uint8)).save(tmp_path / f"{number}.png")
+    path = tmp_path / "pets.csv"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_cells_with_semicolons_are_several_labels(tmp_path):
+    cells = ["cat;dog", "", "dog ; owl", "cat", "owl", "dog"] * 4
+    path = many(tmp_path, "path,label\n" + "\n".join(f"{row}.png,{cell}" for row, cell in enumerate(cells)))
+    dataset = read_dataset(path)
+    assert (dataset.task, dataset.classes) == ("multilabel", ("cat", "dog", "owl"))
+    assert dataset.labels[:3].tolist() == [[True, True, False], [False, False, False], [False, True, True]]
+    assert dataset.text(2) == "dog;owl" and dataset.describe() == "3 labels, 1.2 per image"
+    semicolons = many(
+        tmp_path, 'path;label\n0.png;"a;b"\n1.png;a\n2.png;b\n3.png;a\n4.png;b\n5.png;c\n6.png;c\n7.png;c\n'
+    )
+    assert read_dataset(semicolons).classes == ("a", "b", "c")
+
+
+def test_a_column_for_each_label(tmp_path):
+    rows = [f"{row}.png,{row % 2},{int(row % 3 == 0)},{row}" for row in range(24)]
+    path = many(tmp_path, "path,cat,dog,weight\n" + "\n".join(rows))
+    found = read_dataset(path)
+    assert (found.task, found.classes) == (
+        "multilabel",
+        ("cat", "dog"),
+    ) and "cat, dog hold only 0 and 1" in found.notes[0]
+    named = read_dataset(path, label="dog, cat")
+    assert named.classes == ("dog", "cat") and not named.notes
+    np.testing.assert_array_equal(named.labels[:, ::-1], found.labels)
+    with pytest.raises(DataError, match="line 4: '2' in the column 'weight' is neither 0 nor 1"):
+        read_dataset(path, label="cat,weight")
+    with pytest.raises(DataError, match="no column 'label'"):
+        read_dataset(path, task="regression")
+
+
+def test_rows_of_zeros_and_ones_are_several_labels(tmp_path):
+    images = np.random.default_rng(0).integers(0, 255, (24, 4, 4), dtype=np.uint8)
+    labels = np.array([[1, 0, 1], [0, 1, 1], [0, 0, 0], [1, 1, 0]]).repeat(6, axis=0)
+    np.savez(tmp_path / "a.npz", images=images, labels=labels, classes=np.array(["cat", "dog", "owl"]))
+    assert read_dataset(tmp_path / "a.npz").classes == ("cat", "dog", "owl")
+    np.savez(tmp_path / "b.npz", images=images, labels=np.eye(3, dtype=int).repeat(8, axis=0))
+    with pytest.raises(DataError, match="or give --task multilabel"):
+        read_dataset(tmp_path / "b.npz")
+    assert read_dataset(tmp_path / "b.npz", task="multilabel").classes == ("label 0", "label 1", "label 2")
+    np.savez(tmp_path / "c.npz", images=images, labels=labels + 1)
+    with pytest.raises(DataError, match="each value must be 0 or 1"):
+        read_dataset(tmp_path / "c.npz")

@@ -106,7 +106,7 @@ def test_round_trip_of_any_words(folder, labels, groups):
         writer = csv.writer(file)
         writer.writerow(["path", "label", "group"])
         writer.writerows([f"images/{number}.png", label, groups[number]] for number, label in enumerate(labels))
-    dataset = read_table(folder / "any.csv")
+    dataset = read_table(folder / "any.csv", task="classification")
     assert [dataset.classes[label] for label in dataset.labels] == labels
     assert dataset.groups.tolist() == groups[: len(labels)]
     assert set(dataset.classes) == set(labels)

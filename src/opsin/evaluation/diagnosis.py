@@ -47,6 +47,7 @@ HEADLINES = {
     "validation-test-gap": "test differs from validation",
     "imbalance": "rare classes suffer",
     "weak-class": "a class is often missed",
+    "weak-label": "a label is told badly",
     "biased": "its predictions are off to one side",
     "shrunk": "the ends of the range are drawn to the middle",
     "miscalibrated": "its probabilities are off",
@@ -54,6 +55,7 @@ HEADLINES = {
     "fragile": "a mild change of the images makes it fail",
     "looks-at-border": "it looks at the margin of the images",
     "few-test-images": "too few test images to be sure",
+    "few-positives": "few images of some labels",
     "few-training-images": "few training images",
     "few-groups": "few groups, so indicative",
     "still-improving": "still improving, so train longer",
@@ -195,7 +197,7 @@ def _worst_class(scores: dict[str, dict[str, Any]]) -> str | None:
     """Return the class of lowest recall, if that lies below the accuracy by 2 points and by more than its interval."""
     recalls = {name.removeprefix("recall/"): entry for name, entry in scores.items() if name.startswith("recall/")}
     recalls = {name: entry for name, entry in recalls.items() if entry["value"] is not None}
-    if not recalls:
+    if not recalls or "accuracy" not in scores:
         return None
     worst = min(recalls, key=lambda name: recalls[name]["value"])
     overall = scores["accuracy"]["value"]

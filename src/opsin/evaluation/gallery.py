@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from opsin.tasks.predictions import Classified, Estimated
+from opsin.metrics.multilabel import binary_log_losses
+from opsin.tasks.predictions import Classified, Estimated, Labelled
 
 
 def select(labels: NDArray[np.int64], predictions: Classified, limit: int = 48) -> NDArray[np.int64]:
@@ -70,7 +71,26 @@ def select_by_error(values: NDArray[np.float64], predictions: Estimated, limit: 
     Returns:
         int64 ``(min(limit, N),)``; rows of ``predictions`` by falling error, then by row.
     """
-    order = np.argsort(-np.abs(predictions.values - values), kind="stable")
+    return _worst_and_others(np.abs(predictions.values - values), limit)
+
+
+def select_by_likelihood(truth: NDArray[np.bool_], predictions: Labelled, limit: int = 48) -> NDArray[np.int64]:
+    """Choose images with several labels, from those whose labels the network found least likely to the surest.
+
+    Args:
+        truth: bool ``(N, L)``, the true labels.
+        predictions: Of the same N images.
+        limit: The number of places; they are filled as by `select_by_error`.
+
+    Returns:
+        int64 ``(min(limit, N),)``; rows of ``predictions`` by falling binary cross-entropy, then by row.
+    """
+    return _worst_and_others(binary_log_losses(truth, predictions.probabilities).sum(axis=1), limit)
+
+
+def _worst_and_others(badness: NDArray[np.floating], limit: int) -> NDArray[np.int64]:
+    """Return the worst rows, and as many that are spread evenly by rank over the others, down to the best."""
+    order = np.argsort(-badness, kind="stable")
     places = min(limit, len(order))
     worst = places - places // 2
     rest = np.linspace(worst, len(order) - 1, places - worst).round().astype(np.int64)

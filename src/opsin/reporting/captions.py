@@ -120,3 +120,26 @@ def caption_masks(predicted: Predicted, rows: NDArray[np.int64], classes: Sequen
         each,
         [],
     )
+
+
+def caption_labels(predicted: Predicted, rows: NDArray[np.int64], classes: Sequence[str]) -> Captions:
+    """Caption pictures by their labels, and by those that were missed or given falsely; see `caption_classes`."""
+    each = []
+    for row in rows.tolist():
+        truth, given, chances = predicted.labels[row], predicted.result.labels[row], predicted.result.probabilities[row]
+        has, said = ([name for at, name in enumerate(classes) if labels[at]] for labels in (truth, given))
+        missed = [f"{classes[at]} ({percent(float(chances[at]), 0)})" for at in np.flatnonzero(truth & ~given).tolist()]
+        false = [f"{classes[at]} ({percent(float(chances[at]), 0)})" for at in np.flatnonzero(given & ~truth).tolist()]
+        parts = [f"missed {', '.join(missed)}"] * bool(missed) + [f"falsely given {', '.join(false)}"] * bool(false)
+        right = not parts
+        words = ((", ".join(has) or "no label", True),)
+        alt = f"true labels {', '.join(has) or 'none'}, predicted {', '.join(said) or 'none'}"
+        detail = "; ".join(parts) or "all labels right"
+        each.append(Caption(right, words, detail, "\n".join(has), "\n".join(said), alt))
+    return Captions(
+        "Test images by how unlikely the model found their labels, the most unlikely first. Look at the first ones: "
+        "wrong labels, bad pictures and real weaknesses gather there.",
+        "the most unlikely ones, then some spread evenly down to the surest",
+        each,
+        list(classes),
+    )

@@ -87,3 +87,27 @@ def head_of_segmentation(page: Page, score: dict[str, Any], split: str) -> dict[
         "scale": {name: score[name] for name in ("low", "value", "high")} | {"mark": None, "ends": ("0", "1")},
         "mark": None,
     }
+
+
+def head_of_labels(page: Page, score: dict[str, Any], split: str) -> dict[str, Any]:
+    """Return mAP in words, beside that of a network that knows nothing: how frequent labels are in the mean.
+
+    Arguments and result are those of `head_of_classification`.
+    """
+    predicted = page.predicted if split == "test" else page.validation
+    frequency = None
+    if predicted is not None and len(predicted.labels):
+        counts = predicted.labels.sum(axis=0)
+        frequency = float(counts[counts > 0].mean() / len(predicted.labels)) if counts.any() else None
+    says = "the model ranks the images with a label before the others with a mean average precision of"
+    return {
+        "value": formats.score(score["value"]),
+        "low": formats.score(score["low"]),
+        "high": formats.score(score["high"]),
+        "what": "mAP",
+        "test": (says, ""),
+        "validation": (says, f"({formats.count(score['n'])} of them)"),
+        "scale": {"low": score["low"], "value": score["value"], "high": score["high"], "mark": frequency}
+        | {"ends": ("0", "1")},
+        "mark": None if frequency is None else ("knowing nothing", formats.score(frequency)),
+    }

@@ -87,6 +87,23 @@ SCORES = {
         "mean distance between the probability the model gives to its answer and how often it is right; 0 is perfect",
         lower_is_better=True,
     ),
+    "map": Score(
+        "mAP",
+        "mAP",
+        "mean over the labels of the average precision, which is high where images with a label are ranked first; "
+        "chance is the part of the images that have it",
+    ),
+    "mean_auc": Score(
+        "Mean ROC AUC",
+        "mean ROC AUC",
+        "mean over the labels of how often an image with the label is ranked above one without; 0.5 is chance",
+    ),
+    "exact_match": Score(
+        "Exact match", "exact match", "part of the images that are given exactly their labels, no more and no fewer"
+    ),
+    "label_accuracy": Score(
+        "Right labels", "right labels", "part of all decisions about a label of an image that are right"
+    ),
     "mae": Score(
         "Mean absolute error",
         "MAE",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 import zipfile
 import zlib
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from opsin.data.dataset import SPLITS, TRAIN, ArrayImages, DataSet
 from opsin.data.readers.common import listed, number_labels, split_of
-from opsin.data.readers.labels import Labels, tell_numbers
+from opsin.data.readers.labels import Labels, read_label_sets, tell_numbers
 from opsin.errors import DataError, nearest
 
 LABEL_WORDS = ("label", "labels", "y", "target", "targets")  # what the array of labels is called where nobody says
@@ -67,7 +68,10 @@ def read_arrays(path: Path, *, label: str = "label", group: str = "group", task:
     """
     with opened_arrays(path) as arrays:
         found = gather_arrays(
-            arrays, (label, f"{label}s", *(LABEL_WORDS if label == "label" else ())), group, _per_image
+            arrays,
+            (label, f"{label}s", *(LABEL_WORDS if label == "label" else ())),
+            group,
+            functools.partial(_per_image, labels=True),
         )
         targets = _targets(arrays, found.labels, label, task)
     return DataSet(
@@ -260,17 +264,14 @@ def pixels_of(arrays: Arrays, name: str) -> tuple[NDArray[np.uint8], str]:
     return pixels, f"Images were stored as {array.dtype} between 0 and 1 and became 8-bit values from 0 to 255."
 
 
-def _per_image(arrays: Arrays, name: str, number: int, images: str) -> NDArray:
-    """Return an array of one value for each image, ``(N,)``."""
+def _per_image(arrays: Arrays, name: str, number: int, images: str, *, labels: bool = False) -> NDArray:
+    """Return an array of one value for each image, ``(N,)``; of labels it may be one row of several ``(N, L)``."""
     values = arrays.load(name)
     where = f"{arrays.path}: the array {name!r}"
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
-    if values.ndim == 2 and len(values) == number:
-        raise DataError(
-            f"{where} has the shape {values.shape}, {values.shape[1]} values for each image, but each image has one "
-            f"class; save labels.argmax(axis=1) if there is a single 1 in each row."
-        )
+    if values.ndim == 2 and len(values) == number and labels:
+        return values
     if values.shape != (number,):
         raise DataError(
             f"{where} has the shape {values.shape}, but {images!r} holds {number:,} images; there must be one value "
@@ -289,6 +290,10 @@ def _targets(arrays: Arrays, labels: NDArray, label: str, task: str | None) -> L
     """Return the labels in the form of their task."""
     named = arrays.find("classes") or arrays.find("class_names")
     note = ""
+    if labels.ndim == 2:
+        return _label_sets(arrays, labels, named, task)
+    if task == "multilabel":
+        return read_label_sets(labels.astype(str).tolist(), str(arrays.path), label)
     if labels.dtype.kind == "f" and not np.isfinite(labels).all():
         raise DataError(f"{arrays.path}: the labels must be finite numbers; leave out images whose label is not known.")
     if task is None:
@@ -318,6 +323,26 @@ def _classes(arrays: Arrays, labels: NDArray, label: str) -> tuple[NDArray[np.in
     if labels.dtype.kind == "b" and label not in LABEL_WORDS:
         return labels.astype(np.int64), (f"not {label}", label)
     return number_labels(labels)
+
+
+def _label_sets(arrays: Arrays, labels: NDArray, named: str | None, task: str | None) -> Labels:
+    """Return several labels per image from rows of 0 and 1."""
+    where = f"{arrays.path}: the array of labels"
+    if labels.dtype.kind not in "biuf" or not np.isin(labels, (0, 1)).all():
+        raise DataError(f"{where} has the shape {labels.shape}, so that each value must be 0 or 1, one for each label.")
+    if task not in (None, "multilabel") or (task is None and (labels.sum(axis=1) == 1).all()):
+        raise DataError(
+            f"{where} has the shape {labels.shape}: save labels.argmax(axis=1) if each image has one class and so a "
+            "single 1 in its row, or give --task multilabel if it may have several labels."
+        )
+    names = tuple(f"label {number}" for number in range(labels.shape[1]))
+    if named is not None:
+        names = tuple(arrays.load(named).astype(str).reshape(-1).tolist())
+    if len(names) != labels.shape[1]:
+        raise DataError(
+            f"{arrays.path} has {labels.shape[1]} labels for each image but {len(names)} names in {named!r}."
+        )
+    return Labels("multilabel", labels.astype(bool), names)
 
 
 def _joined(arrays: Arrays, images: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:

@@ -9,12 +9,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from opsin.data.readers.common import number_labels
+from opsin.data.readers.common import natural_key, number_labels
+from opsin.data.targets.label_sets import SEPARATOR
 from opsin.errors import DataError
 
 # Columns called so hold classes, even where these are numbers.
 CLASS_WORDS = frozenset("label labels class classes class_id y target targets category categories digit digits".split())
 FEW_NUMBERS, MANY_NUMBERS = 10, 20  # different values: fractions above the first, whole numbers above the second
+# What cells of a column of one label may hold; an empty one says that the image has it not.
+TRUTH = {"1": True, "0": False, "1.0": True, "0.0": False, "true": True, "false": False, "yes": True, "no": False}
+TRUTH |= {"x": True, "": False}
 PER_CLASS = 3  # images of each number, at least, if numbers without a gap are to be classes
 
 
@@ -58,6 +62,56 @@ def read_labels(values: Sequence[str], lines: Sequence[int], where: str, name: s
         return Labels(task, _numbers(values, lines, where, name), (name,), note)
     labels, classes = number_labels(values)
     return Labels("classification", labels, classes, note)
+
+
+def read_label_sets(cells: Sequence[str], where: str, name: str) -> Labels:
+    """Turn cells such as ``cat;dog`` into several labels per image; an empty cell holds none.
+
+    Args:
+        cells: One for each of N images.
+        where: The file.
+        name: What the column is called.
+
+    Raises:
+        DataError: No cell holds a label.
+    """
+    sets = [{part.strip() for part in cell.split(SEPARATOR) if part.strip()} for cell in cells]
+    classes = tuple(sorted(set().union(*sets), key=natural_key))
+    if not classes:
+        raise DataError(f"{where}: the column {name!r} holds no label at all; write them as in cat{SEPARATOR}dog.")
+    return Labels("multilabel", np.array([[each in some for each in classes] for some in sets], bool), classes)
+
+
+def read_label_columns(
+    columns: Sequence[Sequence[str]], names: Sequence[str], lines: Sequence[int], where: str
+) -> Labels:
+    """Turn one column for each label, of 0 and 1 (or no and yes, false and true, nothing and x), into several labels.
+
+    Args:
+        columns: L columns of N cells.
+        names: What they are called.
+        lines: The line of each image, for messages.
+        where: The file.
+
+    Raises:
+        DataError: A cell holds something else; the message names its line.
+    """
+    values = np.zeros((len(lines), len(names)), bool)
+    for place, (cells, name) in enumerate(zip(columns, names, strict=True)):
+        for row, cell in enumerate(cells):
+            truth = TRUTH.get(cell.lower())
+            if truth is None:
+                raise DataError(
+                    f"{where}, line {lines[row]}: {cell!r} in the column {name!r} is neither 0 nor 1; correct it, or "
+                    "name the columns of labels with --label, parted by commas."
+                )
+            values[row, place] = truth
+    return Labels("multilabel", values, tuple(names))
+
+
+def is_yes_or_no(cells: Sequence[str]) -> bool:
+    """Return whether the cells of a column are all 0 or 1, and both occur."""
+    return {cell.lower() for cell in cells} in ({"0", "1"}, {"0.0", "1.0"}, {"false", "true"}, {"no", "yes"})
 
 
 def tell_numbers(numbers: NDArray[np.floating], name: str) -> tuple[str, str]:

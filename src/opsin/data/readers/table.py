@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from opsin.data.dataset import DataSet
 from opsin.data.readers.cells import PATH_COLUMNS, Table, further, parse_table
 from opsin.data.readers.common import file_images, listed, split_of, spoken
-from opsin.data.readers.labels import read_labels
+from opsin.data.readers.labels import Labels, is_yes_or_no, read_label_columns, read_label_sets, read_labels
+from opsin.data.targets.label_sets import SEPARATOR
 from opsin.errors import DataError, nearest
 
 
@@ -24,7 +25,9 @@ def read_table(path: Path, *, label: str = "label", group: str = "group", task: 
 
     Args:
         path: The CSV or TSV file, UTF-8.
-        label: The column of class names, or of numbers.
+        label: The column of class names, of numbers, or of several labels parted by semicolons; or several columns,
+            parted by commas, one for each label, of 0 and 1. Where there is no column ``label``, all further columns
+            that hold only 0 and 1 are taken, if there are two at least.
         group: The column of groups; a missing column ``group`` means that there are none.
         task: What is to be learned; left out, what the labels look like (`opsin.data.readers.labels`).
 
@@ -36,12 +39,10 @@ def read_table(path: Path, *, label: str = "label", group: str = "group", task: 
     """
     table = parse_table(path)
     paths = path_column(table)
-    label_column = table.column(label)
     group_column = table.find(group) if group == "group" else table.column(group)
     split_column = table.find("split")
     files = files_in_column(table, paths)
-    name = table.header[label_column]
-    labels = read_labels(table.values(label_column), table.lines, str(path), name, task)
+    labels = _labels(table, label, task, {paths, group_column, split_column})
     return DataSet(
         name=path.stem,
         classes=labels.classes,
@@ -52,6 +53,32 @@ def read_table(path: Path, *, label: str = "label", group: str = "group", task: 
         notes=(labels.note,) if labels.note else (),
         task=labels.task,
     )
+
+
+def _labels(table: Table, label: str, task: str | None, taken: set[int | None]) -> Labels:
+    """Return the targets that a table holds; ``taken`` are the columns that hold other things."""
+    where, column = str(table.path), table.find(label)
+    names = [name.strip() for name in label.split(",") if name.strip()]
+    if column is None and len(names) > 1:
+        return _label_columns(table, [table.column(name) for name in names])
+    if column is None and label == "label" and task in (None, "multilabel"):
+        free = [at for at in range(len(table.header)) if at not in taken]
+        found = [at for at in free if is_yes_or_no([row[at] for row in table.rows])]
+        if len(found) > 1:
+            labels = _label_columns(table, found)
+            note = f"The columns {listed(labels.classes, 12)} hold only 0 and 1, and each is a label of its own."
+            return labels._replace(note=note)
+    column = table.column(label)
+    name = table.header[column]
+    cells = [row[column] for row in table.rows]
+    if task == "multilabel" or (task is None and any(SEPARATOR in cell for cell in cells)):
+        return read_label_sets(cells, where, name)
+    return read_labels(table.values(column), table.lines, where, name, task)
+
+
+def _label_columns(table: Table, columns: list[int]) -> Labels:
+    cells = [[row[at] for row in table.rows] for at in columns]
+    return read_label_columns(cells, [table.header[at] for at in columns], table.lines, str(table.path))
 
 
 def is_table_of_images(path: Path, label: str) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from opsin.data.targets.base import Needed, Targets
 from opsin.data.targets.classes import ClassNumbers
+from opsin.data.targets.label_sets import LabelSets
 from opsin.data.targets.pixels import PixelClasses
 from opsin.data.targets.values import Values
 
@@ -15,6 +16,7 @@ __all__ = ["TARGETS", "Needed", "Targets"]
 # Task, as in `recipe.task` and `DataSet.task` -> the form of its targets.
 TARGETS: dict[str, Targets] = {
     "classification": ClassNumbers(),
+    "multilabel": LabelSets(),
     "regression": Values(),
     "segmentation": PixelClasses(),
 }

@@ -22,7 +22,8 @@ if (tools) {
     let shown = 0;
     for (const item of all(".gallery li")) {
       const { truth, guess, right } = item.dataset;
-      const fits = (wanted === "all" || wanted === right) && (!choice.value || truth === choice.value || guess === choice.value);
+      const about = `${truth}\n${guess}`.split("\n");
+      const fits = (wanted === "all" || wanted === right) && (!choice.value || about.includes(choice.value));
       item.hidden = !fits;
       shown += fits;
     }

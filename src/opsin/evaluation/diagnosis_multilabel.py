@@ -1,0 +1,220 @@
+"""The verdict on a run that gives several labels: which label fails, and what its curves mean, in plain sentences."""
+
+from __future__ import annotations
+
+import math
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+
+from opsin.evaluation.diagnosis import circumstances, in_order
+from opsin.evaluation.diagnosis_learning import last_scores, rising_loss
+from opsin.evaluation.finding import Finding, counts_of, images_of, number, with_interval
+from opsin.evaluation.groups import ENOUGH_GROUPS, groups_behind
+
+WIDE = 0.05  # half the width of the interval of mAP, from which on it is uncertain
+WEAK = 0.05  # a label is weak where its ROC AUC lies this far below the mean of all, and badly so at three times that
+SHOWN = 3
+FEW = 10  # test images with a label, below which its scores say little
+POOR = 0.75  # of the loss of always saying how frequent each label is; above it in training, the network underfits
+
+Scores = dict[str, dict[str, Any]]
+
+
+def diagnose_labels(
+    history: list[dict[str, Any]], scorecard: dict[str, Scores], info: dict[str, Any], classes: tuple[str, ...]
+) -> list[Finding]:
+    """Read a run as an experienced person would.
+
+    Args:
+        history: Rows of ``history.jsonl``.
+        scorecard: ``scorecard.json``; test is read where it is scored, else validation.
+        info: ``run.json``.
+        classes: Names of the labels.
+
+    Returns:
+        Findings, the most severe first; ``healthy`` where nothing is wrong.
+    """
+    split = "test" if "test" in scorecard else "validation"
+    scores = scorecard[split]
+    found: list[Finding | None] = [*circumstances(info), *_certainty(scores, info, classes, split)]
+    learned = scores["mean_auc"]["value"] is None or scores["mean_auc"]["low"] > 0.5
+    if learned:
+        found += [*_weak_labels(scores, info, classes), _underfitting(history, info)]
+    else:
+        found.append(_nothing_learned(scores, split))
+    found += [_overfitting(history, info), _gap(scorecard)]
+    kept = [finding for finding in found if finding is not None]
+    harmless = ("few-groups", "starved", "weak-label", "few-positives")
+    if all(finding.severity == "note" and finding.kind in harmless for finding in kept):
+        kept.append(
+            Finding(
+                "healthy",
+                "good",
+                f"Nothing looks wrong: its mAP on {split} is {with_interval(scores['map'])}, and "
+                f"{100 * scores['exact_match']['value']:.0f} % of the images are given exactly their labels.",
+                "",
+                "Look through the gallery and the labels that go together before you rely on it.",
+            )
+        )
+    return in_order(kept)
+
+
+def _certainty(scores: Scores, info: dict[str, Any], classes: tuple[str, ...], split: str) -> list[Finding]:
+    found, score = [], scores["map"]
+    half, groups = (score["high"] - score["low"]) / 2, groups_behind(score["method"])
+    if half > WIDE:
+        found.append(
+            Finding(
+                "few-test-images",
+                "warning",
+                f"{score['n']:,} {split} images leave mAP uncertain by about {100 * half:.0f} points either way: "
+                f"{with_interval(score)}.",
+                "It is as sure as the rarest labels are.",
+                "Collect more labelled images for the test, above all with rare labels; with what there is, "
+                "`--test 0.3` locks more of it away.",
+            )
+        )
+    counts = counts_of(info, split)
+    rare = [name for name, count in zip(classes, counts, strict=False) if count < FEW]
+    if rare:
+        named = ", ".join(f"`{name}`" for name in rare[:SHOWN]) + (
+            f" and {len(rare) - SHOWN} more" * (len(rare) > SHOWN)
+        )
+        found.append(
+            Finding(
+                "few-positives",
+                "note",
+                f"Fewer than {FEW} {split} images have the label{'s' * (len(rare) > 1)} {named}, so that little can be "
+                "said of them.",
+                "",
+                "Collect more images with these labels, or leave them out.",
+            )
+        )
+    if groups is not None and groups < ENOUGH_GROUPS:
+        found.append(
+            Finding(
+                "few-groups",
+                "note",
+                f"The {split} images come from only {groups} group{'s' * (groups != 1)}, so that all intervals are "
+                "indicative.",
+                f"Intervals hold their level from about {ENOUGH_GROUPS} groups on.",
+                "Add images of further patients, slides or videos rather than more images of the same ones.",
+            )
+        )
+    return found
+
+
+def _nothing_learned(scores: Scores, split: str) -> Finding:
+    return Finding(
+        "did-not-learn",
+        "serious",
+        f"The network has not learned to tell the labels: its mean ROC AUC on {split} "
+        f"{with_interval(scores['mean_auc'])} cannot be told from chance (0.5).",
+        f"mAP {with_interval(scores['map'])}, on {scores['map']['n']:,} images.",
+        "Check that images and labels belong together, look for a better learning rate (`opsin lr-find`), and train "
+        "longer (`--epochs`).",
+    )
+
+
+def _weak_labels(scores: Scores, info: dict[str, Any], classes: tuple[str, ...]) -> list[Finding]:
+    """Name up to three labels whose ROC AUC lies below the mean by more than chance (Bonferroni), worst first."""
+    widening = NormalDist().inv_cdf(1 - 0.025 / max(len(classes), 1)) / NormalDist().inv_cdf(0.975)
+    overall, weak = scores["mean_auc"]["value"], []
+    for name in classes:
+        area = scores[f"auc/{name}"]
+        if area["value"] is None or overall - area["value"] < WEAK:
+            continue
+        if area["value"] + widening * (area["high"] - area["value"]) < overall:
+            weak.append((area["value"], name))
+    return [_weak_label(name, scores, info, classes) for _, name in sorted(weak)[:SHOWN]]
+
+
+def _weak_label(name: str, scores: Scores, info: dict[str, Any], classes: tuple[str, ...]) -> Finding:
+    area, overall = scores[f"auc/{name}"], scores["mean_auc"]["value"]
+    unknown = area["low"] <= 0.5
+    fails = "is not told at all" if unknown else "is told worse than the others"
+    counts = counts_of(info, "train")
+    images = counts[classes.index(name)] if len(counts) == len(classes) else None
+    rare = images is not None and 2 * images <= float(np.mean(counts))
+    evidence = [f"Average precision {number(scores[f'average_precision/{name}']['value'])}"]
+    if scores[f"f1/{name}"]["value"] is not None:
+        evidence.append(f"F1 {number(scores[f'f1/{name}']['value'])}")
+    trained = "" if images is None else f"; {images:,} of {images_of(info, 'train'):,} training images have it"
+    advice = f"Look at the images with `{name}` in the gallery: wrong labels, or too few of what is missed?"
+    if rare:
+        advice = f"Collect more images with `{name}`, or let rare labels count more: `--balance weights`."
+    return Finding(
+        "weak-label",
+        "warning" if unknown or overall - area["value"] > 3 * WEAK else "note",
+        f"The label `{name}` {fails}: ROC AUC {with_interval(area)} against {number(overall)} in the mean of all.",
+        f"{', '.join(evidence)}{trained}.",
+        advice,
+    )
+
+
+def _overfitting(history: list[dict[str, Any]], info: dict[str, Any]) -> Finding | None:
+    rise = rising_loss(history)
+    if rise is None:
+        return None
+    train, validation = (last_scores(history, part, "label_accuracy") for part in ("train", "validation"))
+    kept = info.get("best", {}).get("epoch")
+    evidence = (
+        []
+        if math.isnan(train + validation)
+        else [
+            f"At the end {100 * train:.0f} % of all decisions are right in training and {100 * validation:.0f} % in "
+            "validation."
+        ]
+    )
+    evidence += [f"The weights kept are those of epoch {kept}."] if kept else []
+    return Finding(
+        "overfitting",
+        "warning" if rise[1] >= 1.5 else "note",
+        rise[0],
+        " ".join(evidence),
+        "More training images help most; short of that, vary them more (`--augment 1.5`), stop in time "
+        "(`--early-stopping 5`), or regularize (`--dropout 0.2`, `--label-smoothing 0.1`).",
+    )
+
+
+def _underfitting(history: list[dict[str, Any]], info: dict[str, Any]) -> Finding | None:
+    counts, images = np.array(counts_of(info, "train"), float), images_of(info, "train")
+    if not len(counts) or not images:
+        return None
+    part = np.clip(counts / images, 1e-9, 1 - 1e-9)
+    naming = float(-(part * np.log(part) + (1 - part) * np.log(1 - part)).mean())
+    train, validation = (last_scores(history, split, "loss") for split in ("train", "validation"))
+    if math.isnan(train) or min(train, validation) < POOR * naming:
+        return None
+    return Finding(
+        "underfitting",
+        "warning",
+        f"The network does poorly even on the images it was trained on: its loss is {number(train)} in training and "
+        f"{number(validation)} in validation, where always saying how frequent each label is has {number(naming)}.",
+        f"{len(history)} epochs.",
+        f"Train longer (`--epochs {2 * len(history)}`), look for a better learning rate (`opsin lr-find`), vary the "
+        "images less (`--augment 0.5`), or choose a larger network (`--network`).",
+    )
+
+
+def _gap(scorecard: dict[str, Scores]) -> Finding | None:
+    if not {"validation", "test"} <= scorecard.keys():
+        return None
+    validation, test = scorecard["validation"]["map"], scorecard["test"]["map"]
+    if validation["value"] is None or test["value"] is None:
+        return None
+    difference = validation["value"] - test["value"]
+    deviation = math.hypot(validation["high"] - validation["low"], test["high"] - test["low"]) / (2 * 1.96)
+    if abs(difference) < max(0.03, 2.58 * deviation):
+        return None
+    return Finding(
+        "validation-test-gap",
+        "warning" if difference > 0 else "note",
+        f"mAP is {100 * abs(difference):.0f} points {'lower' if difference > 0 else 'higher'} on test "
+        f"({with_interval(test)}) than on validation ({with_interval(validation)}), more than chance explains.",
+        "Their images are not of the same kind, or the choice of the best epoch suited validation too well.",
+        "Compare how the two were collected; where images come from patients, slides or videos, name them in a column "
+        "and give it as `--group`, so that the split is by group.",
+    )
