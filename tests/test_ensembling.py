@@ -92,7 +92,8 @@ def test_an_ensemble_is_a_run_like_any_other(some, place, mean, tmp_path):
     shutil.copytree(mean.path, moved)
     run = opsin.load_run(moved)
     assert set(run.scorecard) == {"validation", "test"}
-    assert [look["why"] for look in run.folder.looks] == ["opsin ensemble"]
+    seen = [f"end of training, of the member {name}" for name in ("resnet", "cnn")]
+    assert [look["why"] for look in run.folder.looks] == [*seen, "opsin ensemble"]
     again = opsin.evaluate(run, some, split="validation", quiet=True)
     assert again["accuracy"] == mean.scorecard["validation"]["accuracy"]
     compared = opsin.compare([moved, place / "cnn"])

@@ -92,6 +92,7 @@ def ensemble(
         ensemble={"kind": "soup" if soup else "mean", "members": [_describe(member) for member in members]},
     )
     folder.write("audit.json", first.audit)
+    folder.write("looks.jsonl", [look for member in members for look in _looks(member)])
     write_tables(folder, ready)
     save_weights(folder.path / "best.safetensors", ready.network)
     run = finish(folder, ready, console, "opsin ensemble")
@@ -209,6 +210,11 @@ def _describe(member: RunFolder) -> dict[str, Any]:
         "fingerprint": Source(member.path / "best.safetensors", member).fingerprint,
         "scores": scores,
     }
+
+
+def _looks(member: RunFolder) -> list[dict[str, Any]]:
+    """Return the looks that a member had at locked images, which are the ensemble's too."""
+    return [look | {"why": f"{look['why']}, of the member {member.name}"} for look in member.looks]
 
 
 def _tell_members(console: Console, folder: RunFolder) -> None:

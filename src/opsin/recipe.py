@@ -345,14 +345,15 @@ class Recipe:
 
         Args:
             key: For example ``"training.epochs"``.
-            value: The value. Text stays text for keys that hold text (a column may be called "1"); for others it is
-                read as TOML where it can be (``"5"`` becomes 5), as a word otherwise.
+            value: The value. Text stays text for keys that hold text (a column may be called "1"), and a path becomes
+                text; for others it is read as TOML where it can be (``"5"`` becomes 5), as a word otherwise.
 
         Raises:
             RecipeError: The key is unknown or the value does not suit it.
         """
         table: dict[str, Any] = {}
         inner = table
+        value = str(value) if isinstance(value, Path) else value
         *path, last = key.split(".")
         for part in path:
             inner = inner.setdefault(part, {})

@@ -39,7 +39,7 @@ def larger(dataset, **changes):
 
 def test_the_same_network_on_the_same_classes_takes_over_every_tensor(source):
     dataset, run = source
-    prepared = prepare(from_settings({"weights": str(run.path), "epochs": 1, "device": "cpu"}), dataset)
+    prepared = prepare(from_settings({"weights": run.path, "epochs": 1, "device": "cpu"}), dataset)
     assert (prepared.recipe.network.name, prepared.recipe.network.options) == ("small_resnet", OPTIONS)
     assert prepared.recipe.network.pretrained is False
     assert prepared.recipe.training.learning_rate == pytest.approx(7e-4)  # as for ImageNet weights

@@ -33,8 +33,8 @@ def ensemble(
 ) -> None:
     """Make one run of several and score it: the mean of their predictions or, with --soup, of their weights.
 
-    The new folder holds all weights and is used like any other run. Choose its members by validation: the test split
-    is opened once for what you chose.
+    The new folder holds all weights and is used like any other run. Choose its members by validation, not by test; the
+    looks that they had at the test images are the ensemble's too.
     """
     import opsin
 

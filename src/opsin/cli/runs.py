@@ -105,7 +105,7 @@ def _run_row(run: RunFolder, main: str, words: str) -> tuple[str, ...]:
         info.get("data", {}).get("name", run.recipe.data.source),
         info.get("network", {}).get("name", run.recipe.network.name or ""),
         f"{words} {interval(run.scorecard.get('test', {}).get(main))}".strip(),
-        f"{len(run.history)}/{run.recipe.training.epochs}",
+        "–" if "ensemble" in info else f"{len(run.history)}/{run.recipe.training.epochs}",
         info["state"],
         f"{when:%Y-%m-%d %H:%M}",
         str(report) if report.exists() else "",

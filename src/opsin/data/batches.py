@@ -75,7 +75,7 @@ class Batches:
         mix: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None,
     ):
         self.device = torch.device(device)
-        if self.device.type == "cuda" and pixels.numel() < torch.cuda.mem_get_info(self.device)[0] // 4:
+        if self.device.type == "cuda" and pixels.nbytes < torch.cuda.mem_get_info(self.device)[0] // 4:
             pixels = pixels.to(self.device)
         self.pixels = pixels
         self.targets = targets.to(self.pixels.device)
