@@ -15,6 +15,7 @@ from opsin.errors import DataError, nearest
 
 if TYPE_CHECKING:
     from opsin.answering import Answers
+    from opsin.run import Run
     from opsin.runfolder import RunFolder
     from opsin.submissions import Submission
 
@@ -27,6 +28,8 @@ EXAMPLES = """[bold]Examples[/bold]
   opsin predict runs/photos-3f9a1c new/ --out predictions.csv
 
   opsin predict runs/photos-3f9a1c a.jpg "scans/**/*.png" --json
+
+  opsin predict runs/glands-90ab12 slides/ --masks masks/ --tiles
 
   opsin predict runs/photos-3f9a1c new/ --target-accuracy 0.99 --out predictions.csv
 
@@ -81,6 +84,21 @@ def predict(
     abstain_below: Annotated[
         float | None, typer.Option(min=0.0, max=1.0, help="Leave open also what is less confident than this.")
     ] = None,
+    masks: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Segmentation: write the mask of each image, the mask over the image, and areas.csv, all at the size "
+            "of the image.",
+        ),
+    ] = None,
+    tiles: Annotated[
+        bool,
+        typer.Option(
+            "--tiles",
+            help="With --masks: predict images at their own resolution, by overlapping tiles, rather than made small.",
+        ),
+    ] = False,
     pool_by: Annotated[
         str,
         typer.Option(
@@ -105,6 +123,8 @@ def predict(
     abstaining = abstain or target_accuracy is not None or abstain_below is not None
     if form != "csv" and (abstaining or pool_by):
         raise DataError(f"--format {form} has a row with an answer for every image: leave out what abstains or pools.")
+    if tiles and masks is None:
+        raise DataError("--tiles goes with --masks, the folder for the masks.")
     submission = _plan(form, paths, classes, sample, columns, out, skip_unreadable)
     least, told = _threshold(trained.folder, target_accuracy, abstain_below, bool(pool_by))
     found = trained.predictor.predict(
@@ -118,6 +138,8 @@ def predict(
         submission.write(out, classes, found.predictions, answers.said)
     elif out is not None:
         answers.write(out)
+    if masks is not None:
+        _write_masks(trained, [path for path in paths if str(path) not in found.left_out], masks, tiles)
     if as_json:
         typer.echo(json.dumps(answers.entries(), indent=2, ensure_ascii=False))
         return
@@ -126,6 +148,14 @@ def predict(
         console().print(submission.describe(), soft_wrap=True)
         if submission.left_over:
             console().print(f"{submission.left_over:,} of the images given are not in {sample} and were left out")
+
+
+def _write_masks(trained: Run, paths: Sequence[Path], out: Path, tiles: bool) -> None:
+    from opsin.masking import write_masks
+    from opsin.networks.tiles import Tiling
+
+    number = write_masks(trained.folder, trained.predictor, paths, out, Tiling() if tiles else None)
+    console(stderr=True).print(f"{number:,} masks written to {out}", soft_wrap=True)
 
 
 def _threshold(

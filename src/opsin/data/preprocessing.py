@@ -95,6 +95,32 @@ class Preprocessing:
             return canvas
         return resized
 
+    def fit_back(self, mask: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+        """Bring a mask of the input back to the size of the image that the input was made of.
+
+        Args:
+            mask: uint8 ``(height, width)``, class numbers.
+            size: (height, width) of the image.
+
+        Returns:
+            uint8 of that size: each pixel of the class of the nearest one of the input, `VOID` where "crop" left the
+            image out.
+        """
+        image = Image.fromarray(mask)
+        height, width = size
+        ratios = (self.width / width, self.height / height)
+        if self.resize == "pad":
+            inner = (max(1, round(width * min(ratios))), max(1, round(height * min(ratios))))
+            left, top = (self.width - inner[0]) // 2, (self.height - inner[1]) // 2
+            image = image.crop((left, top, left + inner[0], top + inner[1]))
+        if self.resize != "crop":
+            return np.array(image.resize((width, height), Image.Resampling.NEAREST))
+        inner = (max(1, round(self.width / max(ratios))), max(1, round(self.height / max(ratios))))
+        whole = Image.new("L", (width, height), VOID)
+        shown = image.resize(inner, Image.Resampling.NEAREST)
+        whole.paste(shown, ((width - inner[0]) // 2, (height - inner[1]) // 2))
+        return np.array(whole)
+
     @property
     def _margin(self) -> int:
         """What stands beside an image that does not fill the input."""
