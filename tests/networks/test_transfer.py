@@ -121,13 +121,21 @@ class StopAfter(Callback):
         state.stop = self.left == 0
 
 
-def test_a_run_that_begins_from_another_is_resumed_without_it(source, tmp_path):
+@pytest.mark.parametrize(
+    "further",
+    [
+        {"layer_decay": 0.5, "optimizer": "rmsprop"},
+        {"freeze_epochs": 1, "unfreeze_every": 1, "trainable_layers": 3, "optimizer": "sgd", "average": 0.9},
+    ],
+)
+def test_a_run_that_begins_from_another_is_resumed_without_it(further, source, tmp_path, monkeypatch):
+    monkeypatch.setattr("opsin.run.Run.write_report", lambda run, anonymous=False: run.report)
     dataset, run = source
-    settings = QUICK | QUIET | {"weights": str(run.path), "epochs": 2, "layer_decay": 0.5, "optimizer": "rmsprop"}
+    settings = QUICK | QUIET | {"weights": str(run.path), "epochs": 3, **further}
     whole = opsin.train(dataset, out=tmp_path / "whole", **settings)
     assert whole.folder.info["network"]["weights"].startswith("of the run source")
     with pytest.raises(TrainingInterrupted):
-        opsin.train(dataset, out=tmp_path / "stopped", callbacks=[StopAfter(3)], **settings)
+        opsin.train(dataset, out=tmp_path / "stopped", callbacks=[StopAfter(6)], **settings)
     moved = run.path.rename(run.path.with_name("moved"))
     try:
         again = resume_run(tmp_path / "stopped", dataset=dataset, quiet=True)

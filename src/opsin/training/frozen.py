@@ -137,10 +137,11 @@ def extract_features(
         device=fabric.device,
         weights=batches.weights,
     )
-    once = f"Only the head learns, and what enters it was computed once, for {number:,} images; augmentation, which is "
-    return FrozenFeatures(
-        learner, of_features, features.get(VALIDATION)
-    ), once + "off, could not help what never changes."
+    sentence = (
+        f"Only the head learns, and what enters it was computed once, for {number:,} images; augmentation, which is "
+        "off, could not help what never changes."
+    )
+    return FrozenFeatures(learner, of_features, features.get(VALIDATION)), sentence
 
 
 @torch.no_grad()
