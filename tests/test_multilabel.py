@@ -10,7 +10,9 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 import opsin
+from opsin.answering import threshold_for
 from opsin.data.dataset import ArrayImages, DataSet
+from opsin.errors import OpsinError
 from opsin.evaluation.label_thresholds import choose_label_thresholds
 from opsin.reporting.sections.labels import companions
 from opsin.tasks.predictions import LabelsOfImage
@@ -120,6 +122,9 @@ def test_runs_are_compared_and_scored_anew(run, data, tmp_path):
     assert comparison.score == "map" and "shapes is better than worse: mAP" in comparison.sentence
     page = comparison.write_page(tmp_path / "page.html").read_text(encoding="utf-8")
     assert "are given exactly their labels by some" in page
+    both = opsin.ensemble([run, worse], data=data, out=tmp_path / "both", examine=False, quiet=True)
+    mean = np.mean([each.folder.predictions("test")[2].probabilities for each in (run, worse)], axis=0)
+    np.testing.assert_allclose(both.folder.predictions("test")[2].probabilities, mean, atol=1e-4)
     again = opsin.evaluate(run, shapes(60, seed=9), quiet=True)
     assert again["map"]["value"] > 0.8
 
@@ -132,6 +137,15 @@ def test_cross_validation_pools_all_labels(data, tmp_path):
     assert made.scorecard["map"]["value"] == pytest.approx(average_precision_score(truth, chances), abs=1e-6)
     html = made.report.read_text(encoding="utf-8")
     assert "Label by label" in html and "Confusions" not in html
+
+
+def test_what_is_for_one_class_per_image_is_refused(run, tmp_path):
+    with pytest.raises(OpsinError, match="that name one class for each image"):
+        run.decide(sensitivity=0.9)
+    with pytest.raises(OpsinError, match="that name one class for each image"):
+        run.add_readers(tmp_path / "readers.csv")
+    with pytest.raises(OpsinError, match="not multilabel"):
+        threshold_for(run.folder, 0.9)
 
 
 def test_data_are_checked(data):

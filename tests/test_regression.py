@@ -100,6 +100,9 @@ def test_runs_are_compared_scored_anew_and_continued(run, data, tmp_path):
     assert comparison.score == "mae" and "blobs is better than worse" in comparison.sentence
     page = comparison.write_page(tmp_path / "page.html").read_text(encoding="utf-8")
     assert "Who is nearer" in page and "estimated better by some" in page
+    both = opsin.ensemble([run, worse], data=data, out=tmp_path / "both", examine=False, quiet=True)
+    mean = np.mean([each.folder.predictions("test")[2].values for each in (run, worse)], axis=0)
+    np.testing.assert_allclose(both.folder.predictions("test")[2].values, mean, atol=1e-3)
     scores = opsin.evaluate(run, data, split="validation", quiet=True)
     assert scores["mae"]["value"] == pytest.approx(run.folder.info["best"]["scores"]["mae"], rel=1e-5)
     again = opsin.evaluate(run, blobs(40, seed=9), quiet=True)

@@ -12,6 +12,7 @@ from opsin.evaluation.readers import read_readers
 from opsin.evaluation.thresholds import read_aims
 from opsin.files import write_text
 from opsin.runfolder import RunFolder
+from opsin.tasks.table import TASKS
 
 
 def decide(
@@ -32,8 +33,9 @@ def decide(
         cost_of_false_alarm: What another image costs when it is taken for one of the class, in the same unit.
 
     Raises:
-        RunError: The class is unknown, there are not two, or a number is out of range.
+        RunError: The class is unknown, there are not two, a number is out of range, or the run names no classes.
     """
+    _refuse_other_tasks(folder)
     classes = folder.classes
     if positive is not None:
         if len(classes) != 2:
@@ -71,8 +73,9 @@ def add_readers(folder: RunFolder, path: str | Path) -> None:
 
     Raises:
         DataError: The table cannot be read, or rows are wrong; they are named.
-        RunError: The run has no predictions yet.
+        RunError: The run has no predictions yet, or names no classes.
     """
+    _refuse_other_tasks(folder)
     path = Path(path)
     names, labels, _ = folder.predictions(TEST)
     read_readers(path, names, labels, folder.classes, folder.positive)
@@ -81,3 +84,11 @@ def add_readers(folder: RunFolder, path: str | Path) -> None:
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}.") from None
     write_text(folder.path / "readers.csv", text)
+
+
+def _refuse_other_tasks(folder: RunFolder) -> None:
+    if not TASKS[folder.task].exclusive:
+        raise RunError(
+            f"{folder.path} is a run of {folder.task}; what thresholds are to be good for, and readers, are for runs "
+            "that name one class for each image."
+        )

@@ -9,6 +9,7 @@ from torch import nn
 from opsin.data.batches import Batch
 from opsin.errors import RunError, TrainingError
 from opsin.recipe import Recipe
+from opsin.tasks.averaging import average_label_probabilities
 from opsin.tasks.multilabel import create_multilabel
 from opsin.tasks.multilabel_answers import SeveralLabels
 from opsin.tasks.multilabel_files import read_predictions, write_predictions
@@ -62,6 +63,12 @@ def test_scores_equal_scikit_learn():
     assert scores["loss"] == pytest.approx(nn.BCEWithLogitsLoss()(LOGITS, TARGETS).item(), abs=1e-5)
     assert task.better({"map": 0.6, "loss": 9}, {"map": 0.5, "loss": 1})
     assert task.better({"map": 0.5, "loss": 0.9}, {"map": 0.5, "loss": 1})
+
+
+def test_networks_are_averaged_by_the_probability_of_each_label():
+    several = torch.stack([LOGITS, LOGITS.flip(0), LOGITS * 30])
+    mean = average_label_probabilities(several).sigmoid()
+    torch.testing.assert_close(mean, several.sigmoid().mean(0))
 
 
 def test_rare_labels_are_drawn_more_often():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from torch import Tensor
+from torch.nn.functional import logsigmoid
 
 
 def average_probabilities(outputs: Tensor) -> Tensor:
@@ -18,3 +19,9 @@ def average_probabilities(outputs: Tensor) -> Tensor:
 def average_values(outputs: Tensor) -> Tensor:
     """Return the mean ``(N, …)`` of values ``(K, N, …)``."""
     return outputs.float().mean(dim=0)
+
+
+def average_label_probabilities(outputs: Tensor) -> Tensor:
+    """Return the log-odds ``(N, labels)`` of the mean probabilities, each by itself, of log-odds ``(K, N, labels)``."""
+    outputs = outputs.float()
+    return logsigmoid(outputs).logsumexp(dim=0) - logsigmoid(-outputs).logsumexp(dim=0)

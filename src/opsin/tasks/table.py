@@ -189,6 +189,7 @@ TASKS: dict[str, TaskEntry] = {
             "check_network": "opsin.networks.table:check_network",
             "network": "opsin.networks.building:build_network",
             "create": "opsin.tasks.multilabel:create_multilabel",
+            "average": "opsin.tasks.averaging:average_label_probabilities",
             "write": "opsin.tasks.multilabel_files:write_predictions",
             "read": "opsin.tasks.multilabel_files:read_predictions",
             "answers": "opsin.tasks.multilabel_answers:SeveralLabels",
