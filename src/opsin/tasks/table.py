@@ -176,6 +176,7 @@ TASKS: dict[str, TaskEntry] = {
             "data",
             "images",
             "scores",
+            "members",
             "labels",
             "gallery",
             "training",
