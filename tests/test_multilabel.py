@@ -148,11 +148,6 @@ def test_what_is_for_one_class_per_image_is_refused(run, tmp_path):
         threshold_for(run.folder, 0.9)
 
 
-def test_data_are_checked(data):
-    found = opsin.check(data)
-    assert found.usable and found.dataset.describe().startswith("3 labels")
-
-
 def test_a_label_that_is_told_by_its_company_is_named():
     truth = np.array([[1, 1]] * 40 + [[1, 0]] * 12 + [[0, 1]] * 20 + [[0, 0]] * 40, bool)
     given = truth.copy()

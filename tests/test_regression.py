@@ -111,16 +111,14 @@ def test_runs_are_compared_scored_anew_and_continued(run, data, tmp_path):
         opsin.examine(run, data, only=["map"], quiet=True)
 
 
-def test_cross_validation_and_learning_curve_follow_the_error(data, tmp_path):
+def test_a_learning_curve_follows_the_variance_explained(data, tmp_path):
     few = QUICK | {"epochs": 4}
-    made = opsin.cross_validate(data, out=tmp_path / "folds", folds=2, **few)
-    runs = [each.folder.predictions("test") for each in made.runs]
-    values = np.concatenate([part[1] for part in runs])
-    predicted = np.concatenate([part[2].values for part in runs])
-    assert made.scorecard["mae"]["value"] == pytest.approx(mean_absolute_error(values, predicted), abs=1e-6)
-    assert "Mean absolute error" in made.report.read_text(encoding="utf-8")
     curve = opsin.learning_curve(data, out=tmp_path / "curve", sizes=(0.3, 0.6, 1), repeats=1, **few)
     assert curve.info["score"] == "r2" and "R²" in curve.sentence
+    values = [run["score"]["value"] for run in curve.info["runs"]]
+    assert values[-1] == pytest.approx(
+        opsin.load_run(curve.path / "part-1-seed-0").scorecard["validation"]["r2"]["value"]
+    )
 
 
 def test_data_are_checked(data):
@@ -128,8 +126,10 @@ def test_data_are_checked(data):
     assert found.usable and found.dataset.describe() == "side from 2.5 to 14.5"
 
 
-def test_a_task_that_the_data_are_not_for_is_refused(data, few_digits):
+def test_a_task_that_the_data_are_not_for_is_refused(run, data, few_digits):
     with pytest.raises(RecipeError, match="asks for classification, but blobs was read for regression"):
         opsin.train(data, task="classification", **QUICK)
+    with pytest.raises(OpsinError, match="is for classification, and .* has learned regression"):
+        opsin.evaluate(run, few_digits, quiet=True)
     with pytest.raises(RecipeError, match="training.loss = mse is not for classification"):
         opsin.train(few_digits, loss="mse", **QUICK)

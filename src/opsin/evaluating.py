@@ -147,6 +147,11 @@ def _assess_other(
         dataset = read_dataset(
             dataset, data_root=data_root, check=False, task=run.folder.task, masks=recipe.masks, **columns
         )
+    if dataset.task != run.folder.task:
+        raise DataError(
+            f"{dataset.name} is for {dataset.task}, and {run.path} has learned {run.folder.task}; score it on data of "
+            "its own kind."
+        )
     if run.recipe.split.group_by:
         with contextlib.suppress(DataError):  # other data may have names without groups
             names = [dataset.images.name(index) for index in range(len(dataset))]
