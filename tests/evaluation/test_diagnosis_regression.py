@@ -91,3 +91,9 @@ def test_a_gap_between_validation_and_test_is_said(worse):
     one, other = VALUES + 3 * NOISE, VALUES + NOISE
     found, _ = verdict(*((one,) if worse else (other,)), validation=other if worse else one)
     assert ("larger" if worse else "smaller") in found["validation-test-gap"].sentence
+
+
+def test_a_good_score_on_few_images_is_learning():
+    values = np.array([10.0, 50.0, 52.0, 55.0])
+    found, _ = verdict(values + np.array([3, -4, 12, -9]), values=values)
+    assert "no-better-than-mean" not in found and "few-test-images" in found

@@ -16,6 +16,7 @@ from opsin.evaluation.groups import ENOUGH_GROUPS, groups_behind
 WIDE = 0.05  # half the width of the interval of mAP, from which on it is uncertain
 WEAK = 0.05  # a label is weak where its ROC AUC lies this far below the mean of all, and badly so at three times that
 SHOWN = 3
+GOOD = 0.75  # mean ROC AUC, above which a network has learned something, however wide the interval
 FEW = 10  # test images with a label, below which its scores say little
 POOR = 0.75  # of the loss of always saying how frequent each label is; above it in training, the network underfits
 
@@ -39,7 +40,9 @@ def diagnose_labels(
     split = "test" if "test" in scorecard else "validation"
     scores = scorecard[split]
     found: list[Finding | None] = [*circumstances(info), *_certainty(scores, info, classes, split)]
-    learned = scores["mean_auc"]["value"] is None or scores["mean_auc"]["low"] > 0.5
+    area = scores["mean_auc"]
+    # A good score on very few images is not held against a network.
+    learned = area["value"] is None or area["low"] > 0.5 or area["value"] > GOOD
     if learned:
         found += [*_weak_labels(scores, info, classes), _underfitting(history, info)]
     else:

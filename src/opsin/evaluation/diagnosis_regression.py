@@ -22,6 +22,7 @@ GAP, WIDE_GAP = 0.3, 0.6
 POOR = 0.25
 # Mean errors so large, as a part of the mean absolute error, and so many standard errors from 0, are told.
 BIASED, CLEAR = 0.35, 3.0
+GOOD = 0.5  # R², above which a network has learned something, however wide the interval
 EXTREME = 0.1  # part of the images at each end of the range
 FEWEST = 8  # images at each end, below which nothing is said of it
 
@@ -52,7 +53,9 @@ def diagnose_regression(
     split = "test" if "test" in scorecard else "validation"
     scores = scorecard[split]
     found: list[Finding | None] = [*circumstances(info), *_certainty(scores, split)]
-    learned = scores["r2"]["value"] is None or scores["r2"]["low"] > 0
+    explained = scores["r2"]
+    # A good score on very few images is not held against a network.
+    learned = explained["value"] is None or explained["low"] > 0 or explained["value"] > GOOD
     if learned:
         found += [_underfitting(history, known), *_ends(values, predictions), _biased(values, predictions)]
     else:
