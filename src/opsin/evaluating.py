@@ -24,6 +24,7 @@ from opsin.examining import examine as examine_subject
 from opsin.preparing import Prepared, prepare, read_source
 from opsin.run import Run
 from opsin.runfolder import RunFolder
+from opsin.tasks.table import part_of
 from opsin.telling import decoding, warn_of_seen_images, warn_of_unlike_images
 
 
@@ -163,6 +164,8 @@ def _assess_other(
     if pixels.unreadable:
         reasons = {dataset.images.name(index): reason for index, reason in pixels.unreadable.items()}
         raise DataError(unreadable_message(dataset.name, reasons, skippable=False))
+    if dataset.masks is not None:  # what is true of an image is an image itself, at the size of the input
+        labels = part_of(dataset.task, "encode")(dataset, run.predictor.preprocessing, None).numpy()
     seen = int(np.isin(pixels.digests(), run.folder.digests(TRAIN, VALIDATION)).sum())
     if seen:
         warn_of_seen_images(console, seen, len(dataset))

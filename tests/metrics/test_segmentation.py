@@ -166,7 +166,7 @@ def test_a_checkerboard_is_found_and_nothing_else():
         assert scores[2] / scores[1] == pytest.approx(4, rel=0.05)
         assert segmentation.checkerboard(10 * uneven(0.1, sign)[None])[0] == pytest.approx(scores[2])
     assert segmentation.checkerboard(((rows + columns) % 2)[None].astype(float))[0] > 0.999
-    assert np.isnan(segmentation.checkerboard(np.zeros((2, 15, 200)))).all()
+    assert np.isnan(segmentation.checkerboard(np.zeros((2, 31, 200)))).all()
 
 
 def test_a_transposed_convolution_shows_more_of_it_than_an_interpolation():
