@@ -174,3 +174,21 @@ def test_a_look_at_files_reads_sizes_and_passes_over_what_is_broken(tmp_path):
 def test_precision_is_decided_by_the_machine_and_never_left_open():
     assert resolve_precision("32-true", "cpu") == "32-true"
     assert resolve_precision("auto", "cpu") in ("32-true", "bf16-mixed")
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "precision"),
+    [
+        ("small_resnet", 32, "bf16-mixed"),
+        ("separable_resnet", 32, "bf16-mixed"),
+        ("convnext_atto", 96, "bf16-mixed"),
+        ("tf_efficientnet_lite0", 128, "32-true"),
+        ("mobilenetv3_small_100", 128, "32-true"),
+    ],
+)
+def test_a_processor_keeps_full_precision_where_depthwise_convolutions_prevail(monkeypatch, name, size, precision):
+    monkeypatch.setattr("torch.cpu._is_amx_tile_supported", lambda: True)
+    asked = {"network": name, "device": "cpu", "image_size": size, "channels": 3, "pretrained": False}
+    assert resolve_training(from_settings(asked), 100).training.precision == precision
+    asked |= {"precision": "bf16-mixed"}
+    assert resolve_training(from_settings(asked), 100).training.precision == "bf16-mixed"

@@ -13,6 +13,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -33,6 +34,10 @@ SMALL_RANGES = {"rotation": 5.0, "shift": 0.04, "scale": 0.05, "shear": 2.5}
 LARGE_RANGES = {"rotation": 10.0, "shift": 0.08, "scale": 0.15, "shear": 5.0}
 # Peak learning rates, of networks that have learned before and from scratch.
 RATES = {"sgd": (0.02, 0.1), "rmsprop": (1e-4, 1e-3), "adam": (5e-4, 3e-3), "adamw": (7e-4, 8e-3)}
+# Multiplications per value that enters a depthwise convolution, from which on bfloat16 pays on a processor with AMX.
+# Measured: mobilenetv3_small_100 has 70 (2.1 times slower), tf_efficientnet_lite0 101 (1.8 times slower),
+# separable_resnet 215 (1.9 times faster), convnext_atto 918 (1.3 times faster).
+DENSE = 150
 FLIPS = {"none": (0.0, 0.0, 0.0), "mirror": (0.5, 0.0, 0.0), "any": (0.5, 0.5, 0.75)}
 
 
@@ -127,7 +132,7 @@ def resolve_training(recipe: Recipe, training_images: int) -> Recipe:
         recipe.training, training_images, trained, TASKS[recipe.task or "classification"].budget
     )
     _refuse_contradictions(training)
-    return replace(recipe, training=training)
+    return replace(recipe, training=replace(training, precision=_precision_for(recipe)))
 
 
 def _refuse_contradictions(recipe: TrainingRecipe) -> None:
@@ -237,8 +242,47 @@ def _resolve_training(recipe: TrainingRecipe, images: int, trained: bool, budget
         learning_rate=learning_rate,
         weight_decay=weight_decay,
         freeze_epochs=freeze,
-        precision=resolve_precision(recipe.precision, recipe.device),
     )
+
+
+def _precision_for(recipe: Recipe) -> str:
+    """Return the precision of a recipe, "auto" decided by the machine and the network.
+
+    Processors with AMX compute dense layers twice as fast in bfloat16, but take several times as long for the gradients
+    of depthwise convolutions and of the activations around them. What decides is how much there is of either.
+    """
+    training = recipe.training
+    precision = resolve_precision(training.precision, training.device)
+    on_processor = training.device == "cpu" or not torch.cuda.is_available()
+    if training.precision == "auto" and precision == "bf16-mixed" and on_processor:
+        return precision if _density(recipe) >= DENSE else "32-true"
+    return precision
+
+
+def _density(recipe: Recipe) -> float:
+    """Return a network's multiplications per value that enters a depthwise convolution; infinite without any.
+
+    It is looked at without its weights; where that fails, what is wrong with it is said when it is made.
+    """
+    products, values = 0, 0
+
+    def count(layer: torch.nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
+        nonlocal products, values
+        assert isinstance(layer, torch.nn.Conv2d)
+        products += output.numel() * layer.weight[0].numel()
+        values += inputs[0].numel() if 1 < layer.groups == layer.in_channels else 0
+
+    height, width = recipe.data.image_size or (0, 0)
+    try:
+        with torch.device("meta"):
+            network = part_of(recipe.task or "classification", "network")(recipe, 2).eval()
+            for module in network.modules():
+                if isinstance(module, torch.nn.Conv2d):
+                    module.register_forward_hook(count)
+            network(torch.zeros(1, recipe.data.channels or 3, height, width))
+    except Exception:
+        return math.inf
+    return products / values if values else math.inf
 
 
 def resolve_precision(precision: str, device: str) -> str:
