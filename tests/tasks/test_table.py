@@ -8,7 +8,10 @@ import pytest
 import torch
 from sklearn.utils.class_weight import compute_class_weight
 
+from opsin.examining import EXAMINATIONS
 from opsin.recipe import Recipe, settings
+from opsin.reporting.sections import SECTIONS
+from opsin.tasks.scores import DETAILS, SCORES
 from opsin.tasks.table import TASKS, Part, part_of
 
 PARTS = list(Part.__args__)
@@ -26,13 +29,24 @@ def test_recipes_know_the_tasks_of_the_table():
     assert list(choices) == list(TASKS)
 
 
-def test_reading_results_needs_no_torch():
+@pytest.mark.parametrize("task", TASKS)
+def test_reading_results_needs_no_torch(task):
     program = (
         "import sys; from opsin.tasks.table import part_of\n"
-        "for part in ('write', 'read', 'score', 'select'): part_of('classification', part)\n"
+        "for part in ('write', 'read', 'answers', 'score', 'select', 'judge', 'head', 'captions', 'measure'):\n"
+        f"    part_of({task!r}, part)\n"
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_scores_sections_and_examinations_of_a_task_are_known(task):
+    entry = TASKS[task]
+    assert {entry.main_score, entry.learning, *entry.compared} <= set(entry.scores) <= set(SCORES)
+    assert set(entry.details) <= set(DETAILS)
+    assert set(entry.sections) <= {section.anchor for section in SECTIONS}
+    assert set(entry.examinations) <= set(EXAMINATIONS)
 
 
 def test_a_task_is_made_from_its_recipe():
