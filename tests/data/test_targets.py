@@ -142,3 +142,19 @@ def test_labels_are_written_read_and_translated():
         LABELS.translate("other", np.array([[1, 1]], bool), ("owl", "ant"), ("cat", "owl"), "run")
     assert LABELS.reorder(np.array([[1, 0, 0]], bool), [2, 0, 1]).tolist() == [[False, True, False]]
     assert [name for name, _ in pets([[1, 0, 1], [0, 0, 0]]).kinds()] == ["cat", "dog", "owl", "(no label)"]
+
+
+def test_masks_and_the_classes_they_show_in_another_order():
+    form = TARGETS["segmentation"]
+    masks = np.array([[[0, 1], [2, 255]]], np.uint8)
+    shown = np.array([[True, True, False]])
+    order = [2, 0, 1]  # place in the new order -> place in the old one
+    np.testing.assert_array_equal(form.reorder(masks, order), [[[1, 2], [0, 255]]])
+    np.testing.assert_array_equal(form.reorder(shown, order), [[False, True, True]])
+    assert form.text(shown[0], ("a", "b", "c")) == "a;b"
+    assert [(name, rows.tolist()) for name, rows in form.kinds(shown, ("a", "b", "c"))] == [
+        ("a", [0]),
+        ("b", [0]),
+        ("c", []),
+    ]
+    np.testing.assert_array_equal(form.strata(np.array([[1, 1, 0], [1, 0, 0], [1, 0, 1]], bool), "abc"), [1, 0, 2])

@@ -43,13 +43,14 @@ def test_values_are_those_of_the_metrics_and_lie_in_their_intervals(classes, gro
         "boundary_f": np.mean(metrics.mean_of_known(boundary[:, counted])),
         f"dice/{names[1]}": np.nanmean(metrics.dice(confusion, empty)[:, 1]),
         f"boundary_f/{names[1]}": np.nanmean(boundary[:, 1]),
+        f"dice/{names[0]}": np.nanmean(metrics.dice(confusion, empty)[:, 0]),
         f"iou/{names[0]}": metrics.iou(confusion.sum(axis=0))[0],
     }
     for name, value in expected.items():
         assert card[name].value == pytest.approx(float(value), abs=1e-9), name
         assert 0 <= card[name].low <= card[name].value <= card[name].high <= 1, name
     assert list(card)[:6] == ["dice", "iou", "mean_iou", "pixel_accuracy", "boundary_f", "checkerboard"]
-    assert (f"dice/{names[0]}" in card) == (classes > 2)
+    assert {f"{kind}/{name}" for kind in ("dice", "iou", "boundary_f") for name in names} <= set(card)
     assert ("15 groups" in card["dice"].method) == grouped
     assert card["dice"].high - card["dice"].low > 0.01
 

@@ -17,20 +17,26 @@ def networks(
     part: Annotated[str, typer.Argument(metavar="PART", help="Only names that contain this.")] = "",
     pretrained: Annotated[bool, typer.Option("--pretrained", help="Only networks with ImageNet weights.")] = False,
 ) -> None:
-    """List the networks that --network takes: ours, then timm's.
+    """List the networks that --network takes: ours, timm's, and those for masks.
+
+    For masks an encoder of timm's can stand in the place of tf_efficientnet_lite0, as in unet:resnet34.
 
     The last column says whether the ImageNet weights are on this machine; others are fetched where there is a network.
     """
+    from opsin.networks.segmentation.table import NETWORKS as FOR_MASKS
+    from opsin.networks.segmentation.table import list_segmentation_networks
     from opsin.networks.table import NETWORKS, find_weights, list_networks
 
+    names = [*list_networks(), *list_segmentation_networks()]
     with_weights = {name.partition(".")[0] for name in list_networks(pretrained=True)}  # timm adds a tag for the data
-    found = [name for name in list_networks() if part.lower() in name and (not pretrained or name in with_weights)]
+    with_weights |= set(list_segmentation_networks(pretrained=True))
+    found = [name for name in names if part.lower() in name and (not pretrained or name in with_weights)]
     if not found:
         raise NetworkError(f"No network has '{part}' in its name; `opsin networks` lists all.")
     rows = [
         (
             name,
-            "Opsin" if name in NETWORKS else "timm",
+            "Opsin, for masks" if name in FOR_MASKS or ":" in name else "Opsin" if name in NETWORKS else "timm",
             (find_weights(name) or "to be fetched") if name in with_weights else "none",
         )
         for name in found

@@ -74,7 +74,7 @@ def score_masks(
         name: bounded(float(result.values[at]), lows[at], highs[at], method, int(images[at]), float(units[at]))
         for at, name in enumerate(names)
     }
-    return {name: found[name] for name in _in_order(names, classes)}
+    return {name: found[name] for name in _in_order(classes)}
 
 
 def image_scores(predictions: Segmented, masks: NDArray[np.uint8], confusion: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -93,10 +93,7 @@ def image_scores(predictions: Segmented, masks: NDArray[np.uint8], confusion: ND
         mean_of_known(boundary[:, counted]),
         metrics.checkerboard(certainty_maps(predictions)),
     ]
-    kept = np.zeros(classes, bool)
-    kept[counted] = True
-    each = [np.where(kept, scores, np.nan) for scores in (dice, boundary)]
-    return np.concatenate([np.stack(overall, axis=1), *each], axis=1)
+    return np.concatenate([np.stack(overall, axis=1), dice, boundary], axis=1)
 
 
 def certainty_maps(predictions: Segmented) -> NDArray[np.float32]:
@@ -148,8 +145,6 @@ def _support(
     return per_image, units
 
 
-def _in_order(names: Sequence[str], classes: Sequence[str]) -> list[str]:
+def _in_order(classes: Sequence[str]) -> list[str]:
     overall = ["dice", "iou", "mean_iou", "pixel_accuracy", "boundary_f", "checkerboard"]
-    counted = classes[metrics.counted_classes(len(classes))]
-    kinds = ("dice", "iou", "boundary_f")
-    return overall + [f"{kind}/{name}" for name in classes for kind in kinds if name in counted or kind == "iou"]
+    return overall + [f"{kind}/{name}" for name in classes for kind in ("dice", "iou", "boundary_f")]

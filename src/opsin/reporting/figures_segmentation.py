@@ -29,9 +29,10 @@ def plot_image_scores(scores: NDArray[np.float64], name: str) -> Figure:
         f"median {median:.3f}",
         (median, 1),
         xycoords=("data", "axes fraction"),
-        xytext=(-4, 2),
+        xytext=(-5 if median > 0.3 else 5, -3),
         textcoords="offset points",
         ha="right" if median > 0.3 else "left",
+        va="top",
         fontsize=FONT_SIZE - 0.5,
         color=INK,
     )

@@ -10,6 +10,7 @@ from opsin.networks.segmentation.table import (
     NETWORKS,
     check_segmentation_network,
     create_segmentation_network,
+    list_segmentation_networks,
 )
 from opsin.networks.segmentation.upsampling import UPSAMPLING
 from opsin.networks.table import backbone_of
@@ -110,3 +111,11 @@ def test_weights_that_do_not_exist():
     with pytest.raises(NetworkError, match="timm has no pretrained weights of efficientnet_b6"):
         check_segmentation_network("fpn:efficientnet_b6", pretrained=True)
     assert [backbone_of(name) for name in ("unet", "fcn8", "fpn:resnet18")] == [None, "vgg16.tv_in1k", "resnet18"]
+
+
+def test_all_networks_are_listed():
+    names = list_segmentation_networks()
+    assert {*NETWORKS, f"unet:{OFFLINE}", f"fpn:{OFFLINE}"} <= set(names)
+    assert set(list_segmentation_networks(pretrained=True)) == {"fcn8", *(name for name in names if ":" in name)}
+    for name in names:
+        check_segmentation_network(name)

@@ -69,9 +69,13 @@ class PixelClasses:
         """Refuse: a mask is more than words can say."""
         raise DataError("has masks, which are mended in their files; decide to exclude or keep an image")
 
-    def reorder(self, labels: NDArray[np.bool_], order: Sequence[int]) -> NDArray[np.bool_]:
-        """Return them with the classes in another order."""
-        return labels[:, list(order)]
+    def reorder(self, labels: NDArray, order: Sequence[int]) -> NDArray:
+        """Return them, or masks uint8 ``(N, H, W)``, with the classes in another order."""
+        if labels.dtype == np.bool_:
+            return labels[:, list(order)]
+        numbers = np.arange(256, dtype=np.uint8)  # void stays what it is
+        numbers[list(order)] = np.arange(len(order))
+        return numbers[labels]
 
     def translate(
         self, name: str, labels: NDArray[np.bool_], classes: Sequence[str], known: Sequence[str], run: str

@@ -49,6 +49,16 @@ DECODERS = {
 ENCODER_STRIDE = 32  # both sides of what enters an encoder are multiples of it
 
 
+def list_segmentation_networks(pretrained: bool = False) -> list[str]:
+    """Return the names of all networks for masks: ours, then the decoders, each on the encoder of the offline weights.
+
+    Args:
+        pretrained: Only those with ImageNet weights.
+    """
+    names = [*NETWORKS, *(f"{decoder}:{OFFLINE}" for decoder in DECODERS)]
+    return [name for name in names if not pretrained or backbone_of(name) is not None]
+
+
 def create_segmentation_network(
     name: str,
     num_classes: int,
