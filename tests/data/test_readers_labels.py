@@ -92,7 +92,7 @@ def test_folders_hold_classes_only(tmp_path):
         (tmp_path / name).mkdir()
         for number in range(4):
             Image.new("L", (4, 4), number).save(tmp_path / name / f"{number}.png")
-    with pytest.raises(DataError, match="holds classes, so that regression cannot be learned"):
+    with pytest.raises(DataError, match="is labelled for classification, so that regression cannot be learned"):
         read_dataset(tmp_path, task="regression")
 
 
@@ -132,6 +132,16 @@ def test_a_column_for_each_label(tmp_path):
         read_dataset(path, label="cat,weight")
     with pytest.raises(DataError, match="no column 'label'"):
         read_dataset(path, task="regression")
+
+
+def test_columns_of_which_each_image_has_one_are_classes(tmp_path):
+    rows = [f"{row}.png,{int(row % 3 == 0)},{int(row % 3 == 1)},{int(row % 3 == 2)}" for row in range(24)]
+    path = many(tmp_path, "image,MEL,NV,BCC\n" + "\n".join(rows))
+    for label in ("label", "MEL,NV,BCC"):
+        found = read_dataset(path, label=label)
+        assert (found.task, found.classes) == ("classification", ("MEL", "NV", "BCC"))
+        assert found.labels.tolist() == [row % 3 for row in range(24)] and "--task multilabel" in found.notes[0]
+    assert read_dataset(path, task="multilabel").labels.shape == (24, 3)
 
 
 def test_rows_of_zeros_and_ones_are_several_labels(tmp_path):

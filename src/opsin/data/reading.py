@@ -108,8 +108,8 @@ def read_dataset(
         raise DataError(_unknown(str(source), path))
     if task not in (None, dataset.task):
         raise DataError(
-            f"{source} holds classes, so that {task} cannot be learned from it; list the images in a CSV file with the "
-            "columns path,label."
+            f"{source} is labelled for {dataset.task}, so that {task} cannot be learned from it; list the images in a "
+            "CSV file with the columns path,label."
         )
     if decisions:
         dataset = apply_decisions(dataset, read_decisions(Path(decisions).expanduser()))

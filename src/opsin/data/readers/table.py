@@ -60,14 +60,14 @@ def _labels(table: Table, label: str, task: str | None, taken: set[int | None]) 
     where, column = str(table.path), table.find(label)
     names = [name.strip() for name in label.split(",") if name.strip()]
     if column is None and len(names) > 1:
-        return _label_columns(table, [table.column(name) for name in names])
+        return _label_columns(table, [table.column(name) for name in names], task)
     if column is None and label == "label" and task in (None, "multilabel"):
         free = [at for at in range(len(table.header)) if at not in taken]
         found = [at for at in free if is_yes_or_no([row[at] for row in table.rows])]
         if len(found) > 1:
-            labels = _label_columns(table, found)
+            labels = _label_columns(table, found, task)
             note = f"The columns {listed(labels.classes, 12)} hold only 0 and 1, and each is a label of its own."
-            return labels._replace(note=note)
+            return labels if labels.note else labels._replace(note=note)
     column = table.column(label)
     name = table.header[column]
     cells = [row[column] for row in table.rows]
@@ -76,9 +76,17 @@ def _labels(table: Table, label: str, task: str | None, taken: set[int | None]) 
     return read_labels(table.values(column), table.lines, where, name, task)
 
 
-def _label_columns(table: Table, columns: list[int]) -> Labels:
+def _label_columns(table: Table, columns: list[int], task: str | None) -> Labels:
+    """Return labels of one column each; where each image has exactly one, they are classes unless the task is given."""
     cells = [[row[at] for row in table.rows] for at in columns]
-    return read_label_columns(cells, [table.header[at] for at in columns], table.lines, str(table.path))
+    labels = read_label_columns(cells, [table.header[at] for at in columns], table.lines, str(table.path))
+    if task == "multilabel" or not (labels.values.sum(axis=1) == 1).all():
+        return labels
+    note = (
+        f"Each image has exactly one of {listed(labels.classes, 12)}, so these are classes; if an image may have "
+        "several, give --task multilabel."
+    )
+    return Labels("classification", labels.values.argmax(axis=1), labels.classes, note)
 
 
 def is_table_of_images(path: Path, label: str) -> bool:
