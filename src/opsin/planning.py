@@ -7,6 +7,8 @@
    run, about 24,000 (6 to 30 epochs).
 3. Photographs are mirrored left to right; grey images up to 64 pixels, which may be characters, are not. Where views of
    each image are asked for in prediction, the same decides which.
+4. Other tasks may have networks, budgets and batch sizes of their own (`opsin.tasks.table`): masks get a U-Net, on
+   tf_efficientnet_lite0 or from scratch, batches of 8 or 16, and 20 to 150 epochs.
 
 ``data.memory_gb`` stays open: how much memory is free is the machine's affair and changes no result.
 """

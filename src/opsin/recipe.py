@@ -142,7 +142,8 @@ class NetworkRecipe:
 
     name: str | None = setting(
         None,
-        "a network of ours or any of timm's; left out: small_resnet up to 64 pixels, else tf_efficientnet_lite0",
+        "a network of ours or any of timm's; left out: small_resnet up to 64 pixels, else tf_efficientnet_lite0 (for "
+        "masks unet, else unet:tf_efficientnet_lite0)",
         flag="network",
     )
     pretrained: bool | None = setting(

@@ -109,9 +109,8 @@ def fitted(mask: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
 
 def paletted(mask: NDArray[np.uint8], colors: NDArray[np.uint8]) -> Image.Image:
     """Return a mask as an image whose pixels are class numbers, shown in the colors of the classes."""
-    image = Image.fromarray(mask).convert("P")
-    image.putdata(mask.ravel().tolist())
+    image = Image.fromarray(mask)
     table = np.zeros((256, 3), np.uint8)
     table[: len(colors)], table[VOID] = colors, UNKNOWN
-    image.putpalette(table.ravel().tolist())
+    image.putpalette(table.ravel().tolist())  # which makes a grey image one of numbers with colors
     return image
