@@ -54,7 +54,11 @@ class DataRecipe:
     """Which images, and how they are brought to one size."""
 
     source: str = setting("", "folder, CSV, npz or IDX file, or the name of a known data set")
-    label: str = setting("label", "column (CSV) or array (npz) that holds the class")
+    label: str = setting(
+        "label",
+        "column (CSV) or array (npz) that holds the class, the number or the labels; or a column for each label, as in "
+        "cat,dog",
+    )
     masks: str = setting(
         "auto",
         "what the values of masks mean: classes, binary (every value but 0 is the foreground), or auto (numbers of "
