@@ -160,6 +160,18 @@ def test_numbered_objects_are_one_class_unless_told_otherwise(tmp_path):
     assert read_dataset(tmp_path).classes == ("stroma", "gland")
 
 
+@pytest.mark.parametrize("value", [1, 255])
+def test_two_names_are_those_of_binary_masks_whatever_their_values(tmp_path, value):
+    masks = [disk((0, value)) for _ in range(4)]
+    if value == 1:
+        masks[0][0] = VOID
+    two_folders(tmp_path, masks)
+    (tmp_path / "classes.txt").write_text("stroma\ngland\n", encoding="utf-8")
+    data = read_dataset(tmp_path)
+    assert data.classes == ("stroma", "gland")
+    assert set(np.unique(data.masks.read(0))) == ({0, 1, VOID} if value == 1 else {0, 1})
+
+
 def test_several_classes_are_not_taken_for_objects(tmp_path):
     generator = np.random.default_rng(1)
     masks = [generator.integers(0, 4, (20, 20)).astype(np.uint8) for _ in range(4)]

@@ -223,10 +223,11 @@ def understand(
     others = [value for value in values if value not in (0, VOID)]
     void = VOID in values and bool(others) and (names is not None or max(others) < MOST_CLASSES)
     known = [value for value in values if not (void and value == VOID)]
-    objects = reading == "auto" and (names is None or len(names) == 2) and number_objects(seen)
+    two = names is None or len(names) == 2
+    objects = reading == "auto" and two and number_objects(seen)
     if known == [0]:
         raise DataError(f"{where}: the masks show nothing but background (0); there is nothing to learn.")
-    if reading == "binary" or objects or (names is None and known[0] == 0 and len(known) == 2):
+    if reading == "binary" or objects or (two and known[0] == 0 and len(known) == 2):
         return _binary(known, void, names, objects)
     if names is not None:
         return _by_name(where, seen, names, void)
