@@ -63,7 +63,8 @@ def even_errors(right=291, wrong=(5, 4), classes=3):
 
 
 GOOD = even_errors()
-OTHER_TASKS = {"biased", "shrunk", "no-better-than-mean", "checkerboard"}  # told of numbers and of masks
+# Told of numbers, of several labels, and of masks.
+OTHER_TASKS = {"biased", "shrunk", "no-better-than-mean", "few-positives", "weak-label", "checkerboard"}
 GOOD_CARD = {"test": scores_of(GOOD), "validation": scores_of(GOOD)}
 
 
