@@ -31,7 +31,7 @@ def test_a_full_disk_is_one_sentence_and_loses_nothing(tmp_path):
 
 
 def test_a_folder_that_is_gone_is_one_sentence(tmp_path):
-    with pytest.raises(RunError, match="does not exist any more"):
+    with pytest.raises(RunError, match="its folder does not exist"):
         write_text(tmp_path / "gone" / "file.txt", "new")
 
 

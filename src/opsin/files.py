@@ -69,7 +69,7 @@ def _system_reason(error: BaseException) -> str | None:
     if isinstance(error, PermissionError):
         return "its folder may not be written to"
     if isinstance(error, FileNotFoundError):
-        return "its folder does not exist any more"
+        return "its folder does not exist"
     return None
 
 

@@ -132,6 +132,12 @@ def test_missing_data_are_asked_for_in_one_sentence(nowhere, monkeypatch):
     [
         ("a\nb\n", "positive\n", "2 reviews but 1 labels"),
         ("a\n", "so-so\n", "positive or negative, not 'so-so'"),
+        (
+            "a\nb\nc\n",
+            "positive\nnegative\npositive\n",
+            "2 positive and 1 negative reviews; the lesson needs at least 20",
+        ),
+        ("a\n" * 30, "positive\n" * 30, "30 positive and 0 negative reviews"),
     ],
 )
 def test_reviews_that_do_not_fit_their_labels(tmp_path, text, labels, words):
@@ -139,6 +145,35 @@ def test_reviews_that_do_not_fit_their_labels(tmp_path, text, labels, words):
     (tmp_path / "labels.txt").write_text(labels, encoding="utf-8")
     with pytest.raises(DataError, match=words):
         sources.find_reviews(tmp_path)
+
+
+def test_reviews_of_very_few_words_are_taught_without_a_map(tmp_path):
+    lesson = teach_sentiment(["good film"] * 30 + ["bad film"] * 30, [1] * 30 + [0] * 30, "60 reviews")
+    text = lesson.write_page(tmp_path / "s.html").read_text(encoding="utf-8")
+    assert "What the words mean to it" in text
+    lesson = teach_sentiment(["film"] * 60, [0, 1] * 30, "60 reviews")
+    assert "A map of words" not in lesson.write_page(tmp_path / "s.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda rows: [], "holds 0 cars of which everything is known; the lesson needs at least 20"),
+        (lambda rows: rows[:5], "holds 4 cars"),
+        (lambda rows: [rows[0], *([*row[:3], "", *row[4:]] for row in rows[1:])], "holds 0 cars"),
+        (
+            lambda rows: [rows[0], *([*row[:3], "90", *row[4:]] for row in rows[1:])],
+            "all cars have the same horsepower",
+        ),
+    ],
+)
+def test_cars_that_teach_nothing(tmp_path, change, said):
+    names = ["mpg", "cylinders", "displacement", "horsepower", "weight", "acceleration", "year", "origin"]
+    values = np.random.default_rng(0).integers(1, 100, (40, 8))
+    rows = change([names, *(list(map(str, row)) for row in values)])
+    (tmp_path / "cars.csv").write_text("\n".join(",".join(row) for row in rows), encoding="utf-8")
+    with pytest.raises(DataError, match=said):
+        sources.find_cars(tmp_path)
 
 
 def test_a_file_without_cars(tmp_path):

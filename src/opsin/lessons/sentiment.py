@@ -27,6 +27,7 @@ from opsin.scratch.sentiment import (
 )
 
 HELD_OUT = 1_000  # the last reviews, as in the lesson this follows
+COMMON = 100  # how often a word must occur to be drawn; less often where there are fewer than 20,000 reviews
 SLOW = 1_000  # reviews on which the slow networks are timed; all would take half an hour
 MIN_COUNT, POLARITY_CUTOFF = 20, 0.05
 
@@ -63,6 +64,7 @@ def teach_sentiment(
     held_out = min(HELD_OUT, len(reviews) // 5)
     train, test = list(reviews[:-held_out]), list(reviews[-held_out:])
     answers, truth = list(labels[:-held_out]), list(labels[-held_out:])
+    least = max(2, min(COMMON, len(train) // 200))
     say("step 1: counting words")
     counts = count_words(train, answers)
     say("step 2: words to numbers")
@@ -91,10 +93,10 @@ def teach_sentiment(
         "noise in what it is given, and less work that leads to nothing.",
         f"{source}, the last {held_out:,} held out",
         [
-            _counting(counts),
+            _counting(counts, least),
             _numbers(vocabulary),
             _networks(steps),
-            _meaning(fast, vocabulary, counts),
+            _meaning(fast, vocabulary, counts, least),
             _further(steps[-1], best, phrases, network),
         ],
         [
@@ -122,8 +124,8 @@ def _tested(
     return Step(name, done, words, wilson(accuracy(network, unseen, truth) * len(truth), len(truth)))
 
 
-def _counting(counts: WordCounts) -> Part:
-    common = counts.words(min_count=100)
+def _counting(counts: WordCounts, least: int) -> Part:
+    common = counts.words(min_count=least)
     by_polarity = sorted(common, key=counts.polarity)
     frequent = sorted(counts.words(), key=counts.total, reverse=True)[:8]
     rows = [
@@ -138,7 +140,7 @@ def _counting(counts: WordCounts) -> Part:
     figure = new_figure(4.6, 2.6)
     axes = add_axes(figure, title="Words")
     axes.hist(polarity, bins=60, color=BLUE)
-    label_x(axes, "log of positive / negative, words that occur 100 times or more")
+    label_x(axes, f"log of positive / negative, words that occur {least} times or more")
     return Part(
         "1: counting words",
         [
@@ -201,8 +203,9 @@ def _networks(steps: list[Step]) -> Part:
     )
 
 
-def _meaning(network: FastNetwork, vocabulary: Vocabulary, counts: WordCounts) -> Part:
+def _meaning(network: FastNetwork, vocabulary: Vocabulary, counts: WordCounts, least: int) -> Part:
     tables = []
+    words = [word for word in counts.words(min_count=least) if word in vocabulary.index]
     asked = [word for word in ("excellent", "terrible") if word in vocabulary.index]
     found = [similar_words(network, vocabulary, word, 10) for word in asked]
     if asked:
@@ -218,21 +221,27 @@ def _meaning(network: FastNetwork, vocabulary: Vocabulary, counts: WordCounts) -
         tables,
         [
             Picture(
-                plot_words(network, vocabulary, counts),
+                plot_words(network, vocabulary, counts, words),
                 "A map of words",
                 "The two directions in which their weights differ most "
                 "(principal components). Blue: of good reviews. Orange: of bad ones.",
                 wide=True,
             )
-        ],
+        ]
+        if len(words) > 2
+        else [],
     )
 
 
 def plot_words(
-    network: FastNetwork, vocabulary: Vocabulary, counts: WordCounts, number: int = 500, named: int = 46
+    network: FastNetwork,
+    vocabulary: Vocabulary,
+    counts: WordCounts,
+    words: Sequence[str],
+    number: int = 500,
+    named: int = 46,
 ) -> Figure:
-    """Draw the words that lean most, among those that occur 100 times, where their weights put them."""
-    words = [word for word in counts.words(min_count=100) if word in vocabulary.index]
+    """Draw words where their weights put them: of three or more, those that lean most."""
     words = sorted(words, key=lambda word: -abs(counts.polarity(word)))[:number]
     rows = network.W1[[vocabulary.index[word] for word in words]]  # (words, H)
     rows = rows - rows.mean(axis=0)

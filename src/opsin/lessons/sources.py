@@ -16,16 +16,24 @@ from opsin.scratch.cars import Cars, read_cars
 from opsin.scratch.experiments import Digits
 from opsin.scratch.sentiment import to_number
 
+FEWEST = 20  # cars or reviews; of fewer there is nothing to be seen
+
 
 def find_cars(path: str | Path | None = None) -> tuple[Cars, str]:
     """Return the cars and where they come from: a path, ``auto_mpg/`` below a data root, or the package vega-datasets.
 
+    Args:
+        path: A file, or a folder that holds auto-mpg.data, cars.json or cars.csv.
+
     Raises:
-        DataError: They are nowhere, or the file holds something else.
+        DataError: They are nowhere, too few, or the file holds something else.
     """
     if path is None:
         below = [root / "auto_mpg" / "auto-mpg.data" for root in data_roots()]
         path = next((file for file in below if file.exists()), None) or _vega_cars()
+    elif Path(path).is_dir():
+        inside = [Path(path) / name for name in ("auto-mpg.data", "cars.json", "cars.csv")]
+        path = next((file for file in inside if file.exists()), path)
     if path is None:
         raise DataError(
             "The cars are not here: `pip install vega-datasets` brings them, or give auto-mpg.data, cars.json or a "
@@ -39,6 +47,14 @@ def find_cars(path: str | Path | None = None) -> tuple[Cars, str]:
         raise DataError(
             f"{path} holds no cars: {error}; give auto-mpg.data, cars.json or a CSV with its columns."
         ) from None
+    known = cars.known()
+    if len(known.names) < FEWEST:
+        raise DataError(
+            f"{path} holds {len(known.names)} cars of which everything is known; the lesson needs at least {FEWEST}."
+        )
+    same = [name for name in ("horsepower", "weight") if len(np.unique(known.column(name))) == 1]
+    if same:
+        raise DataError(f"{path}: all cars have the same {same[0]}, so that nothing can be learned from it.")
     return cars, f"{Path(path).name}, {len(cars.names)} cars"
 
 
@@ -92,7 +108,7 @@ def find_reviews(path: str | Path | None = None) -> tuple[list[str], list[int], 
     root.
 
     Raises:
-        DataError: They are nowhere, or there is not one label for each review.
+        DataError: They are nowhere, too few or all of one kind, or there is not one label for each review.
     """
     folders = [Path(path)] if path is not None else [root / "reviews" for root in data_roots()]
     for folder in folders:
@@ -117,5 +133,10 @@ def _read_reviews(text: Path, labels: Path) -> tuple[list[str], list[int], str]:
     if len(reviews) != len(numbers):
         raise DataError(
             f"{text.parent} holds {len(reviews):,} reviews but {len(numbers):,} labels; there must be one for each."
+        )
+    if len(reviews) < FEWEST or len(set(numbers)) < 2:
+        raise DataError(
+            f"{text.parent} holds {sum(numbers):,} positive and {len(numbers) - sum(numbers):,} negative reviews; the "
+            f"lesson needs at least {FEWEST}, of both kinds."
         )
     return reviews, numbers, f"{len(reviews):,} film reviews"
