@@ -109,6 +109,23 @@ def test_no_run_is_made_where_something_is(tmp_path, run):
         RunFolder(tmp_path / "none")
 
 
+def test_only_a_folder_that_was_being_made_is_cleared(run, tmp_path):
+    place = tmp_path / "fold-1"
+    RunFolder.clear_unmade(place)
+    place.mkdir()
+    for name in ("recipe.toml", ".recipe.toml.x_1", ".run.json.abc"):
+        (place / name).touch()
+    RunFolder.clear_unmade(place)
+    assert not place.exists()
+    place.mkdir()
+    (place / "recipe.toml").touch()
+    (place / "notes.txt").touch()
+    RunFolder.clear_unmade(place)
+    RunFolder.clear_unmade(run.path)
+    assert len(list(place.iterdir())) == 2
+    assert RunFolder(run.path).info == run.info
+
+
 @pytest.mark.parametrize(
     "content", ["[]", "3", "{", "null", "", '{"format": 1}', '{"format": 1, "state": [], "created": "2026-01-01"}']
 )

@@ -34,6 +34,8 @@ import csv
 import functools
 import json
 import math
+import re
+import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -50,6 +52,7 @@ from opsin.tasks.table import TASKS, part_of
 
 FORMAT = 1
 STATES = ("training", "interrupted", "failed", "finished")
+UNMADE = re.compile(r"recipe\.toml|\.(recipe\.toml|run\.json)\..+")  # what is there before run.json is
 
 
 class RunFolder:
@@ -124,6 +127,15 @@ class RunFolder:
             )
         if path.exists() and any(path.iterdir()):
             raise RunError(f"{path} is not empty; the run needs a folder of its own. Choose another with --out.")
+
+    @classmethod
+    def clear_unmade(cls, path: Path) -> None:
+        """Remove a folder whose process ended while it made it: without a ``run.json``, with a recipe at most.
+
+        For folders whose names no person chose; one that holds anything else stays as it is.
+        """
+        if path.is_dir() and all(UNMADE.fullmatch(each.name) for each in path.iterdir()):
+            shutil.rmtree(path)
 
     @property
     def name(self) -> str:

@@ -224,6 +224,7 @@ def train_or_go_on(
     try:
         if (place / "run.json").exists() and RunFolder(place).info.get("asked") == identity:
             return resume_run(place, dataset=dataset, quiet=console.quiet)
+        RunFolder.clear_unmade(place)
         RunFolder.check_free(place)
         return train_prepared(ready(), place, {"asked": identity, **shared}, console)
     except TrainingInterrupted:

@@ -123,10 +123,21 @@ def test_a_study_that_is_stopped_goes_on_to_the_same_weights(made, place):
         assert "The same command goes on from there." in said
         assert len(said.strip().splitlines()[-1]) < 400
     finished = run_study(place / "study.toml", out=out, only=["wide"], jobs=2, quiet=True)
-    assert finished.info["state"] == "finished"
+    assert [row["why"] for row in finished.info["runs"]] == ["", ""]
     for row in finished.info["runs"]:
         weights = (out / row["run"] / "best.safetensors").read_bytes()
         assert weights == (made.path / row["run"] / "best.safetensors").read_bytes()
+
+
+def test_a_run_that_was_killed_while_its_folder_was_made_is_begun_again(made, place):
+    out = place / "unmade"
+    with pytest.raises(RunError, match="time was up"):
+        run_study(place / "study.toml", out=out, only=["wide"], budget=0, quiet=True)
+    for row in made.info["rows"][1]["runs"]:
+        (out / row).mkdir()
+        (out / row / "recipe.toml").write_text("", encoding="utf-8")
+    finished = run_study(place / "study.toml", out=out, only=["wide"], quiet=True)
+    assert [row["state"] for row in finished.info["runs"]] == ["finished", "finished"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of another kind")
