@@ -271,7 +271,7 @@ def prepare_opsin(mode: str, folder: Path, cache: Path, cores: int) -> Any:
     from opsin.data.pixels import load_pixels
     from opsin.data.preprocessing import Preprocessing
     from opsin.data.reading import read_dataset
-    from opsin.recipe import AugmentationRecipe
+    from opsin.recipe_sections import AugmentationRecipe
 
     dataset = read_dataset(folder)
     preprocessing = Preprocessing(SIDE, SIDE, 3)

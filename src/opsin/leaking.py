@@ -13,7 +13,8 @@ from opsin.crossvalfolder import CrossvalFolder, list_crossvals
 from opsin.data.dataset import TEST, TRAIN, VALIDATION
 from opsin.errors import OpsinError
 from opsin.evaluation.leakage import compare_with_unseen, describe_leak, estimate_leak
-from opsin.recipe import DataRecipe, Recipe, SplitRecipe
+from opsin.recipe import Recipe
+from opsin.recipe_sections import DataRecipe, SplitRecipe
 from opsin.runfolder import RunFolder
 
 

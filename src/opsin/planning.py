@@ -25,7 +25,8 @@ from opsin.data.dataset import DataSet, Symmetry
 from opsin.errors import RecipeError, UnreadableImageError
 from opsin.networks.table import NETWORKS, backbone_of, find_weights
 from opsin.networks.transfer import Source, find_source
-from opsin.recipe import AugmentationRecipe, DataRecipe, NetworkRecipe, Recipe, TrainingRecipe
+from opsin.recipe import Recipe
+from opsin.recipe_sections import AugmentationRecipe, DataRecipe, NetworkRecipe, TrainingRecipe
 from opsin.tasks.table import TASKS, Budget, part_of
 
 SMALL = 64  # pixels; the longer side up to which images are trained on as they are

@@ -21,7 +21,7 @@ def build(section: type[T], values: Mapping[str, Any], where: str, known: Sequen
     """Make one table of a recipe, and those inside it, from plain values.
 
     Args:
-        section: A dataclass whose fields are declared by `opsin.recipe.setting`.
+        section: A dataclass whose fields are declared by `opsin.recipe_sections.setting`.
         values: Tables as TOML gives them.
         where: What to call the source in an error message.
         known: Every key and table of the whole recipe, dotted; a mistyped key is told the nearest of them.

@@ -8,7 +8,7 @@ import pytest
 from opsin.data.arranging import arrange, groups_from_names
 from opsin.data.dataset import DataSet
 from opsin.errors import DataError, RecipeError
-from opsin.recipe import SplitRecipe
+from opsin.recipe_sections import SplitRecipe
 
 NAMES = [f"{kind}/patient_{number % 4}/image_{number}.png" for number, kind in enumerate(["sick", "well"] * 8)]
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from opsin.data.dataset import ArrayImages, DataSet
 from opsin.data.split import join_groups, split_samples
 from opsin.errors import DataError
-from opsin.recipe import SplitRecipe
+from opsin.recipe_sections import SplitRecipe
 
 
 def data(labels, groups=None, split=None):

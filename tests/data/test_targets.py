@@ -10,7 +10,7 @@ from opsin.data.reading import check_classes
 from opsin.data.split import split_samples
 from opsin.data.targets import TARGETS
 from opsin.errors import DataError
-from opsin.recipe import SplitRecipe
+from opsin.recipe_sections import SplitRecipe
 from opsin.tasks.table import TASKS
 
 VALUES = TARGETS["regression"]

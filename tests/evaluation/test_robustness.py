@@ -18,7 +18,7 @@ from opsin.evaluation.robustness import (
     measure_corruptions,
     simulate_laboratories,
 )
-from opsin.recipe import AugmentationRecipe
+from opsin.recipe_sections import AugmentationRecipe
 
 NOTHING = AugmentationRecipe(strength=0.0)
 CLASSES = ("dark", "light")

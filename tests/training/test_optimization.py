@@ -12,7 +12,7 @@ from timm.optim import param_groups_layer_decay
 from opsin.errors import RecipeError
 from opsin.networks.parts import layer_groups
 from opsin.networks.table import create_network
-from opsin.recipe import TrainingRecipe
+from opsin.recipe_sections import TrainingRecipe
 from opsin.training.optimization import Schedule, check_trainable_layers, create_optimizer, set_trainable
 
 

@@ -15,7 +15,7 @@ from opsin.data.readers.cells import parse_table
 from opsin.data.readers.common import listed, split_of
 from opsin.data.readers.table import path_column
 from opsin.errors import DataError, RecipeError, nearest
-from opsin.recipe import SplitRecipe
+from opsin.recipe_sections import SplitRecipe
 
 _FOLDER = re.compile(r"folder:(-?\d+)")
 

@@ -12,7 +12,7 @@ from scipy.sparse.csgraph import connected_components
 from opsin.data.dataset import TEST, TRAIN, UNUSED, VALIDATION, DataSet
 from opsin.data.folds import assign_folds
 from opsin.errors import DataError
-from opsin.recipe import SplitRecipe
+from opsin.recipe_sections import SplitRecipe
 
 MOST_VALIDATION = 5_000
 MOST_TEST = 10_000

@@ -19,7 +19,7 @@ from torch import Tensor
 from opsin.data.corruptions import CORRUPTIONS, SEVERITIES, corrupt_by
 from opsin.evaluation.elsewhere import foretell
 from opsin.evaluation.intervals import wilson
-from opsin.recipe import AugmentationRecipe
+from opsin.recipe_sections import AugmentationRecipe
 
 LABORATORIES = 30
 STRONGEST = 3.0  # of the severities 0 to 5; up to here a person is still sure of the picture

@@ -15,7 +15,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from opsin.data.batches import Batches
 from opsin.errors import TrainingError
-from opsin.recipe import TrainingRecipe
+from opsin.recipe_sections import TrainingRecipe
 from opsin.tasks.base import Task
 from opsin.training.optimization import Schedule, set_trainable
 

@@ -20,7 +20,7 @@ from opsin.data.pixels import memory_budget
 from opsin.data.preprocessing import Preprocessing
 from opsin.networks.parts import head_of, unwrapped
 from opsin.preparing import Prepared
-from opsin.recipe import TrainingRecipe
+from opsin.recipe_sections import TrainingRecipe
 from opsin.tasks.base import Task
 from opsin.tasks.inference import predict_images
 from opsin.training.optimization import set_trainable

@@ -10,7 +10,7 @@ from torch import nn
 
 from opsin.errors import RecipeError
 from opsin.networks.parts import layer_groups, unwrapped
-from opsin.recipe import TrainingRecipe
+from opsin.recipe_sections import TrainingRecipe
 
 
 def create_optimizer(network: nn.Module, recipe: TrainingRecipe) -> torch.optim.Optimizer:
