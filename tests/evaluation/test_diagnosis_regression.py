@@ -90,7 +90,8 @@ def test_few_images_and_groups_are_said():
 def test_a_gap_between_validation_and_test_is_said(worse):
     one, other = VALUES + 3 * NOISE, VALUES + NOISE
     found, _ = verdict(*((one,) if worse else (other,)), validation=other if worse else one)
-    assert ("larger" if worse else "smaller") in found["validation-test-gap"].sentence
+    assert f"error is {'higher' if worse else 'lower'} on test" in found["validation-test-gap"].sentence
+    assert found["validation-test-gap"].severity == ("warning" if worse else "note")
 
 
 def test_a_good_score_on_few_images_is_learning():

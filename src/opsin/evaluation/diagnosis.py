@@ -7,21 +7,21 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from opsin.evaluation.diagnosis_certainty import certainty_findings, split_gap
 from opsin.evaluation.diagnosis_learning import last_scores, learning_findings
 from opsin.evaluation.diagnosis_looking import looking_findings
 from opsin.evaluation.diagnosis_robustness import robustness_findings
 from opsin.evaluation.diagnosis_scores import (
-    certainty_findings,
     has_learned,
     nothing_learned,
     score_findings,
-    split_gap,
 )
 from opsin.evaluation.finding import SEVERITIES, Finding, counts_of, number, with_interval
 from opsin.evaluation.leakage import leak_finding
 
 __all__ = ["Finding", "diagnose", "headline"]
 
+WIDE = 0.05  # half the width of the interval of accuracy, from which on it is uncertain
 # What a run may have and still be called healthy.
 HARMLESS = frozenset(
     {
@@ -99,7 +99,7 @@ def diagnose(
     learned = True
     if scores:
         learned = has_learned(scores, counts_of(info, split))
-        found += certainty_findings(scores, split)
+        found += certainty_findings(scores["accuracy"], "accuracy", split, WIDE)
         if learned:
             found += score_findings(scores, info, confusion, overconfidence)
             found += robustness_findings(robustness or {})
@@ -107,8 +107,7 @@ def diagnose(
         else:
             found.append(nothing_learned(scores, counts_of(info, split), split))
     found += [leak_finding(leak)] if leak else []
-    gap = split_gap(scorecard)
-    found += ([gap] if gap else []) + learning_findings(history, info, learned)
+    found += split_gap(scorecard, "accuracy") + learning_findings(history, info, learned)
     if scores and all(finding.kind in HARMLESS and finding.severity == "note" for finding in found):
         found.append(_healthy(history, scores, split))
     return in_order(found)

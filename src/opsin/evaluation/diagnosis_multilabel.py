@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from opsin.evaluation.diagnosis import circumstances, in_order
+from opsin.evaluation.diagnosis_certainty import certainty_findings, split_gap
 from opsin.evaluation.diagnosis_learning import last_scores, rising_loss
 from opsin.evaluation.finding import Finding, counts_of, images_of, number, with_interval
-from opsin.evaluation.groups import ENOUGH_GROUPS, groups_behind
 
 WIDE = 0.05  # half the width of the interval of mAP, from which on it is uncertain
 WEAK = 0.05  # a label is weak where its ROC AUC lies this far below the mean of all, and badly so at three times that
@@ -39,7 +39,8 @@ def diagnose_labels(
     """
     split = "test" if "test" in scorecard else "validation"
     scores = scorecard[split]
-    found: list[Finding | None] = [*circumstances(info), *_certainty(scores, info, classes, split)]
+    found: list[Finding | None] = [*circumstances(info), *certainty_findings(scores["map"], "map", split, WIDE)]
+    found.append(_few_positives(info, classes, split))
     area = scores["mean_auc"]
     # A good score on very few images is not held against a network.
     learned = area["value"] is None or area["low"] > 0.5 or area["value"] > GOOD
@@ -47,7 +48,7 @@ def diagnose_labels(
         found += [*_weak_labels(scores, info, classes), _underfitting(history, info)]
     else:
         found.append(_nothing_learned(scores, split))
-    found += [_overfitting(history, info), _gap(scorecard)]
+    found += [_overfitting(history, info), *split_gap(scorecard, "map")]
     kept = [finding for finding in found if finding is not None]
     harmless = ("few-groups", "starved", "weak-label", "few-positives")
     if all(finding.severity == "note" and finding.kind in harmless for finding in kept):
@@ -64,49 +65,20 @@ def diagnose_labels(
     return in_order(kept)
 
 
-def _certainty(scores: Scores, info: dict[str, Any], classes: tuple[str, ...], split: str) -> list[Finding]:
-    found, score = [], scores["map"]
-    half, groups = (score["high"] - score["low"]) / 2, groups_behind(score["method"])
-    if half > WIDE:
-        found.append(
-            Finding(
-                "few-test-images",
-                "warning",
-                f"{score['n']:,} {split} images leave mAP uncertain by about {100 * half:.0f} points either way: "
-                f"{with_interval(score)}.",
-                "It is as sure as the rarest labels are.",
-                "Collect more labelled images for the test, above all with rare labels; with what there is, "
-                "`--test 0.3` locks more of it away.",
-            )
-        )
+def _few_positives(info: dict[str, Any], classes: tuple[str, ...], split: str) -> Finding | None:
     counts = counts_of(info, split)
     rare = [name for name, count in zip(classes, counts, strict=False) if count < FEW]
-    if rare:
-        named = ", ".join(f"`{name}`" for name in rare[:SHOWN]) + (
-            f" and {len(rare) - SHOWN} more" * (len(rare) > SHOWN)
-        )
-        found.append(
-            Finding(
-                "few-positives",
-                "note",
-                f"Fewer than {FEW} {split} images have the label{'s' * (len(rare) > 1)} {named}, so that little can be "
-                "said of them.",
-                "",
-                "Collect more images with these labels, or leave them out.",
-            )
-        )
-    if groups is not None and groups < ENOUGH_GROUPS:
-        found.append(
-            Finding(
-                "few-groups",
-                "note",
-                f"The {split} images come from only {groups} group{'s' * (groups != 1)}, so that all intervals are "
-                "indicative.",
-                f"Intervals hold their level from about {ENOUGH_GROUPS} groups on.",
-                "Add images of further patients, slides or videos rather than more images of the same ones.",
-            )
-        )
-    return found
+    if not rare:
+        return None
+    named = ", ".join(f"`{name}`" for name in rare[:SHOWN]) + (f" and {len(rare) - SHOWN} more" * (len(rare) > SHOWN))
+    return Finding(
+        "few-positives",
+        "note",
+        f"Fewer than {FEW} {split} images have the label{'s' * (len(rare) > 1)} {named}, so that little can be said of "
+        "them.",
+        "",
+        "Collect more images with these labels, or leave them out.",
+    )
 
 
 def _nothing_learned(scores: Scores, split: str) -> Finding:
@@ -199,25 +171,4 @@ def _underfitting(history: list[dict[str, Any]], info: dict[str, Any]) -> Findin
         f"{len(history)} epochs.",
         f"Train longer (`--epochs {2 * len(history)}`), look for a better learning rate (`opsin lr-find`), vary the "
         "images less (`--augment 0.5`), or choose a larger network (`--network`).",
-    )
-
-
-def _gap(scorecard: dict[str, Scores]) -> Finding | None:
-    if not {"validation", "test"} <= scorecard.keys():
-        return None
-    validation, test = scorecard["validation"]["map"], scorecard["test"]["map"]
-    if validation["value"] is None or test["value"] is None:
-        return None
-    difference = validation["value"] - test["value"]
-    deviation = math.hypot(validation["high"] - validation["low"], test["high"] - test["low"]) / (2 * 1.96)
-    if abs(difference) < max(0.03, 2.58 * deviation):
-        return None
-    return Finding(
-        "validation-test-gap",
-        "warning" if difference > 0 else "note",
-        f"mAP is {100 * abs(difference):.0f} points {'lower' if difference > 0 else 'higher'} on test "
-        f"({with_interval(test)}) than on validation ({with_interval(validation)}), more than chance explains.",
-        "Their images are not of the same kind, or the choice of the best epoch suited validation too well.",
-        "Compare how the two were collected; where images come from patients, slides or videos, name them in a column "
-        "and give it as `--group`, so that the split is by group.",
     )

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opsin.evaluation.diagnosis import circumstances, in_order
+from opsin.evaluation.diagnosis_certainty import certainty_findings, split_gap
 from opsin.evaluation.diagnosis_learning import last_scores, rising_loss
 from opsin.evaluation.finding import Finding, number, with_interval
-from opsin.evaluation.groups import ENOUGH_GROUPS, groups_behind
 from opsin.tasks.predictions import Estimated
 
 # Half the width of the interval of the mean absolute error, as a part of it, from which on it is uncertain.
@@ -52,7 +52,7 @@ def diagnose_regression(
     """
     split = "test" if "test" in scorecard else "validation"
     scores = scorecard[split]
-    found: list[Finding | None] = [*circumstances(info), *_certainty(scores, split)]
+    found: list[Finding | None] = [*circumstances(info), *certainty_findings(scores["mae"], "mae", split, WIDE)]
     explained = scores["r2"]
     # A good score on very few images is not held against a network.
     learned = explained["value"] is None or explained["low"] > 0 or explained["value"] > GOOD
@@ -60,7 +60,7 @@ def diagnose_regression(
         found += [_underfitting(history, known), *_ends(values, predictions), _biased(values, predictions)]
     else:
         found.append(_no_better(scores, split, known, values))
-    found += [_overfitting(history, info), _gap(scorecard)]
+    found += [_overfitting(history, info), *split_gap(scorecard, "mae", 0.1)]
     kept = [finding for finding in found if finding is not None]
     if all(finding.severity == "note" and finding.kind in ("few-groups", "starved", "shrunk") for finding in kept):
         kept.append(
@@ -74,36 +74,6 @@ def diagnose_regression(
             )
         )
     return in_order(kept)
-
-
-def _certainty(scores: Scores, split: str) -> list[Finding]:
-    found, mae = [], scores["mae"]
-    half, groups = (mae["high"] - mae["low"]) / 2, groups_behind(mae["method"])
-    if mae["value"] and half > WIDE * mae["value"]:
-        kind, present = ("images", mae["n"]) if groups is None else ("groups", groups)
-        needed = math.ceil(present * (half / (WIDE * mae["value"])) ** 2)
-        found.append(
-            Finding(
-                "few-test-images",
-                "warning",
-                f"{present:,} {split} {kind} leave the mean absolute error uncertain by "
-                f"{100 * half / mae['value']:.0f} % either way: {with_interval(mae)}.",
-                f"About {needed:,} {kind} would bring that down to {100 * WIDE:.0f} %.",
-                "Collect more labelled images for the test; with what there is, `--test 0.3` locks more of it away.",
-            )
-        )
-    if groups is not None and groups < ENOUGH_GROUPS:
-        found.append(
-            Finding(
-                "few-groups",
-                "note",
-                f"The {split} images come from only {groups} group{'s' * (groups != 1)}, so that all intervals are "
-                "indicative.",
-                f"Intervals hold their level from about {ENOUGH_GROUPS} groups on.",
-                "Add images of further patients, slides or videos rather than more images of the same ones.",
-            )
-        )
-    return found
 
 
 def _no_better(scores: Scores, split: str, known: dict[str, float], values: NDArray[np.float64]) -> Finding:
@@ -206,22 +176,3 @@ def _clear(errors: NDArray[np.float64]) -> bool:
     """Whether the mean of errors is further from 0 than chance explains."""
     deviation = float(errors.std(ddof=1)) / math.sqrt(len(errors)) if len(errors) > 1 else math.inf
     return abs(float(errors.mean())) > CLEAR * deviation
-
-
-def _gap(scorecard: dict[str, Scores]) -> Finding | None:
-    if not {"validation", "test"} <= scorecard.keys():
-        return None
-    validation, test = scorecard["validation"]["mae"], scorecard["test"]["mae"]
-    difference = test["value"] - validation["value"]
-    deviation = math.hypot(validation["high"] - validation["low"], test["high"] - test["low"]) / (2 * 1.96)
-    if abs(difference) < max(0.1 * validation["value"], 2.58 * deviation):
-        return None
-    return Finding(
-        "validation-test-gap",
-        "warning" if difference > 0 else "note",
-        f"The mean absolute error is {'larger' if difference > 0 else 'smaller'} on test ({with_interval(test)}) than "
-        f"on validation ({with_interval(validation)}), more than chance explains.",
-        "Their images are not of the same kind, or the choice of the best epoch suited validation too well.",
-        "Compare how the two were collected; where images come from patients, slides or videos, name them in a column "
-        "and give it as `--group`, so that the split is by group.",
-    )

@@ -1,19 +1,16 @@
-"""What the scorecard says: nothing learned, weak classes, too few images, probabilities that cannot be believed."""
+"""What the scorecard says: nothing learned, weak classes, few images to learn from, probabilities not to be believed."""
 
 from __future__ import annotations
 
-import math
 from statistics import NormalDist, median
 from typing import Any
 
 from numpy.typing import NDArray
 
 from opsin.evaluation.finding import Finding, chance_level, counts_of, number, with_interval
-from opsin.evaluation.groups import ENOUGH_GROUPS, groups_behind
 
 Scores = dict[str, dict[str, Any]]
 
-WIDE = 0.05
 SHOWN_CLASSES = 3
 # A class is weak where its recall lies this far below the accuracy, and badly so at five times that.
 WEAK = 0.03
@@ -64,61 +61,6 @@ def score_findings(
     """
     found = [_few_training_images(scores, info), _miscalibrated(scores, overconfidence)]
     return [*weak_classes(scores, info, confusion), *(finding for finding in found if finding)]
-
-
-def certainty_findings(scores: Scores, split: str) -> list[Finding]:
-    """Say where the scores rest on too few images or groups."""
-    found = []
-    accuracy = scores["accuracy"]
-    half = (accuracy["high"] - accuracy["low"]) / 2
-    groups = groups_behind(accuracy["method"])
-    if half > WIDE:
-        kind = "images" if groups is None else "groups"
-        present = accuracy["n"] if groups is None else groups
-        needed = math.ceil(present * (half / WIDE) ** 2)
-        found.append(
-            Finding(
-                "few-test-images",
-                "warning",
-                f"{present:,} {split} {kind if present != 1 else kind[:-1]} leave the accuracy uncertain by about "
-                f"{100 * half:.0f} points either way: {with_interval(accuracy)}.",
-                f"About {needed:,} {kind} would bring that down to {100 * WIDE:.0f} points.",
-                "Collect more labelled images for the test; with what there is, `--test 0.3` locks more of it away.",
-            )
-        )
-    if groups is not None and groups < ENOUGH_GROUPS:
-        found.append(
-            Finding(
-                "few-groups",
-                "note",
-                f"The {split} images come from only {groups} group{'s' * (groups != 1)}, so that all intervals are "
-                "indicative.",
-                f"Intervals hold their level from about {ENOUGH_GROUPS} groups on.",
-                "Add images of further patients, slides or videos rather than more images of the same ones.",
-            )
-        )
-    return found
-
-
-def split_gap(scorecard: dict[str, Scores]) -> Finding | None:
-    """Say where test and validation accuracy differ by more than chance."""
-    if not {"validation", "test"} <= scorecard.keys():
-        return None
-    validation, test = scorecard["validation"]["accuracy"], scorecard["test"]["accuracy"]
-    difference = validation["value"] - test["value"]
-    deviation = math.hypot(validation["high"] - validation["low"], test["high"] - test["low"]) / (2 * 1.96)
-    if abs(difference) < max(0.03, 2.58 * deviation):
-        return None
-    direction = "lower" if difference > 0 else "higher"
-    return Finding(
-        "validation-test-gap",
-        "warning" if difference > 0 else "note",
-        f"Accuracy is {100 * abs(difference):.0f} points {direction} on test ({with_interval(test)}) than on "
-        f"validation ({with_interval(validation)}), more than chance explains.",
-        "Their images are not of the same kind, or the choice of the best epoch suited validation too well.",
-        "Compare how the two were collected; where images come from patients, slides or videos, name them in a column "
-        "and give it as `--group`, so that the split is by group.",
-    )
 
 
 def weak_classes(scores: Scores, info: dict[str, Any], confusion: NDArray | None = None) -> list[Finding]:

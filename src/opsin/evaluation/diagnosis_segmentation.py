@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from opsin.evaluation.diagnosis import HARMLESS, circumstances, in_order
+from opsin.evaluation.diagnosis_certainty import certainty_findings, split_gap
 from opsin.evaluation.diagnosis_learning import learning_findings
 from opsin.evaluation.finding import Finding, number, with_interval
 
+WIDE = 0.1  # half the width of the interval of Dice, from which on it is uncertain
 USELESS = 0.1  # of Dice; below it a mask tells next to nothing
 VISIBLE_CHECKERBOARD = 0.01  # part of the variation; gains of neighboring pixels then differ by about 6 %
 WEAK = 0.15  # by so much a class's IoU lies below the mean
@@ -31,8 +32,7 @@ def diagnose_masks(history: list[dict[str, Any]], scorecard: dict[str, Scores], 
     scores = scorecard.get(split)
     found = circumstances(info) + learning_findings(history, info, True)
     if scores:
-        gap = _gap(scorecard)
-        found += [gap] if gap else []
+        found += certainty_findings(scores["dice"], "dice", split, WIDE) + split_gap(scorecard, "dice")
         found += _score_findings(scores, split)
     if scores and all(finding.kind in HARMLESS and finding.severity == "note" for finding in found):
         found.append(_healthy(scores, split))
@@ -66,16 +66,6 @@ def _score_findings(scores: Scores, split: str) -> list[Finding]:
                 'Enlarge by interpolation instead: `--set network.options={upsampling="bilinear"}`.',
             )
         )
-    if dice["high"] - dice["low"] > 0.2:
-        found.append(
-            Finding(
-                "few-test-images",
-                "warning",
-                f"There are too few {split} images to be sure: Dice {with_interval(dice)}.",
-                f"{dice['n']:,} images.",
-                "More images with masks in that split narrow the interval.",
-            )
-        )
     return found
 
 
@@ -100,27 +90,6 @@ def _weak_classes(scores: Scores) -> list[Finding]:
         )
         for name in sorted(weak, key=lambda name: weak[name]["value"])[:3]
     ]
-
-
-def _gap(scorecard: dict[str, Scores]) -> Finding | None:
-    """Say where Dice on test and validation differ by more than chance."""
-    if not {"validation", "test"} <= scorecard.keys():
-        return None
-    validation, test = scorecard["validation"]["dice"], scorecard["test"]["dice"]
-    if validation["value"] is None or test["value"] is None:
-        return None
-    difference = validation["value"] - test["value"]
-    deviation = math.hypot(validation["high"] - validation["low"], test["high"] - test["low"]) / (2 * 1.96)
-    if abs(difference) < max(0.03, 2.58 * deviation):
-        return None
-    return Finding(
-        "validation-test-gap",
-        "warning" if difference > 0 else "note",
-        f"Dice is {100 * abs(difference):.0f} points {'lower' if difference > 0 else 'higher'} on test "
-        f"({with_interval(test)}) than on validation ({with_interval(validation)}), more than chance explains.",
-        "Their images are not of the same kind, or the choice of the best epoch suited validation too well.",
-        "Compare how the two were collected; where images come from patients, slides or videos, give `--group`.",
-    )
 
 
 def _healthy(scores: Scores, split: str) -> Finding:
