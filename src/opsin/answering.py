@@ -15,7 +15,7 @@ from opsin.data.arranging import groups_from_names
 from opsin.errors import DataError
 from opsin.evaluation.abstaining import Threshold, choose_threshold
 from opsin.evaluation.pooling import group_labels, pool
-from opsin.files import replacing
+from opsin.files import write_csv
 from opsin.predicting import PredictedImages
 from opsin.runfolder import RunFolder
 from opsin.tasks.answers import Answering
@@ -56,16 +56,15 @@ class Answers:
 
     def write(self, path: Path) -> None:
         """Write a CSV: ``image`` or ``group,images``, the answer, ``unlike,warning``, then the answer in full."""
-        with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            counts = [] if self.images is None else ["images"]
-            short, full = self.said.header
-            writer.writerow([self.subject, *counts, *short, "unlike", "warning", *full])
-            for row, name in enumerate(self.names):
-                count = [] if self.images is None else [int(self.images[row])]
-                unlike = "" if self.unlike is None else f"{self.unlike[row]:.4g}"
-                answer, rest = self.said.cells(row, bool(self.answered[row]))
-                writer.writerow([name, *count, *answer, unlike, self.warnings[row], *rest])
+        counts = [] if self.images is None else ["images"]
+        short, full = self.said.header
+        rows = []
+        for row, name in enumerate(self.names):
+            count = [] if self.images is None else [int(self.images[row])]
+            unlike = "" if self.unlike is None else f"{self.unlike[row]:.4g}"
+            answer, rest = self.said.cells(row, bool(self.answered[row]))
+            rows.append([name, *count, *answer, unlike, self.warnings[row], *rest])
+        write_csv(path, [self.subject, *counts, *short, "unlike", "warning", *full], rows)
 
     def entries(self) -> list[dict[str, Any]]:
         """Return a table for each row, for JSON; the answer is None where it is left open."""

@@ -11,24 +11,19 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-import opsin
 from opsin.data.dataset import TEST
-from opsin.errors import OpsinError, RunError
+from opsin.errors import OpsinError
 from opsin.evaluation.out_of_fold import OutOfFold
-from opsin.files import damage_explained, write_json
-from opsin.runfolder import FORMAT, RunFolder
+from opsin.manyruns import ManyRuns
+from opsin.runfolder import RunFolder
 from opsin.tasks.table import part_of
 
-FILE = "crossval.json"
 
-
-class CrossvalFolder:
+class CrossvalFolder(ManyRuns):
     """Read and write the files of one cross-validation.
 
     Args:
@@ -38,44 +33,7 @@ class CrossvalFolder:
         RunError: There is none, it is damaged, or of another format version.
     """
 
-    def __init__(self, path: str | Path):
-        self.path = Path(path)
-        if not (self.path / FILE).exists():
-            raise RunError(f"{self.path} is no cross-validation: it has no {FILE}.")
-        info = self.info
-        if info.get("format") != FORMAT:
-            raise RunError(
-                f"{self.path} has format {info.get('format')}, written by Opsin {info.get('opsin', '(unknown)')}; "
-                f"Opsin {opsin.__version__} reads format {FORMAT}. Make it anew in another folder (--out)."
-            )
-
-    @classmethod
-    def create(cls, path: Path, **facts: Any) -> CrossvalFolder:
-        """Begin a cross-validation, or go on with the one that is there.
-
-        Raises:
-            RunError: The folder holds something else.
-        """
-        if not (path / FILE).exists():
-            RunFolder.check_free(path)
-            path.mkdir(parents=True, exist_ok=True)
-            write_json(path / FILE, {"format": FORMAT, "opsin": opsin.__version__})
-        folder = cls(path)
-        folder.update(state="training", **facts)
-        return folder
-
-    @property
-    def info(self) -> dict[str, Any]:
-        """What ``crossval.json`` holds."""
-        with damage_explained(self.path / FILE):
-            info = json.loads((self.path / FILE).read_text(encoding="utf-8"))
-            if not isinstance(info, dict):
-                raise ValueError("it holds no table")
-        return info
-
-    def update(self, **values: Any) -> None:
-        """Set entries of ``crossval.json``."""
-        write_json(self.path / FILE, self.info | values)
+    file, kind = "crossval.json", "cross-validation"
 
     def place(self, repeat: int, fold: int) -> Path:
         """Return the folder of a run."""
@@ -124,7 +82,7 @@ class CrossvalFolder:
 def list_crossvals(folder: Path) -> list[CrossvalFolder]:
     """Return the finished cross-validations directly below a folder, by name; damaged ones are passed over."""
     found = []
-    for path in sorted(folder.glob(f"*/{FILE}")):
+    for path in sorted(folder.glob(f"*/{CrossvalFolder.file}")):
         try:
             crossval = CrossvalFolder(path.parent)
             if crossval.info.get("state") == "finished":

@@ -125,7 +125,7 @@ def cross_validate(
         asked = _with_folds(asked, _number_of_groups(prepared))
     place = Path(out) if out is not None else Path(runs or "runs") / _name(asked, dataset)
     facts = {"recipe": asked.to_dict(), "name": dataset.name, "folds": asked.split.folds, "repeats": repeats}
-    folder = CrossvalFolder.create(place, **facts, anonymous=anonymous)
+    folder = CrossvalFolder.create(place, state="training", **facts, anonymous=anonymous)
     root = str(Path(data_root).resolve()) if data_root is not None else ""
     shared = {"anonymous": anonymous, "examine": False, "data_root": root}
     for repeat in range(repeats):

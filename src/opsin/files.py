@@ -11,7 +11,7 @@ import tempfile
 import time
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +104,18 @@ def write_json(path: Path, value: Any) -> None:
 def write_json_lines(path: Path, rows: list[dict[str, Any]]) -> None:
     """Write one JSON object per line in one step; see `replacing`."""
     write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+
+
+def write_csv(path: Path, header: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
+    """Write a CSV in one step; see `replacing`."""
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([header, *rows])
+
+
+def read_csv_rows(path: Path) -> list[list[str]]:
+    """Return the rows of a CSV, without its header."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.reader(file))[1:]
 
 
 def read_json_lines(path: Path) -> list[dict[str, Any]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,9 +14,10 @@ from rich.console import Console
 
 import opsin
 from opsin.data.dataset import TRAIN, VALIDATION, DataSet
-from opsin.errors import DataError, RecipeError, RunError
+from opsin.errors import DataError, RecipeError
 from opsin.evaluation.learning_curve import foresee
-from opsin.files import damage_explained, write_json
+from opsin.files import write_json
+from opsin.manyruns import ManyRuns
 from opsin.preparing import Prepared, prepare, prepare_other_split
 from opsin.recipe import Recipe
 from opsin.run import Run
@@ -27,13 +27,14 @@ from opsin.tasks.table import TASKS
 from opsin.telling import decoding, tell_data
 from opsin.workflow import ask, identify, train_or_go_on
 
-FILE = "curve.json"
 SIZES = (0.1, 0.2, 0.4, 0.7, 1.0)
 REPEATS = 3
 
 
-class LearningCurve:
+class LearningCurve(ManyRuns):
     """A finished learning curve.
+
+    Its ``info`` holds ``runs``, ``sentence``, ``law``, ``doubled`` and ``band`` among others.
 
     Args:
         path: Its folder.
@@ -42,21 +43,7 @@ class LearningCurve:
         RunError: There is none, it is damaged, not finished, or of another format version.
     """
 
-    def __init__(self, path: str | Path):
-        self.path = Path(path)
-        if not (self.path / FILE).exists():
-            raise RunError(f"{self.path} is no finished learning curve: it has no {FILE}.")
-        if self.info.get("format") != FORMAT:
-            raise RunError(f"{self.path} has another format than this version of Opsin; make it anew (--out).")
-
-    @property
-    def info(self) -> dict[str, Any]:
-        """What ``curve.json`` holds: ``runs``, ``sentence``, ``law``, ``doubled`` and ``band`` among others."""
-        with damage_explained(self.path / FILE):
-            info = json.loads((self.path / FILE).read_text(encoding="utf-8"))
-            if not isinstance(info, dict):
-                raise ValueError("it holds no table")
-        return info
+    file, kind = "curve.json", "finished learning curve"
 
     @property
     def sentence(self) -> str:
@@ -203,7 +190,7 @@ def _conclude(
         "sentence": seen.sentence,
         "band": np.round(seen.band, 6).tolist(),
     }
-    write_json(place / FILE, info)
+    write_json(place / LearningCurve.file, info)
     curve = LearningCurve(place)
     write_curve_page(curve.path, curve.info)
     console.print(seen.sentence, highlight=False, soft_wrap=True)

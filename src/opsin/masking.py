@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from PIL import Image
 from opsin.data.decode import read_image
 from opsin.data.masks import VOID
 from opsin.errors import DataError, UnreadableImageError
-from opsin.files import replacing
+from opsin.files import replacing, write_csv
 from opsin.networks.tiles import Tiling, predict_by_tiles
 from opsin.predicting import Predictor
 from opsin.reporting.drawing import class_colors, overlay, paletted
@@ -64,10 +63,8 @@ def write_masks(
         pixels = [int((mask == number).sum()) for number in range(len(classes))]
         known = max(sum(pixels), 1)
         rows.append([str(path), *pixels, *(f"{number / known:.6g}" for number in pixels)])
-    with replacing(out / AREAS) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["image", *(f"pixels({name})" for name in classes), *(f"area({name})" for name in classes)])
-        writer.writerows(rows)
+    header = ["image", *(f"pixels({name})" for name in classes), *(f"area({name})" for name in classes)]
+    write_csv(out / AREAS, header, rows)
     return len(rows)
 
 

@@ -46,7 +46,15 @@ from numpy.typing import NDArray
 
 import opsin
 from opsin.errors import OpsinError, RunError
-from opsin.files import damage_explained, read_json_lines, replacing, write_json, write_json_lines, write_text
+from opsin.files import (
+    damage_explained,
+    read_json_lines,
+    replacing,
+    write_csv,
+    write_json,
+    write_json_lines,
+    write_text,
+)
 from opsin.recipe import Recipe
 from opsin.tasks.table import TASKS, part_of
 
@@ -256,8 +264,7 @@ class RunFolder:
 
     def write_split(self, rows: list[list[str]]) -> None:
         """Write ``split.csv`` from rows of image, class, split, group, digest."""
-        with replacing(self.path / "split.csv") as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows([["image", "class", "split", "group", "digest"], *rows])
+        write_csv(self.path / "split.csv", ["image", "class", "split", "group", "digest"], rows)
 
     def digests(self, *splits: str) -> NDArray[np.uint64]:
         """Return the digests of the pixels of all images in some splits, uint64 ``(N,)``."""

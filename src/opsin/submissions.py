@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from opsin.errors import DataError, nearest
-from opsin.files import replacing
+from opsin.files import write_csv
 from opsin.tasks.answers import Answering
 
 FORMATS = ("csv", "isic", "kaggle")
@@ -42,17 +42,17 @@ class Submission:
             predictions: Of the images, in their order.
             said: The same in words; the first of its cells is the answer.
         """
-        with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(self.columns)
-            for row, name in enumerate(self.ids):
-                content = {ID: name, LABEL: said.cells(row, True)[0][0]}
-                writer.writerow(
-                    f"{predictions.probabilities[row][classes.index(wanted)]:.9g}"
-                    if kind == "probability"
-                    else content[kind]
-                    for kind, wanted in self.columns.values()
-                )
+        rows = []
+        for row, name in enumerate(self.ids):
+            content = {ID: name, LABEL: said.cells(row, True)[0][0]}
+            cells = [
+                f"{predictions.probabilities[row][classes.index(wanted)]:.9g}"
+                if kind == "probability"
+                else content[kind]
+                for kind, wanted in self.columns.values()
+            ]
+            rows.append(cells)
+        write_csv(path, self.columns, rows)
 
     def describe(self) -> str:
         """Return what the columns hold, in words."""

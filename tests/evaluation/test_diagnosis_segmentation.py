@@ -33,7 +33,7 @@ def test_what_is_found():
     assert kinds(card(dice=0.7), card(dice=0.85)) == ["validation-test-gap"]
     grouped = card()
     grouped["dice"]["method"] = "cluster bootstrap, 9 groups: indicative"
-    assert kinds(grouped) == ["healthy", "few-groups"]
+    assert kinds(grouped) == ["few-groups", "healthy"]
     assert kinds(card(ground=0.9, rock=0.2, sand=0.7)) == ["weak-class"]
 
 

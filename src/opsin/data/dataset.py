@@ -108,8 +108,8 @@ class ArrayImages:
         return (int.from_bytes(digest[:8], "little") >> 1, int.from_bytes(digest[8:], "little") >> 1)
 
 
-class FileImages:
-    """Images that are files.
+class NamedFiles:
+    """Files that are called by their paths.
 
     Args:
         root: The folder that names are relative to.
@@ -128,6 +128,15 @@ class FileImages:
         path = self.paths[index]
         return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else path.as_posix()
 
+    def signature(self, index: int) -> tuple[int, int]:
+        """Return the file's size in bytes and its modification time in nanoseconds."""
+        status = self.paths[index].stat()
+        return (status.st_size, status.st_mtime_ns)
+
+
+class FileImages(NamedFiles):
+    """Images that are files; the arguments are those of `NamedFiles`."""
+
     def identity(self) -> str:
         """Return the folder that names are relative to, in full."""
         return os.path.abspath(self.root)
@@ -143,11 +152,6 @@ class FileImages:
     def shape(self, index: int) -> tuple[int, int, int]:
         """Return (height, width, channels) from the file's header."""
         return image_size(self.paths[index])
-
-    def signature(self, index: int) -> tuple[int, int]:
-        """Return the file's size in bytes and its modification time in nanoseconds."""
-        status = self.paths[index].stat()
-        return (status.st_size, status.st_mtime_ns)
 
 
 @dataclass(frozen=True)

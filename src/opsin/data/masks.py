@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from opsin.data.dataset import NamedFiles
 from opsin.data.decode import read_values
 from opsin.errors import DataError, UnreadableImageError
 
@@ -74,7 +75,7 @@ def packed(values: NDArray) -> NDArray[np.int64]:
     return wide if values.ndim == 2 else wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]
 
 
-class MaskFiles:
+class MaskFiles(NamedFiles):
     """Masks that are files, read one at a time as images of class numbers (`opsin.data.dataset.Images`).
 
     Args:
@@ -84,15 +85,8 @@ class MaskFiles:
     """
 
     def __init__(self, root: Path, paths: Sequence[Path], coding: Coding):
-        self.root, self.paths, self.coding = root, list(paths), coding
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def name(self, index: int) -> str:
-        """Return the path relative to the data set's folder, with forward slashes."""
-        path = self.paths[index]
-        return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else path.as_posix()
+        super().__init__(root, paths)
+        self.coding = coding
 
     def identity(self) -> str:
         """Return the folder that names are relative to, and what the values mean."""
@@ -121,11 +115,6 @@ class MaskFiles:
     def shape(self, index: int) -> tuple[int, int, int]:
         """Return (height, width, 1)."""
         return self.read(index).shape
-
-    def signature(self, index: int) -> tuple[int, int]:
-        """Return the file's size in bytes and its modification time in nanoseconds."""
-        status = self.paths[index].stat()
-        return (status.st_size, status.st_mtime_ns)
 
 
 class Seen(NamedTuple):

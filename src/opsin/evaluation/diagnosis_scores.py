@@ -1,4 +1,4 @@
-"""What the scorecard says: nothing learned, weak classes, few images to learn from, probabilities not to be believed."""
+"""What the scorecard says: nothing learned, weak classes, few images to learn from, probabilities that mislead."""
 
 from __future__ import annotations
 

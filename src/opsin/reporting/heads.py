@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -28,14 +29,11 @@ def head_of_classification(page: Page, score: dict[str, Any], split: str) -> dic
     baseline = most_common_part(page.predicted)
     says = "the model names the right class for"
     return {
-        "value": formats.percent(score["value"]),
-        "low": formats.percent(score["low"]),
-        "high": formats.percent(score["high"]),
+        **_written(score, formats.percent),
         "what": "Accuracy",
         "test": (says, "of them"),
         "validation": (says, f"of {formats.count(score['n'])}"),
-        "scale": {name: score[name] for name in ("low", "value", "high")}
-        | {"mark": baseline, "ends": ("0", "100\xa0%")},
+        "scale": _places(score) | {"mark": baseline, "ends": ("0", "100\xa0%")},
         "mark": None if baseline is None else ("always the most common class", formats.percent(baseline)),
     }
 
@@ -61,9 +59,7 @@ def head_of_regression(page: Page, score: dict[str, Any], split: str) -> dict[st
     places = {"low": score["low"], "value": score["value"], "high": score["high"], "mark": naming}
     scale = {name: None if value is None else value / widest for name, value in places.items()} if widest else None
     return {
-        "value": number(score["value"]),
-        "low": number(score["low"]),
-        "high": number(score["high"]),
+        **_written(score, number),
         "what": "Mean absolute error",
         "test": (says, "on average"),
         "validation": (says, f"on average, on {formats.count(score['n'])} of them"),
@@ -78,13 +74,11 @@ def head_of_segmentation(page: Page, score: dict[str, Any], split: str) -> dict[
     what = page.classes[1] if one_class else "the classes"
     says = f"predicted and true masks of {what} agree with a Dice coefficient of"
     return {
-        "value": formats.score(score["value"]),
-        "low": formats.score(score["low"]),
-        "high": formats.score(score["high"]),
+        **_written(score, formats.score),
         "what": "Dice",
         "test": (says, "on average over them"),
         "validation": (says, f"on average over {formats.count(score['n'])}"),
-        "scale": {name: score[name] for name in ("low", "value", "high")} | {"mark": None, "ends": ("0", "1")},
+        "scale": _places(score) | {"mark": None, "ends": ("0", "1")},
         "mark": None,
     }
 
@@ -101,13 +95,18 @@ def head_of_labels(page: Page, score: dict[str, Any], split: str) -> dict[str, A
         frequency = float(counts[counts > 0].mean() / len(predicted.labels)) if counts.any() else None
     says = "the model ranks the images with a label before the others with a mean average precision of"
     return {
-        "value": formats.score(score["value"]),
-        "low": formats.score(score["low"]),
-        "high": formats.score(score["high"]),
+        **_written(score, formats.score),
         "what": "mAP",
         "test": (says, ""),
         "validation": (says, f"({formats.count(score['n'])} of them)"),
-        "scale": {"low": score["low"], "value": score["value"], "high": score["high"], "mark": frequency}
-        | {"ends": ("0", "1")},
+        "scale": _places(score) | {"mark": frequency, "ends": ("0", "1")},
         "mark": None if frequency is None else ("knowing nothing", formats.score(frequency)),
     }
+
+
+def _written(score: dict[str, Any], form: Callable[[Any], str]) -> dict[str, str]:
+    return {name: form(score[name]) for name in ("value", "low", "high")}
+
+
+def _places(score: dict[str, Any]) -> dict[str, Any]:
+    return {name: score[name] for name in ("low", "value", "high")}

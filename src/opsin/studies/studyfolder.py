@@ -11,20 +11,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
-import opsin
-from opsin.errors import RunError
-from opsin.files import damage_explained, write_json
-from opsin.runfolder import FORMAT, RunFolder
-
-FILE = "study.json"
+from opsin.manyruns import ManyRuns
+from opsin.runfolder import RunFolder
 
 
-class StudyFolder:
+class StudyFolder(ManyRuns):
     """Read and write the files of a study.
+
+    Its ``info`` holds the study, ``runs``, ``rows``, ``best`` and ``sentence`` among others.
 
     Args:
         path: A folder that holds a ``study.json``; use `create` for a new one.
@@ -33,47 +29,7 @@ class StudyFolder:
         RunError: There is none, it is damaged, or of another format version.
     """
 
-    def __init__(self, path: str | Path):
-        self.path = Path(path)
-        if not (self.path / FILE).exists():
-            raise RunError(f"{self.path} is no study: it has no {FILE}.")
-        if self.info.get("format") != FORMAT:
-            raise RunError(
-                f"{self.path} has format {self.info.get('format')}, written by Opsin "
-                f"{self.info.get('opsin', '(unknown)')}; Opsin {opsin.__version__} reads format {FORMAT}. Run the "
-                "study anew in another folder (--out)."
-            )
-
-    @classmethod
-    def create(cls, path: Path, **facts: Any) -> StudyFolder:
-        """Begin a study, or go on with the one that is there.
-
-        Raises:
-            RunError: The folder holds something else.
-        """
-        if not (path / FILE).exists():
-            RunFolder.check_free(path)
-            try:
-                path.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise RunError(f"The folder {path} cannot be made: {error.strerror}. Choose another (--out).") from None
-            write_json(path / FILE, {"format": FORMAT, "opsin": opsin.__version__})
-        folder = cls(path)
-        folder.update(**facts)
-        return folder
-
-    @property
-    def info(self) -> dict[str, Any]:
-        """What ``study.json`` holds: the study, ``runs``, ``rows``, ``best`` and ``sentence`` among others."""
-        with damage_explained(self.path / FILE):
-            info = json.loads((self.path / FILE).read_text(encoding="utf-8"))
-            if not isinstance(info, dict):
-                raise ValueError("it holds no table")
-        return info
-
-    def update(self, **values: Any) -> None:
-        """Set entries of ``study.json``."""
-        write_json(self.path / FILE, self.info | values)
+    file, kind = "study.json", "study"
 
     @property
     def page(self) -> Path:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from opsin.files import damage_explained, replacing
+from opsin.files import damage_explained, read_csv_rows, write_csv
 from opsin.tasks.predictions import Classified
 
 
@@ -26,12 +25,13 @@ def write_predictions(
         labels: int64 ``(N,)``, the true classes.
     """
     best, confidences = predictions.labels, predictions.confidence
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["image", "true", "predicted", "confidence", *(f"p({name})" for name in classes)])
-        for row, name in enumerate(names):
-            probabilities = (f"{p:.9g}" for p in predictions.probabilities[row])
-            writer.writerow([name, classes[labels[row]], classes[best[row]], f"{confidences[row]:.9g}", *probabilities])
+    header = ["image", "true", "predicted", "confidence", *(f"p({name})" for name in classes)]
+    rows = (
+        [name, classes[labels[row]], classes[best[row]]]
+        + [f"{p:.9g}" for p in (confidences[row], *predictions.probabilities[row])]
+        for row, name in enumerate(names)
+    )
+    write_csv(path, header, rows)
 
 
 def read_predictions(path: Path, classes: Sequence[str]) -> tuple[list[str], NDArray[np.int64], Classified]:
@@ -42,8 +42,7 @@ def read_predictions(path: Path, classes: Sequence[str]) -> tuple[list[str], NDA
     """
     index = {name: number for number, name in enumerate(classes)}
     with damage_explained(path):
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.reader(file))[1:]
+        rows = read_csv_rows(path)
         labels = np.array([index[row[1]] for row in rows], dtype=np.int64)
         probabilities = np.array([row[4:] for row in rows], dtype=np.float32).reshape(len(rows), len(index))
         return [row[0] for row in rows], labels, Classified(probabilities)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 
 from opsin.data.targets.label_sets import LabelSets
 from opsin.errors import DataError
-from opsin.files import damage_explained, replacing
+from opsin.files import damage_explained, read_csv_rows, write_csv
 from opsin.tasks.predictions import Labelled
 
 FORM = LabelSets()
@@ -29,12 +28,12 @@ def write_predictions(
         predictions: Probabilities, and labels that reach their thresholds.
         labels: bool ``(N, L)``, the true ones.
     """
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["image", "true", "predicted", *(f"p({name})" for name in classes)])
-        for row, name in enumerate(names):
-            said = [FORM.text(each[row], classes) for each in (labels, predictions.labels)]
-            writer.writerow([name, *said, *(f"{p:.9g}" for p in predictions.probabilities[row])])
+    rows = (
+        [name, FORM.text(labels[row], classes), FORM.text(predictions.labels[row], classes)]
+        + [f"{p:.9g}" for p in predictions.probabilities[row]]
+        for row, name in enumerate(names)
+    )
+    write_csv(path, ["image", "true", "predicted", *(f"p({name})" for name in classes)], rows)
 
 
 def read_predictions(path: Path, classes: Sequence[str]) -> tuple[list[str], NDArray[np.bool_], Labelled]:
@@ -44,8 +43,7 @@ def read_predictions(path: Path, classes: Sequence[str]) -> tuple[list[str], NDA
         RunError: The file is damaged.
     """
     with damage_explained(path):
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.reader(file))[1:]
+        rows = read_csv_rows(path)
         shape = (len(rows), len(classes))
         try:
             truth, said = (

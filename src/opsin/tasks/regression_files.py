@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from opsin.files import damage_explained, replacing
+from opsin.files import damage_explained, read_csv_rows, write_csv
 from opsin.tasks.predictions import Estimated
 
 
@@ -25,11 +24,9 @@ def write_predictions(
         predictions: Numbers.
         values: float64 ``(N,)``, the true ones.
     """
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["image", "true", "predicted"])
-        for name, truth, value in zip(names, values.tolist(), predictions.values, strict=True):
-            writer.writerow([name, repr(truth), f"{value:.9g}"])
+    given = zip(names, values.tolist(), predictions.values, strict=True)
+    rows = ([name, repr(truth), f"{value:.9g}"] for name, truth, value in given)
+    write_csv(path, ["image", "true", "predicted"], rows)
 
 
 def read_predictions(path: Path, classes: Sequence[str]) -> tuple[list[str], NDArray[np.float64], Estimated]:
@@ -39,7 +36,6 @@ def read_predictions(path: Path, classes: Sequence[str]) -> tuple[list[str], NDA
         RunError: The file is damaged.
     """
     with damage_explained(path):
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.reader(file))[1:]
+        rows = read_csv_rows(path)
         values = np.array([row[1] for row in rows], np.float64)
         return [row[0] for row in rows], values, Estimated(np.array([row[2] for row in rows], np.float32))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from opsin.files import damage_explained, replacing
+from opsin.files import damage_explained, read_csv_rows, replacing, write_csv
 from opsin.metrics import segmentation as metrics
 from opsin.tasks.predictions import Segmented
 
@@ -32,11 +31,10 @@ def write_masks(
     confusion = metrics.confusion_matrices(masks, predictions.labels, len(classes))
     dice, right = metrics.image_dice(confusion), metrics.pixel_accuracy(confusion)
     areas = predictions.areas() / predictions.labels[0].size if len(predictions) else np.zeros((0, len(classes)))
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["image", "dice", "pixel_accuracy", *(f"area({name})" for name in classes)])
-        for row, name in enumerate(names):
-            writer.writerow([name, f"{dice[row]:.9g}", f"{right[row]:.9g}", *(f"{area:.9g}" for area in areas[row])])
+    rows = (
+        [name, *(f"{value:.9g}" for value in (dice[row], right[row], *areas[row]))] for row, name in enumerate(names)
+    )
+    write_csv(path, ["image", "dice", "pixel_accuracy", *(f"area({name})" for name in classes)], rows)
 
 
 def read_masks(path: Path, classes: Sequence[str]) -> tuple[list[str], NDArray[np.uint8], Segmented]:
@@ -46,8 +44,7 @@ def read_masks(path: Path, classes: Sequence[str]) -> tuple[list[str], NDArray[n
         RunError: A file is damaged.
     """
     with damage_explained(path):
-        with path.open(newline="", encoding="utf-8") as file:
-            names = [row[0] for row in list(csv.reader(file))[1:]]
+        names = [row[0] for row in read_csv_rows(path)]
     arrays = path.with_suffix(".npz")
     with damage_explained(arrays):
         with np.load(arrays, allow_pickle=False) as stored:

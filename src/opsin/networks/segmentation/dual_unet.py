@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torchvision.ops import SqueezeExcitation
 
 from opsin.networks.segmentation.decoder import double_convolution
-from opsin.networks.segmentation.unet import UShape
+from opsin.networks.segmentation.unet import ShapedNetwork, UShape
 
 MACRO_PARTS = ("dilation", "squeeze", "attention")
 MICRO_PARTS = ("context", "squeeze")
@@ -100,7 +100,7 @@ class CellularRefinement(nn.Module):
         return logits
 
 
-class MacroUNet(nn.Module):
+class MacroUNet(ShapedNetwork):
     """A U-Net that sees far: dilated inception blocks, squeeze-and-excitation (Hu et al. 2018), attention gates.
 
     Args:
@@ -123,23 +123,17 @@ class MacroUNet(nn.Module):
         parts: Sequence[str] = MACRO_PARTS,
         upsampling: str = "bilinear",
     ):
-        super().__init__()
         _check_parts(parts, MACRO_PARTS)
 
         def block(before: int, after: int) -> nn.Module:
             inner = DilatedInception(before, after) if "dilation" in parts else double_convolution(before, after)
             return nn.Sequential(inner, *_squeeze(after, parts))
 
-        self.body = UShape(in_channels, widths, block, upsampling=upsampling, attention="attention" in parts)
-        self.dropout = nn.Dropout2d(dropout)
-        self.head = nn.Conv2d(widths[0], num_classes, 1)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Return logits ``(N, num_classes, H, W)`` of images ``(N, C, H, W)``."""
-        return self.head(self.dropout(self.body(images)))
+        body = UShape(in_channels, widths, block, upsampling=upsampling, attention="attention" in parts)
+        super().__init__(body, widths[0], num_classes, dropout)
 
 
-class MicroUNet(nn.Module):
+class MicroUNet(ShapedNetwork):
     """A shallow U-Net of fewer but larger (7x7) filters, with the global context at its bottom.
 
     Args:
@@ -162,20 +156,14 @@ class MicroUNet(nn.Module):
         parts: Sequence[str] = MICRO_PARTS,
         upsampling: str = "bilinear",
     ):
-        super().__init__()
         _check_parts(parts, MICRO_PARTS)
 
         def block(before: int, after: int) -> nn.Module:
             return nn.Sequential(double_convolution(before, after, LARGE_KERNEL), *_squeeze(after, parts))
 
         context = GlobalContext(widths[-1]) if "context" in parts else None
-        self.body = UShape(in_channels, widths, block, context, upsampling)
-        self.dropout = nn.Dropout2d(dropout)
-        self.head = nn.Conv2d(widths[0], num_classes, 1)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Return logits ``(N, num_classes, H, W)`` of images ``(N, C, H, W)``."""
-        return self.head(self.dropout(self.body(images)))
+        body = UShape(in_channels, widths, block, context, upsampling)
+        super().__init__(body, widths[0], num_classes, dropout)
 
 
 class DualUNet(nn.Module):

@@ -52,7 +52,28 @@ class UShape(nn.Module):
         return self.up(self.bottom(features), skips[::-1], places[::-1])[..., :height, :width]
 
 
-class UNet(nn.Module):
+class ShapedNetwork(nn.Module):
+    """A U and the last layer, which makes logits of what leaves it.
+
+    Args:
+        body: The U.
+        width: Channels that leave it.
+        num_classes: Number of outputs for each pixel.
+        dropout: Chance of a channel to be left out before the last layer.
+    """
+
+    def __init__(self, body: UShape, width: int, num_classes: int, dropout: float):
+        super().__init__()
+        self.body = body
+        self.dropout = nn.Dropout2d(dropout)
+        self.head = nn.Conv2d(width, num_classes, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits ``(N, num_classes, H, W)`` of images ``(N, C, H, W)``."""
+        return self.head(self.dropout(self.body(images)))
+
+
+class UNet(ShapedNetwork):
     """U-Net from scratch.
 
     Args:
@@ -75,11 +96,5 @@ class UNet(nn.Module):
         upsampling: str = "transposed",
         attention: bool = False,
     ):
-        super().__init__()
-        self.body = UShape(in_channels, widths, upsampling=upsampling, attention=attention)
-        self.dropout = nn.Dropout2d(dropout)
-        self.head = nn.Conv2d(widths[0], num_classes, 1)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Return logits ``(N, num_classes, H, W)`` of images ``(N, C, H, W)``."""
-        return self.head(self.dropout(self.body(images)))
+        body = UShape(in_channels, widths, upsampling=upsampling, attention=attention)
+        super().__init__(body, widths[0], num_classes, dropout)
