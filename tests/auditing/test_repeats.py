@@ -1,6 +1,7 @@
 from collections import defaultdict
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -98,6 +99,14 @@ def test_leaks_between_the_parts_of_a_given_split(make_material, noise):
     assert almost.groups == (("image 4", "image 10"),) and "(1 in train and test)" in almost.sentence
     assert groups.images == ("image 0", "image 9") and groups.sentence.startswith("1 of 10 groups has images")
     assert find_leaks(make_material(copies(noise, (0, 6)), np.arange(12) % 2)) == []
+
+
+@pytest.mark.parametrize(("tested", "severity"), [(100, "serious"), (101, "warning")])
+def test_a_leak_that_can_hardly_move_a_score_is_not_serious(make_material, noise, tested, severity):
+    split = np.array(["train"] * 3 + ["validation"] + ["test"] * tested)
+    near = [(0, 10, "cropped")]
+    (found,) = find_leaks(make_material(noise(len(split), side=6), np.arange(len(split)) % 2, split=split, near=near))
+    assert found.severity == severity
 
 
 def test_unused_images_leak_nowhere(make_material, noise):

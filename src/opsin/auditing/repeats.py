@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from opsin.auditing.finding import NOTE, SERIOUS, WARNING, ImageFinding
 from opsin.auditing.material import Material, alike, linked
-from opsin.data.dataset import SPLITS, UNUSED
+from opsin.data.dataset import SPLITS, TEST, UNUSED, VALIDATION
 from opsin.data.near_duplicates import NearDuplicates
 
+MATTERS = 0.01  # leaked images from this part of a held-out split on are serious; fewer hardly move a score
 MANY = 0.1  # repeated images above this part of all are a warning: the data are much smaller than they look
 
 
@@ -100,7 +101,7 @@ def find_leaks(material: Material) -> list[ImageFinding]:
     near = linked(len(split), pairs[(split[pairs[:, 0]] != split[pairs[:, 1]]) & used[pairs].all(axis=1)])
     equal = material.about_groups(
         "leak",
-        SERIOUS,
+        _severity(split, exact),
         lambda pictures, images: (
             f"{_number(pictures, 'picture')} {'is' if pictures == 1 else 'are'} in more than one part of the given "
             f"split, with equal pixels ({_parts(split, exact)})."
@@ -112,7 +113,7 @@ def find_leaks(material: Material) -> list[ImageFinding]:
     )
     almost = material.about_groups(
         "near-leak",
-        SERIOUS,
+        _severity(split, near),
         lambda pictures, images: (
             f"{_number(images, 'image')} in {_number(pictures, 'group')} show almost the same picture in more than one "
             f"part of the given split ({_parts(split, near)})."
@@ -147,6 +148,13 @@ def _shared_groups(material: Material, split: NDArray[np.str_]) -> list[ImageFin
         rows,
         {row: f"in {split[row]}, group {groups[row]}" for row in rows},
     )
+
+
+def _severity(split: NDArray[np.str_], groups: list[NDArray[np.int64]]) -> str:
+    """Return how bad it is that groups are in several parts, by how much of a held-out part they make up."""
+    leaked = split[np.concatenate([np.zeros(0, np.int64), *groups])]
+    shares = [(leaked == part).sum() / max((split == part).sum(), 1) for part in (VALIDATION, TEST)]
+    return SERIOUS if max(shares) >= MATTERS else WARNING
 
 
 def _parts(split: NDArray[np.str_], groups: list[NDArray[np.int64]]) -> str:
