@@ -12,6 +12,7 @@ from opsin.data.dataset import TRAIN
 from opsin.data.readers.common import listed
 from opsin.data.reading import check_classes
 from opsin.errors import DataError
+from opsin.tasks.scores import describe_score
 from opsin.tasks.table import TASKS
 
 FEW = 50  # images of a class: with 15 % of them tested, its recall is known to no better than plus or minus a third
@@ -73,6 +74,7 @@ def find_imbalance(material: Material) -> list[ImageFinding]:
     if not len(counts):
         return []
     one, many = TASKS[dataset.task].outputs
+    main = describe_score(TASKS[dataset.task].main_score).words
     smallest, largest = int(counts.argmin()), int(counts.argmax())
     if not counts[smallest] or counts[largest] < UNEVEN * counts[smallest]:
         return []
@@ -82,7 +84,7 @@ def find_imbalance(material: Material) -> list[ImageFinding]:
             WARNING if counts[largest] >= VERY_UNEVEN * counts[smallest] else NOTE,
             f"The largest {one}, {dataset.classes[largest]}, has {counts[largest] / counts[smallest]:.1f} times the "
             f"images of the smallest, {dataset.classes[smallest]} ({counts[largest]:,} and {counts[smallest]:,}).",
-            "Read balanced accuracy and the recall of each class rather than accuracy; --balance weights or --balance "
-            "sampling let rare classes count more in training.",
+            f"Read the scores of each {one} rather than the {main} alone; --balance weights or --balance sampling let "
+            f"rare {many} count more in training.",
         )
     ]

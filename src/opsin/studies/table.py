@@ -13,6 +13,9 @@ STUDIES = {
     "blood-cells": "blood-cells.toml",
     "skin-lesions": "skin-lesions.toml",
     "cancer-cells": "cancer-cells.toml",
+    "warwick-glands": "warwick-glands.toml",
+    "voc-foreground": "voc-foreground.toml",
+    "mars-terrain": "mars-terrain.toml",
 }
 
 
