@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -89,16 +90,36 @@ def test_new_images_get_masks(trained, tmp_path):
     write_masks(run.folder, run.predictor, paths, tmp_path / "tiles", tiling)
     tiled = read_values(tmp_path / "tiles" / "03.png")
     assert tiled.shape == truth.shape and (tiled == truth).mean() > 0.8
+    assert not list((tmp_path / "tiles").glob("*.tif"))
     with pytest.raises(DataError, match="Two of the images are called 03"):
         write_masks(run.folder, run.predictor, [paths[0], tmp_path / "03.png"], tmp_path / "x")
+
+
+@pytest.mark.parametrize("tiling", [None, Tiling(128, 16, 16)])
+def test_the_most_probable_class_is_the_mask(trained, tmp_path, tiling):
+    run, data = trained
+    write_masks(run.folder, run.predictor, [data / "images" / "03.png"], tmp_path, tiling, probabilities=True)
+    with Image.open(tmp_path / "03-probabilities.tif") as stack:
+        assert stack.n_frames == 2
+        pages = []
+        for number in range(2):
+            stack.seek(number)
+            pages.append(np.asarray(stack).astype(int))
+    mask = read_values(tmp_path / "03.png")
+    assert np.abs(pages[0] + pages[1] - 255).max() <= 1
+    assert (mask == np.argmax(pages, axis=0))[pages[0] != pages[1]].all()
+    found = run.predict([data / "images" / "03.png"])[0]
+    small = run.predictor.map_classes(data / "images" / "03.png").numpy()
+    np.testing.assert_array_equal(small.argmax(0), found.mask)
+    np.testing.assert_allclose(small.max(0), found.confidence, atol=0.5 / 255 + 1e-6)
 
 
 def test_predict_writes_masks(trained, tmp_path):
     run, data = trained
     arguments = ["predict", str(run.path), str(data / "images"), "--masks", str(tmp_path / "masks")]
-    result = CliRunner().invoke(app, [*arguments, "--out", str(tmp_path / "areas.csv")])
+    result = CliRunner().invoke(app, [*arguments, "--probabilities", "--out", str(tmp_path / "areas.csv")])
     assert result.exit_code == 0, result.output
-    assert len(list((tmp_path / "masks").glob("*.png"))) == 30
+    assert len(list((tmp_path / "masks").glob("*.png"))) == len(list((tmp_path / "masks").glob("*.tif"))) == 30
     with (tmp_path / "areas.csv").open(encoding="utf-8") as file:
         row = next(csv.DictReader(file))
     assert float(row["area(background)"]) + float(row["area(foreground)"]) == pytest.approx(1)
@@ -112,10 +133,11 @@ def test_a_mask_comes_back_to_the_place_of_its_image(trained):
     for resize in ("squash", "pad", "crop"):
         fitted = replace(preprocessing, height=96, width=96, resize=resize)
         there = np.array(fitted.for_masks()._fitted(Image.fromarray(mask)))
-        back = fitted.fit_back(there, mask.shape)
-        known = back != 255
+        back = fitted.fit_back(torch.from_numpy(there == 1).float(), mask.shape)
+        known = ~back.isnan().numpy()
         assert known.mean() > (0.7 if resize == "crop" else 0.99)
-        assert (back == mask)[known].mean() > 0.85
+        assert known.all() == (resize != "crop")
+        assert ((back.numpy() > 0.5) == mask)[known].mean() > 0.85
 
 
 def test_masks_that_change_are_noticed(trained, tmp_path):

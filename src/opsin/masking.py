@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
 from opsin.data.decode import read_image
 from opsin.data.masks import VOID
 from opsin.errors import DataError, UnreadableImageError
 from opsin.files import replacing, write_csv
-from opsin.networks.tiles import Tiling, predict_by_tiles
+from opsin.networks.tiles import Tiling
 from opsin.predicting import Predictor
 from opsin.reporting.drawing import class_colors, overlay, paletted
 from opsin.runfolder import RunFolder
@@ -23,12 +24,19 @@ AREAS = "areas.csv"
 
 
 def write_masks(
-    folder: RunFolder, predictor: Predictor, paths: Sequence[Path], out: Path, tiling: Tiling | None = None
+    folder: RunFolder,
+    predictor: Predictor,
+    paths: Sequence[Path],
+    out: Path,
+    tiling: Tiling | None = None,
+    probabilities: bool = False,
 ) -> int:
     """Write for each image its mask (``NAME.png``), the mask laid over it (``NAME-overlay.jpg``), and ``areas.csv``.
 
     A mask has the size of its image. Its pixels are class numbers, shown in colors; where the network was not shown a
     part of the image (``data.resize = crop``), they are 255. The table has the pixels of each class and their part.
+    Where they are wanted, the probabilities of all classes are in ``NAME-probabilities.tif``, a page for each class in
+    the order of the table, in 255ths.
 
     Args:
         folder: A run of segmentation.
@@ -36,6 +44,7 @@ def write_masks(
         paths: Image files.
         out: A folder, made where it is not there; files of these names in it are replaced.
         tiling: Predict images at their own resolution, by tiles; None: at the size that the network was trained on.
+        probabilities: Whether they are written too.
 
     Returns:
         How many masks were written.
@@ -55,7 +64,14 @@ def write_masks(
     classes = folder.classes
     colors = class_colors(classes)
     rows = []
-    for path, image, mask in _masks(predictor, paths, tiling):
+    for path in paths:
+        try:
+            image = read_image(path, bits=predictor.preprocessing.bits)
+        except UnreadableImageError as error:
+            raise DataError(f"{path} {error.reason}; mend or leave out this image.") from None
+        mask, kept = _named(predictor, image, tiling, probabilities)
+        if kept is not None:
+            _write_stack(out / f"{path.stem}-probabilities.tif", kept)
         with replacing(out / f"{path.stem}.png") as temporary:
             paletted(mask, colors).save(temporary, "PNG")
         with replacing(out / f"{path.stem}-overlay.jpg") as temporary:
@@ -68,29 +84,48 @@ def write_masks(
     return len(rows)
 
 
-def _masks(
-    predictor: Predictor, paths: Sequence[Path], tiling: Tiling | None
-) -> Iterator[tuple[Path, NDArray[np.uint8], NDArray[np.uint8]]]:
-    """Give each image with its pixels and its mask, one at a time."""
-    for path in paths:
-        try:
-            image = read_image(path, bits=predictor.preprocessing.bits)
-        except UnreadableImageError as error:
-            raise DataError(f"{path} {error.reason}; mend or leave out this image.") from None
-        if tiling is None:
-            found: Any = predictor.predict([image]).predictions
-            mask = predictor.preprocessing.fit_back(found.labels[0], image.shape[:2])
-        else:
-            channels = predictor.preprocessing.channels
-            pixels = image if image.shape[2] == channels else _with_channels(image, channels)
-            mask, _ = predict_by_tiles(
-                predictor.network, predictor.preprocessing.standardize, pixels, tiling, predictor.device
-            )
-        assert mask.shape == image.shape[:2] and (mask[mask != VOID] < len(predictor.classes)).all()
-        yield path, image, mask
+def _named(
+    predictor: Predictor, image: NDArray[np.uint8], tiling: Tiling | None, keep: bool
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
+    """Return the class of each pixel, uint8 ``(H, W)``, and where they are to be kept all probabilities in 255ths."""
+    size = image.shape[:2]
+    kept = np.zeros((len(predictor.classes), *size), np.uint8) if keep else None
+    if tiling is None:
+        maps = predictor.map_classes(image)
+        mask, most = torch.full(size, VOID, dtype=torch.uint8), torch.zeros(size)
+        for number, small in enumerate(maps):
+            plane = predictor.preprocessing.fit_back(small, size)
+            higher = plane > most
+            mask[higher], most[higher] = number, plane[higher]
+            if kept is not None:
+                kept[number] = _in_255ths(plane.nan_to_num())
+        return mask.numpy(), kept
+    named = np.zeros(size, np.uint8)
+    top = 0
+    for band in predictor.map_classes_by_tiles(_with_channels(image, predictor.preprocessing.channels), tiling):
+        rows = slice(top, top + band.shape[1])
+        named[rows] = band.argmax(dim=0).to(torch.uint8).numpy()
+        if kept is not None:
+            kept[:, rows] = _in_255ths(band)
+        top = rows.stop
+    return named, kept
+
+
+def _in_255ths(probabilities: Tensor) -> NDArray[np.uint8]:
+    in_255ths: NDArray[np.uint8] = (probabilities * 255).round().clamp(0, 255).to(torch.uint8).numpy()
+    return in_255ths
+
+
+def _write_stack(path: Path, planes: NDArray[np.uint8]) -> None:
+    """Write planes ``(C, H, W)`` as the pages of one TIFF."""
+    first, *rest = (Image.fromarray(plane) for plane in planes)
+    with replacing(path) as temporary:
+        first.save(temporary, "TIFF", save_all=True, append_images=rest, compression="tiff_deflate")
 
 
 def _with_channels(image: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
+    if image.shape[2] == channels:
+        return image
     if channels == 3:
         return np.repeat(image, 3, axis=2)
     return np.array(Image.fromarray(image).convert("L"))[..., None]

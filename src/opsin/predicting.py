@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,11 @@ from opsin.devices import create_fabric
 from opsin.errors import DataError, UnreadableImageError, unreadable_message
 from opsin.evaluation.unlike import Unlikeness
 from opsin.networks.features import entering_head
+from opsin.networks.tiles import Tiling, probabilities_by_tiles
 from opsin.networks.views import count_views
 from opsin.runfolder import RunFolder
 from opsin.tasks.base import Task
-from opsin.tasks.inference import predict_images
+from opsin.tasks.inference import predict_images, with_views
 from opsin.tasks.predictions import Predictions
 from opsin.tasks.table import part_of
 from opsin.weights import load_weights
@@ -119,6 +120,27 @@ class Predictor:
         with entering_head(self.network, every=number) as features:
             predictions = self.predict_pixels(pixels, rows)
             return predictions, self.unlikeness.score(features().numpy())
+
+    @torch.no_grad()
+    def map_classes(self, image: str | Path | NDArray[np.uint8]) -> torch.Tensor:
+        """Return how probable each class is in each pixel of the input, float32 ``(classes, height, width)``.
+
+        Args:
+            image: As for `predict`; the run is one of segmentation.
+
+        Raises:
+            UnreadableImageError: It cannot be read.
+        """
+        pixels = torch.from_numpy(self._read(image))[None].to(self.device)
+        return self._all_views(self.preprocessing.standardize(pixels)).float().softmax(dim=1)[0].cpu()
+
+    def map_classes_by_tiles(self, pixels: NDArray[np.uint8], tiling: Tiling) -> Iterator[torch.Tensor]:
+        """Yield the same at an image's own resolution, some rows at a time; see `probabilities_by_tiles`."""
+        return probabilities_by_tiles(self._all_views, self.preprocessing.standardize, pixels, tiling, self.device)
+
+    @property
+    def _all_views(self) -> nn.Module:
+        return with_views(self.task.name, self.network, self.preprocessing, self.views)
 
     def _read(self, image: str | Path | NDArray[np.uint8]) -> NDArray[np.uint8]:
         if isinstance(image, str | Path):

@@ -99,6 +99,13 @@ def predict(
             help="With --masks: predict images at their own resolution, by overlapping tiles, rather than made small.",
         ),
     ] = False,
+    probabilities: Annotated[
+        bool,
+        typer.Option(
+            "--probabilities",
+            help="With --masks: write the probabilities of all classes too, a page of a TIFF file for each.",
+        ),
+    ] = False,
     pool_by: Annotated[
         str,
         typer.Option(
@@ -123,8 +130,9 @@ def predict(
     abstaining = abstain or target_accuracy is not None or abstain_below is not None
     if form != "csv" and (abstaining or pool_by):
         raise DataError(f"--format {form} has a row with an answer for every image: leave out what abstains or pools.")
-    if tiles and masks is None:
-        raise DataError("--tiles goes with --masks, the folder for the masks.")
+    if (tiles or probabilities) and masks is None:
+        wanted = "--tiles" if tiles else "--probabilities"
+        raise DataError(f"{wanted} goes with --masks, the folder for the masks.")
     submission = _plan(form, paths, classes, sample, columns, out, skip_unreadable)
     least, told = _threshold(trained.folder, target_accuracy, abstain_below, bool(pool_by))
     found = trained.predictor.predict(
@@ -139,7 +147,7 @@ def predict(
     elif out is not None:
         answers.write(out)
     if masks is not None:
-        _write_masks(trained, [path for path in paths if str(path) not in found.left_out], masks, tiles)
+        _write_masks(trained, [path for path in paths if str(path) not in found.left_out], masks, tiles, probabilities)
     if as_json:
         typer.echo(json.dumps(answers.entries(), indent=2, ensure_ascii=False))
         return
@@ -150,11 +158,11 @@ def predict(
             console().print(f"{submission.left_over:,} of the images given are not in {sample} and were left out")
 
 
-def _write_masks(trained: Run, paths: Sequence[Path], out: Path, tiles: bool) -> None:
+def _write_masks(trained: Run, paths: Sequence[Path], out: Path, tiles: bool, probabilities: bool) -> None:
     from opsin.masking import write_masks
     from opsin.networks.tiles import Tiling
 
-    number = write_masks(trained.folder, trained.predictor, paths, out, Tiling() if tiles else None)
+    number = write_masks(trained.folder, trained.predictor, paths, out, Tiling() if tiles else None, probabilities)
     console(stderr=True).print(f"{number:,} masks written to {out}", soft_wrap=True)
 
 

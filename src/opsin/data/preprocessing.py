@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from opsin.data.dataset import Images
 from opsin.data.decode import from_array, to_array
@@ -95,31 +96,29 @@ class Preprocessing:
             return canvas
         return resized
 
-    def fit_back(self, mask: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-        """Bring a mask of the input back to the size of the image that the input was made of.
+    def fit_back(self, plane: Tensor, size: tuple[int, int]) -> Tensor:
+        """Bring a map of the input back to the size of the image that the input was made of.
 
         Args:
-            mask: uint8 ``(height, width)``, class numbers.
+            plane: float32 ``(height, width)``.
             size: (height, width) of the image.
 
         Returns:
-            uint8 of that size: each pixel of the class of the nearest one of the input, `VOID` where "crop" left the
-            image out.
+            float32 of that size, interpolated; NaN where "crop" left the image out.
         """
-        image = Image.fromarray(mask)
         height, width = size
         ratios = (self.width / width, self.height / height)
+        if self.resize == "squash":
+            return _interpolated(plane, size)
         if self.resize == "pad":
-            inner = (max(1, round(width * min(ratios))), max(1, round(height * min(ratios))))
-            left, top = (self.width - inner[0]) // 2, (self.height - inner[1]) // 2
-            image = image.crop((left, top, left + inner[0], top + inner[1]))
-        if self.resize != "crop":
-            return np.array(image.resize((width, height), Image.Resampling.NEAREST))
-        inner = (max(1, round(self.width / max(ratios))), max(1, round(self.height / max(ratios))))
-        whole = Image.new("L", (width, height), VOID)
-        shown = image.resize(inner, Image.Resampling.NEAREST)
-        whole.paste(shown, ((width - inner[0]) // 2, (height - inner[1]) // 2))
-        return np.array(whole)
+            inner = (max(1, round(height * min(ratios))), max(1, round(width * min(ratios))))
+            top, left = (self.height - inner[0]) // 2, (self.width - inner[1]) // 2
+            return _interpolated(plane[top : top + inner[0], left : left + inner[1]], size)
+        inner = (max(1, round(self.height / max(ratios))), max(1, round(self.width / max(ratios))))
+        top, left = (height - inner[0]) // 2, (width - inner[1]) // 2
+        whole = torch.full(size, torch.nan)
+        whole[top : top + inner[0], left : left + inner[1]] = _interpolated(plane, inner)
+        return whole
 
     @property
     def _margin(self) -> int:
@@ -174,6 +173,11 @@ class MaskPreprocessing(Preprocessing):
 
     def _sampled(self, image: Image.Image, size: tuple[int, int]) -> Image.Image:
         return image.resize(size, Image.Resampling.NEAREST)
+
+
+def _interpolated(plane: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return a plane ``(h, w)`` at another size, bilinear and antialiased."""
+    return interpolate(plane[None, None], size, mode="bilinear", antialias=True)[0, 0]
 
 
 @functools.lru_cache(maxsize=64)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,14 +57,14 @@ class Tiling:
 
 
 @torch.no_grad()
-def predict_by_tiles(
+def probabilities_by_tiles(
     network: Callable[[Tensor], Tensor],
     standardize: Callable[[Tensor], Tensor],
     pixels: NDArray[np.uint8],
     tiling: Tiling,
     device: torch.device | str = "cpu",
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Predict one image of any size; only a band as high as a tile is in memory as probabilities.
+) -> Iterator[Tensor]:
+    """Predict one image of any size; only a band as high as a tile is in memory at a time.
 
     Args:
         network: Maps images ``(N, C, h, w)`` to logits ``(N, classes, h, w)``, in evaluation mode.
@@ -73,12 +73,11 @@ def predict_by_tiles(
         tiling: How the image is cut.
         device: Where the network is.
 
-    Returns:
-        The most probable class of each pixel and its probability in 255ths, both uint8 ``(H, W)``.
+    Yields:
+        Probabilities of the next rows of pixels, float32 ``(classes, h, W)``; all ``h`` sum to ``H``.
     """
     tall, wide = pixels.shape[:2]
     rows, columns = tiling.starts(tall), tiling.starts(wide)
-    labels, confidence = (np.zeros((tall, wide), np.uint8) for _ in range(2))
     band = torch.zeros(0)
     for number, top in enumerate(rows):
         side = min(tiling.side, tall - top)
@@ -87,12 +86,8 @@ def predict_by_tiles(
         if kept:
             fresh[:, :kept] += band
         end = rows[number + 1] - top if number + 1 < len(rows) else side
-        done = fresh[:-1, :end] / fresh[-1:, :end]
-        sure, found = done.max(dim=0)
-        labels[top : top + end] = found.to(torch.uint8).numpy()
-        confidence[top : top + end] = (sure * 255).round().clamp(max=255).to(torch.uint8).numpy()
+        yield fresh[:-1, :end] / fresh[-1:, :end]
         band = fresh[:, end:]
-    return labels, confidence
 
 
 def _band(

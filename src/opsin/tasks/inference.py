@@ -46,8 +46,7 @@ def predict_images(
     """
     was_training = network.training
     network.eval()
-    number = count_views(views, preprocessing.height, preprocessing.width)
-    shown = Views(network, number, part_of(task.name, "average")) if number > 1 else network
+    shown = with_views(task.name, network, preprocessing, views)
     parts, done = [], 0
     try:
         for some in rows.split(batch_size):
@@ -59,3 +58,16 @@ def predict_images(
     finally:
         network.train(was_training)
     return task.join(parts)
+
+
+def with_views(task: str, network: nn.Module, preprocessing: Preprocessing, views: str) -> nn.Module:
+    """Return a network that predicts the mean of all views of each image; the network itself where there is but one.
+
+    Args:
+        task: The name of what is predicted.
+        network: Is shown the views.
+        preprocessing: Says how large its images are.
+        views: As in `predict_images`.
+    """
+    number = count_views(views, preprocessing.height, preprocessing.width)
+    return Views(network, number, part_of(task, "average")) if number > 1 else network
