@@ -1,7 +1,6 @@
 """The contenders of small_images.py, each as its users usually write it; one process runs one of them.
 
-Started by small_images.py. Before each epoch a contender waits for a line on its standard input, after it reports the
-seconds as a line of JSON, so that the epochs of several contenders can take turns.
+Started by small_images.py; see turns.py.
 
 All train the same network (3x3 convolutions of 8, 16 and 32 channels, ReLU, two poolings, one dense layer: 21,578
 parameters) on the same images in batches of 128, reshuffled each epoch, by SGD at a constant learning rate of 0.02 with
@@ -10,11 +9,9 @@ momentum 0.9.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,40 +19,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from common import limit_cores, versions
+from turns import Pace, compete, train_in_turns
 
 BATCH_SIZE = 128
 LEARNING_RATE = 0.02
 MOMENTUM = 0.9
 MEAN, STD = 0.286, 0.353  # of Fashion-MNIST's training pixels in [0, 1]
-
-
-class Pace:
-    """Waits for the word to begin an epoch, and reports what it took.
-
-    Args:
-        epochs: How many epochs there will be.
-        channel: The file descriptor of the reports; what frameworks print goes elsewhere.
-    """
-
-    def __init__(self, epochs: int, channel: int):
-        self.epochs = epochs
-        self.channel = channel
-        self.started = 0.0
-
-    def begin(self) -> None:
-        """Report that all is ready, wait for the word, start the clock."""
-        self._send({"ready": True})
-        if not sys.stdin.readline():
-            os._exit(0)
-        self.started = time.perf_counter()
-
-    def end(self, not_counted: float = 0.0, **facts: Any) -> None:
-        """Stop the clock and report; ``not_counted`` seconds of it (validation) are taken off."""
-        self._send({"seconds": time.perf_counter() - self.started - not_counted, **facts})
-
-    def _send(self, message: dict[str, Any]) -> None:
-        os.write(self.channel, (json.dumps(message) + "\n").encode())
 
 
 def bare(pace: Pace, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> None:
@@ -93,19 +62,9 @@ def _bare(pace: Pace, images: Any, labels: NDArray[np.int64], prepare: Callable[
 
 
 def opsin(pace: Pace, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> None:
-    """Run Opsin as `opsin train` does: progress bar, curves, checkpoints, signals and history.
-
-    Everything between two epochs counts (checkpoint, best weights, curves), apart from validation.
-    """
-    from rich.console import Console
-
+    """Run Opsin as `opsin train` does."""
     from opsin.data.dataset import ArrayImages, DataSet
-    from opsin.preparing import prepare
     from opsin.recipe import from_settings
-    from opsin.runfolder import RunFolder
-    from opsin.training.fit import Callback
-    from opsin.training.session import Session
-    from opsin.training.watching import Checkpoints, Curves, ProgressBar, Signals
 
     held_out = min(1000, len(images) // 2)  # validation and test must not be empty; neither is timed
     split = np.array(["train"] * len(images) + ["validation"] * held_out + ["test"] * held_out)
@@ -130,55 +89,7 @@ def opsin(pace: Pace, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> N
             "near_duplicates": False,  # the copies that are held out
         }
     )
-    session = Session(prepare(recipe, dataset))
-    assert session.batches.images_per_epoch == len(images)
-    validation = _Stopwatch()
-    session.predict = validation.timing(session.predict)  # type: ignore[method-assign]
-    session.task.score = validation.timing(session.task.score)  # type: ignore[method-assign]
-
-    class Turns(Callback):
-        """Comes last: reports an epoch, and holds the loop until the next may begin."""
-
-        def on_start(self, state: Any) -> None:
-            pace.begin()
-
-        def on_epoch(self, state: Any, seconds: float) -> None:
-            pace.end(validation.take(), loop=seconds)
-            if state.epoch < pace.epochs:
-                before = time.monotonic()
-                pace.begin()
-                checkpoints.saved += time.monotonic() - before  # the others' turns are not training time
-
-    with tempfile.TemporaryDirectory() as place, open(os.devnull, "w", encoding="utf-8") as nowhere:
-        folder = RunFolder.create(Path(place) / "run", session.recipe)
-        checkpoints = Checkpoints(folder, lambda state: session.save(folder.path / "checkpoint.safetensors"))
-        console = Console(force_terminal=True, file=nowhere, width=120)
-        bar = ProgressBar(console, pace.epochs, len(session.batches), session.task.main_score)
-        session.fit([Signals(), bar, Curves(folder), checkpoints, Turns()])
-
-
-class _Stopwatch:
-    """Adds up the time spent in functions."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def timing(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Return the same function, timed."""
-
-        def timed(*arguments: Any, **named: Any) -> Any:
-            started = time.perf_counter()
-            try:
-                return function(*arguments, **named)
-            finally:
-                self.seconds += time.perf_counter() - started
-
-        return timed
-
-    def take(self) -> float:
-        """Return the seconds so far and begin anew."""
-        seconds, self.seconds = self.seconds, 0.0
-        return seconds
+    train_in_turns(pace, dataset, recipe)
 
 
 def keras(pace: Pace, images: NDArray[np.uint8], labels: NDArray[np.int64], jit_compile: Any = "auto") -> None:
@@ -379,10 +290,8 @@ CONTENDERS: dict[str, Callable[[Pace, NDArray[np.uint8], NDArray[np.int64]], Non
 }
 
 
-def main() -> None:
-    """Run the contender named on the command line: NAME FOLDER EPOCHS CORES."""
-    name, folder, epochs, cores = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
-    limit_cores(cores)
+def before(name: str, cores: int) -> None:
+    """Choose Keras's backend, and how many threads the libraries use."""
     if name.startswith("keras"):
         os.environ["KERAS_BACKEND"] = name.split("-")[1]
     if name.startswith("keras-tensorflow"):
@@ -393,14 +302,13 @@ def main() -> None:
         import torch
 
         torch.set_num_threads(cores)
-    channel = os.dup(1)
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # progress bars are drawn, and seen by nobody
-    pace = Pace(epochs, channel)
-    packages = ("torch", "opsin", "keras", "jax", "tensorflow-cpu", "tensorflow", "fastai", "lightning", "torchvision")
-    os.write(channel, (json.dumps({"versions": versions(packages)}) + "\n").encode())
-    images, labels = np.load(folder / "images.npy"), np.load(folder / "labels.npy")
-    CONTENDERS[name](pace, images, labels)
+
+
+def load(folder: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Return the images and their classes."""
+    return np.load(folder / "images.npy"), np.load(folder / "labels.npy")
 
 
 if __name__ == "__main__":
-    main()
+    packages = ("torch", "opsin", "keras", "jax", "tensorflow-cpu", "tensorflow", "fastai", "lightning", "torchvision")
+    compete(CONTENDERS, load, packages, before)
