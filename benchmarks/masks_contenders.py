@@ -39,7 +39,14 @@ def bare(pace: Pace, images: NDArray[np.uint8], masks: NDArray[np.uint8], folder
         pace.end()
 
 
-def opsin(pace: Pace, images: NDArray[np.uint8], masks: NDArray[np.uint8], folder: Path, augment: float = 0.0) -> None:
+def opsin(
+    pace: Pace,
+    images: NDArray[np.uint8],
+    masks: NDArray[np.uint8],
+    folder: Path,
+    augment: float = 0.0,
+    precision: str = "32-true",
+) -> None:
     """Run Opsin as `opsin train` does."""
     from opsin.data.dataset import ArrayImages, DataSet
     from opsin.recipe import from_settings
@@ -60,7 +67,7 @@ def opsin(pace: Pace, images: NDArray[np.uint8], masks: NDArray[np.uint8], folde
         "learning_rate": LEARNING_RATE,
         "schedule": "constant",
         "augment": augment,
-        "precision": "32-true",
+        "precision": precision,
         "device": "cpu",
         "near_duplicates": False,  # the copies that are held out
     }
@@ -71,6 +78,11 @@ def opsin(pace: Pace, images: NDArray[np.uint8], masks: NDArray[np.uint8], folde
 def opsin_augmented(pace: Pace, images: NDArray[np.uint8], masks: NDArray[np.uint8], folder: Path) -> None:
     """Run Opsin with images and masks varied by its usual ranges."""
     opsin(pace, images, masks, folder, augment=1.0)
+
+
+def opsin_auto(pace: Pace, images: NDArray[np.uint8], masks: NDArray[np.uint8], folder: Path) -> None:
+    """Run Opsin with augmentation and in the precision that it chooses, bfloat16 where the processor multiplies it."""
+    opsin(pace, images, masks, folder, augment=1.0, precision="auto")
 
 
 def monai(
@@ -142,6 +154,7 @@ CONTENDERS = {
     "bare": bare,
     "opsin": opsin,
     "opsin-augmented": opsin_augmented,
+    "opsin-auto": opsin_auto,
     "monai-files": monai,
     "monai-cached": monai_cached,
 }
