@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from opsin.evaluation.measuring import Exact
-from opsin.evaluation.paired_tests import mcnemar, paired_proportions
 from opsin.evaluation.pairing import Paired
 from opsin.evaluation.scorecard import confusion_terms, loss_and_calibration, probability_terms
 from opsin.metrics.classification import ClassCounts, accuracy, balanced_accuracy, largest_log_loss, macro_f1
@@ -91,10 +90,7 @@ class ClassificationScores:
             return Exact(test="DeLong's test")
         if score != "accuracy":
             return None
-        right = self.right((first, second))
-        only = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
-        bounds = paired_proportions(*only, len(self.paired.labels))
-        return Exact("McNemar's test (mid-p)", mcnemar(*only), bounds, "Bonett and Price")
+        return Exact.of_right(*self.right((first, second)))
 
     def right(self, runs: Sequence[int]) -> NDArray[np.bool_]:
         """Return which images which runs name the right class of, bool ``(runs, N)``."""

@@ -11,7 +11,6 @@ from scipy import sparse
 
 from opsin.data.targets.label_sets import LabelSets
 from opsin.evaluation.measuring import Exact
-from opsin.evaluation.paired_tests import mcnemar, paired_proportions
 from opsin.evaluation.pairing import Paired
 from opsin.evaluation.scorecard_multilabel import RANKINGS, call_scores, call_terms
 from opsin.metrics.multilabel import binary_log_losses
@@ -65,10 +64,7 @@ class MultilabelScores:
         """Return McNemar's test of the exact match of single images; nothing for other scores."""
         if score != "exact_match":
             return None
-        right = self.right((first, second))
-        only = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
-        bounds = paired_proportions(*only, len(self.paired.labels))
-        return Exact("McNemar's test (mid-p)", mcnemar(*only), bounds, "Bonett and Price")
+        return Exact.of_right(*self.right((first, second)))
 
     def right(self, runs: Sequence[int]) -> NDArray[np.bool_]:
         """Return which images which runs give exactly their labels, bool ``(runs, N)``."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from opsin.evaluation.paired_tests import mcnemar, paired_proportions
 from opsin.evaluation.pairing import Paired
 
 
@@ -26,6 +27,13 @@ class Exact(NamedTuple):
     p_value: float | None = None
     bounds: tuple[float, float] | None = None
     method: str = ""
+
+    @classmethod
+    def of_right(cls, first: NDArray[np.bool_], second: NDArray[np.bool_]) -> Self:
+        """Test the parts of N images that two runs are right about, which bool ``(N,)`` say: McNemar's test."""
+        only = int((first & ~second).sum()), int((second & ~first).sum())
+        bounds = paired_proportions(*only, len(first))
+        return cls("McNemar's test (mid-p)", mcnemar(*only), bounds, "Bonett and Price")
 
 
 class Measure(Protocol):
