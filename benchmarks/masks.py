@@ -29,6 +29,7 @@ def main() -> None:
     """Run the benchmark and print its tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     turn_options(parser, CONTENDERS)
+    parser.add_argument("--rounds", type=int, default=7, help="epochs of each contender that count (7)")
     parser.add_argument("--images", type=int, default=160, help="images in an epoch (160)")
     options = parser.parse_args()
     number = max(2, options.images // BATCH_SIZE) * BATCH_SIZE

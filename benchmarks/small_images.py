@@ -48,6 +48,7 @@ def parse() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     turn_options(parser, CONTENDERS)
+    parser.add_argument("--rounds", type=int, default=7, help="epochs of each contender that count (7)")
     parser.add_argument("--images", type=int, default=60_000, help="training images, for a quick try (60,000)")
     return parser.parse_args()
 

@@ -88,40 +88,50 @@ class ContenderError(Exception):
 def turn_options(parser: argparse.ArgumentParser, contenders: Iterable[str]) -> None:
     """Add what all such benchmarks can be told."""
     names = list(contenders)
-    parser.add_argument("--rounds", type=int, default=7, help="epochs of each contender that count (7)")
     parser.add_argument("--cores", type=int, default=2, help="cores and threads for each contender (2)")
     parser.add_argument("--contenders", nargs="+", choices=names, default=names, metavar="NAME")
     parser.add_argument(
         "--python", action="append", default=[], metavar="NAME=PATH", help="the interpreter of a contender or family"
     )
-    parser.add_argument("--json", metavar="FILE", help="write the images per second of every round to a file")
+    parser.add_argument("--json", metavar="FILE", help="write what was measured of every epoch to a file")
 
 
-def start(script: str, options: argparse.Namespace, folder: Path) -> tuple[list[Contender], dict[str, str]]:
-    """Start the contenders of a script one after another; return those that run, and why others do not.
+def take_turns(
+    script: str, options: argparse.Namespace, folder: Path, epochs: Mapping[str, int]
+) -> tuple[dict[str, list[dict[str, Any]]], dict[str, str]]:
+    """Let the contenders of a script train, an epoch each in turn.
 
-    ``options`` are those of `turn_options`.
+    Args:
+        script: The program that runs the contenders.
+        options: Those of `turn_options`.
+        folder: Holds the data.
+        epochs: How many each contender trains.
+
+    Returns:
+        What each reports of its epochs, and why others do not run; a line on versions is printed.
     """
     contenders, left_out = [], {}
     given = dict(item.partition("=")[::2] for item in options.python)
     for name in options.contenders:
         python = given.get(name) or given.get(name.partition("-")[0]) or sys.executable
         try:
-            contenders.append(Contender(script, name, python, folder, options.rounds + 1, options.cores))
+            contenders.append(Contender(script, name, python, folder, epochs[name], options.cores))
         except ContenderError as error:
             left_out[name] = str(error)
-    return contenders, left_out
-
-
-def run(contenders: list[Contender], rounds: int) -> dict[str, list[dict[str, Any]]]:
-    """Let the contenders take turns; return the reports of the rounds that count."""
     reports: dict[str, list[dict[str, Any]]] = {contender.name: [] for contender in contenders}
-    for number in range(rounds + 1):
+    try:
+        for number in range(1, max(epochs.values()) + 1):
+            for contender in contenders:
+                if number <= epochs[contender.name]:
+                    reports[contender.name].append(contender.epoch(last=number == epochs[contender.name]))
+    finally:
         for contender in contenders:
-            report = contender.epoch(last=number == rounds)
-            if number:
-                reports[contender.name].append(report)
-    return reports
+            contender.stop()
+    known: dict[str, str] = {}
+    for contender in contenders:
+        known |= contender.versions
+    print(", ".join(f"{package} {number}" for package, number in known.items()) + "\n")
+    return reports, left_out
 
 
 def race(
@@ -129,21 +139,19 @@ def race(
 ) -> dict[str, list[dict[str, Any]]]:
     """Let all contenders train in turn and print their images per second; return the reports of each.
 
+    The first epoch warms up and does not count.
+
     Args:
         script: The program that runs the contenders.
-        options: Those of `turn_options`.
+        options: Those of `turn_options`, and ``rounds``.
         folder: Holds the data.
         number: Images in an epoch.
         targets: Family of contenders -> how many times as fast as its fastest Opsin is meant to be.
     """
-    contenders, left_out = start(script, options, folder)
-    try:
-        reports = run(contenders, options.rounds)
-    finally:
-        for contender in contenders:
-            contender.stop()
+    reports, left_out = take_turns(script, options, folder, dict.fromkeys(options.contenders, options.rounds + 1))
+    reports = {name: rows[1:] for name, rows in reports.items()}
     speeds = {name: [number / report["seconds"] for report in rows] for name, rows in reports.items()}
-    show(speeds, contenders, left_out, targets)
+    show(speeds, left_out, targets)
     if options.json:
         result = {"machine": machine(), "date": today(), "images": number, "images_per_second": speeds}
         Path(options.json).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
@@ -152,7 +160,6 @@ def race(
 
 def show(
     speeds: dict[str, list[float]],
-    contenders: list[Contender],
     left_out: Mapping[str, str],
     targets: Mapping[str, float],
 ) -> None:
@@ -170,10 +177,6 @@ def show(
         )
     for name, reason in left_out.items():
         print(f"\nleft out: {name}: {reason}")
-    known: dict[str, str] = {}
-    for contender in contenders:
-        known |= contender.versions
-    print("\n" + ", ".join(f"{package} {number}" for package, number in known.items()))
 
 
 def verdicts(speeds: dict[str, list[float]], targets: Mapping[str, float]) -> list[list[str]]:
@@ -200,6 +203,7 @@ class Pace:
         self.epochs = epochs
         self.channel = channel
         self.started = 0.0
+        self.seconds: float | None = None
 
     def begin(self) -> None:
         """Report that all is ready, wait for the word, start the clock."""
@@ -208,9 +212,16 @@ class Pace:
             os._exit(0)
         self.started = time.perf_counter()
 
+    def stop(self) -> None:
+        """Stop the clock."""
+        self.seconds = time.perf_counter() - self.started
+
     def end(self, not_counted: float = 0.0, **facts: Any) -> None:
-        """Stop the clock and report; ``not_counted`` seconds of it (validation) are taken off."""
-        self._send({"seconds": time.perf_counter() - self.started - not_counted, **facts})
+        """Stop the clock, where that was not done, and report; ``not_counted`` seconds (validation) are taken off."""
+        if self.seconds is None:
+            self.stop()
+        self._send({"seconds": self.seconds - not_counted, **facts})  # type: ignore[operator]
+        self.seconds = None
 
     def _send(self, message: dict[str, Any]) -> None:
         os.write(self.channel, (json.dumps(message) + "\n").encode())
@@ -240,7 +251,9 @@ class Stopwatch:
         return seconds
 
 
-def train_in_turns(pace: Pace, dataset: Any, recipe: Any) -> None:
+def train_in_turns(
+    pace: Pace, dataset: Any, recipe: Any, report: Callable[[Any], dict[str, Any]] = lambda session: {}
+) -> None:
     """Train as `opsin train` does: progress bar, curves, checkpoints, signals and history.
 
     Everything between two epochs counts (checkpoint, best weights, curves), apart from validation.
@@ -249,6 +262,7 @@ def train_in_turns(pace: Pace, dataset: Any, recipe: Any) -> None:
         pace: Whose turn it is.
         dataset: An `opsin.DataSet`.
         recipe: An `opsin.Recipe` of so many epochs.
+        report: Given the session after an epoch, returns what else is to be reported; its time does not count.
     """
     from rich.console import Console
 
@@ -270,9 +284,12 @@ def train_in_turns(pace: Pace, dataset: Any, recipe: Any) -> None:
             pace.begin()
 
         def on_epoch(self, state: Any, seconds: float) -> None:
-            pace.end(validation.take(), loop=seconds)
+            before = time.monotonic()
+            pace.stop()
+            validated, facts = validation.take(), report(session)
+            validation.take()
+            pace.end(validated, loop=seconds, **facts)
             if state.epoch < pace.epochs:
-                before = time.monotonic()
                 pace.begin()
                 checkpoints.saved += time.monotonic() - before  # the others' turns are not training time
 
