@@ -7,10 +7,13 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 from sklearn.metrics import average_precision_score
+from typer.testing import CliRunner
 
 import opsin
 from opsin.answering import threshold_for
+from opsin.cli import app
 from opsin.data.dataset import ArrayImages, DataSet
 from opsin.errors import OpsinError
 from opsin.evaluation.label_thresholds import choose_label_thresholds
@@ -88,11 +91,6 @@ def test_the_report_goes_label_by_label(run):
 
 
 def test_predictions_are_written_pooled_and_submitted(run, tmp_path):
-    from PIL import Image
-    from typer.testing import CliRunner
-
-    from opsin.cli import app
-
     for row, image in enumerate(shapes(8, seed=5).images.array[..., 0]):
         Image.fromarray(image).save(tmp_path / f"{row // 4}_{row}.png")
     out = tmp_path / "out.csv"
@@ -122,11 +120,20 @@ def test_runs_are_compared_and_scored_anew(run, data, tmp_path):
     assert comparison.score == "map" and "shapes is better than worse: mAP" in comparison.sentence
     page = comparison.write_page(tmp_path / "page.html").read_text(encoding="utf-8")
     assert "are given exactly their labels by some" in page
+    assert any(each.startswith("mAP") for each in comparison.methods)
     both = opsin.ensemble([run, worse], data=data, out=tmp_path / "both", examine=False, quiet=True)
     mean = np.mean([each.folder.predictions("test")[2].probabilities for each in (run, worse)], axis=0)
     np.testing.assert_allclose(both.folder.predictions("test")[2].probabilities, mean, atol=1e-4)
-    again = opsin.evaluate(run, shapes(60, seed=9), quiet=True)
+    other = shapes(60, seed=9)
+    again = opsin.evaluate(run, other, quiet=True)
     assert again["map"]["value"] > 0.8
+    rows = ["path,bar,dot,frame"]
+    for row, (image, truth) in enumerate(zip(other.images.array[..., 0], other.labels, strict=True)):
+        Image.fromarray(image).save(tmp_path / f"{row}.png")
+        rows.append(",".join([f"{row}.png", *map(str, truth.astype(int))]))
+    (tmp_path / "table.csv").write_text("\n".join(rows), encoding="utf-8")
+    shown = CliRunner().invoke(app, ["evaluate", str(run.path), str(tmp_path / "table.csv")]).output
+    assert ["label", "ROC", "AUC", "F1", "Recall", "Precision"] in [line.split() for line in shown.splitlines()]
 
 
 def test_cross_validation_pools_all_labels(data, tmp_path):

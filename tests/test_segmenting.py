@@ -19,6 +19,7 @@ from opsin.masking import write_masks
 from opsin.networks.tiles import Tiling
 
 SETTINGS = {"network": "unet", "image_size": 32, "batch_size": 8, "quiet": True, "near_duplicates": False}
+WIDTHS = {"widths": [8, 16]}
 
 
 def make(root, number=30, classes=2, size=(32, 40)):
@@ -38,8 +39,7 @@ def make(root, number=30, classes=2, size=(32, 40)):
 def trained(tmp_path_factory):
     root = tmp_path_factory.mktemp("segmenting")
     data = make(root / "blobs")
-    options = {"options": {"widths": [8, 16]}}
-    return opsin.train(data, out=root / "run", epochs=10, **SETTINGS, **options), data
+    return opsin.train(data, out=root / "run", epochs=10, options=WIDTHS, **SETTINGS), data
 
 
 def test_a_run_is_scored_and_reported(trained):
@@ -60,7 +60,7 @@ def test_a_run_is_scored_and_reported(trained):
 
 def test_the_same_recipe_gives_the_same_run(trained, tmp_path):
     run, data = trained
-    again = opsin.train(data, out=tmp_path / "again", epochs=10, **SETTINGS, options={"widths": [8, 16]})
+    again = opsin.train(data, out=tmp_path / "again", epochs=10, **SETTINGS, options=WIDTHS)
     assert again.history == run.history
 
 
@@ -71,6 +71,18 @@ def test_a_run_is_evaluated_on_its_own_and_on_other_data(trained, tmp_path):
     assert other["dice"]["value"] > 0.7 and other["dice"]["n"] == 12
     with pytest.raises(DataError, match="was trained on background, foreground"):
         opsin.evaluate(run, make(tmp_path / "three", 12, classes=3), quiet=True)
+
+
+def test_runs_are_compared_on_a_page_with_pictures(trained, tmp_path):
+    run, data = trained
+    worse = opsin.train(data, out=tmp_path / "worse", epochs=1, learning_rate=1e-6, options=WIDTHS, **SETTINGS)
+    page = opsin.compare([run, worse]).write_page(tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "Dice" in page and "background;foreground" in page
+
+
+def test_evaluate_shows_the_scores_of_classes_by_their_names(trained):
+    shown = CliRunner().invoke(app, ["evaluate", str(trained[0].path), "--split", "validation"]).output
+    assert ["class", "Dice", "IoU", "Boundary", "F"] in [line.split() for line in shown.splitlines()]
 
 
 def test_new_images_get_masks(trained, tmp_path):

@@ -151,7 +151,8 @@ def test_masks_and_the_classes_they_show_in_another_order():
     order = [2, 0, 1]  # place in the new order -> place in the old one
     np.testing.assert_array_equal(form.reorder(masks, order), [[[1, 2], [0, 255]]])
     np.testing.assert_array_equal(form.reorder(shown, order), [[False, True, True]])
-    assert form.text(shown[0], ("a", "b", "c")) == "a;b"
+    assert form.text(shown[0], ("a", "b", "c")) == "a;b" and form.text(masks[0], ("a", "b", "c")) == "a;b;c"
+    assert form.text(masks[0, 1], ("a", "b", "c")) == "c"
     assert [(name, rows.tolist()) for name, rows in form.kinds(shown, ("a", "b", "c"))] == [
         ("a", [0]),
         ("b", [0]),

@@ -39,6 +39,9 @@ def evaluate(
     Every opening of the locked test split is logged in the run's looks.jsonl and shown in its report.
     """
     import opsin
+    from opsin.runfolder import RunFolder
+    from opsin.tasks.scores import DETAILS
+    from opsin.tasks.table import TASKS
 
     scores = opsin.evaluate(run, data, split=split, data_root=data_root)
     screen = console()
@@ -54,7 +57,8 @@ def evaluate(
             if kind != "average_precision"
         ]
         by_row = [[name, *(interval(entries.get(kind)) for kind in kinds)] for name, entries in by_class.items()]
-        screen.print(table(["class", *kinds], by_row))
+        output = TASKS[RunFolder(run).task].outputs[0]
+        screen.print(table([output, *(DETAILS[kind][0] for kind in kinds)], by_row))
 
 
 def _score_row(name: str, score: Mapping[str, Any]) -> tuple[str, str, str, str]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from opsin.errors import RunError, nearest
 from opsin.evaluation.differences import Difference, Measured, measure
-from opsin.evaluation.finding import Finding, score_words
+from opsin.evaluation.finding import Finding, capitalized, score_words
 from opsin.evaluation.groups import ENOUGH_GROUPS
 from opsin.evaluation.pairing import Paired, pair_runs
 from opsin.evaluation.seeds import find_unstable
@@ -120,8 +120,8 @@ class Comparison:
         if not pairs:
             return found
         for (test, method), scores in ways.items():
-            named = ", ".join(map(score_words, scores))
-            found.append(f"{named[0].upper()}{named[1:]}: p by {test}; interval by {method}.")
+            named = capitalized(", ".join(map(score_words, scores)))
+            found.append(f"{named}: p by {test}; interval by {method}.")
         found += [self.remark] if self.remark else []
         if pairs > 1:
             found.append(f"The p-values of each score are corrected for {pairs} pairs by Holm's method.")

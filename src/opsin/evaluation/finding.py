@@ -39,6 +39,12 @@ def score_words(name: str) -> str:
     return describe_score(name).words
 
 
+def capitalized(words: str) -> str:
+    """Begin words with a capital, as a sentence does, unless the first has one already as mAP has."""
+    first = words.partition(" ")[0]
+    return words if first != first.lower() else f"{words[:1].upper()}{words[1:]}"
+
+
 def number(value: float) -> str:
     """Write a loss or a score: three decimals, more where these would show little but zeros, fewer for large ones."""
     if abs(value) >= 10:

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from opsin.evaluation.finding import score_words
+from opsin.evaluation.finding import capitalized, score_words
 from opsin.files import write_text
 from opsin.reporting.comparison_figures import COLORS, DASHES
 from opsin.reporting.figures import NUMBERED_CLASSES, plot_confusion_matrix
@@ -159,7 +159,7 @@ def _figures(info: dict[str, Any], runs: dict[str, list[RunFolder]]) -> dict[str
     curves = []
     for each, title in dict.fromkeys(((score, score_words(score)), ("loss", "loss"))):
         for split in ("validation", "train"):
-            figure = plot_study_curves(histories, each, split, f"{title[0].upper()}{title[1:]}, {split} images")
+            figure = plot_study_curves(histories, each, split, f"{capitalized(title)}, {split} images")
             if figure is not None:
                 curves.append(figure_to_svg(figure, f"{each}-{split}", f"{title} on {split} images by epoch"))
     svg = figure_to_svg(plot_results(info["rows"], score), "results", f"{score_words(score)} of all variants")
@@ -174,9 +174,7 @@ def plot_results(rows: list[dict[str, Any]], score: str) -> Figure:
         score: Which score.
     """
     figure = new_figure(7.2, 0.95 + 0.34 * len(rows))
-    axes = add_axes(
-        figure, grid="x", title=f"{score_words(score)} on test"[0].upper() + f"{score_words(score)} on test"[1:]
-    )
+    axes = add_axes(figure, grid="x", title=capitalized(f"{score_words(score)} on test"))
     for place, row in enumerate(rows):
         if row["interval"]:
             axes.plot(row["interval"], [place, place], color=BLUE, linewidth=4, alpha=0.35)

@@ -62,7 +62,9 @@ class PixelClasses:
         return f"masks of {len(classes)} classes"
 
     def text(self, label: Any, classes: Sequence[str]) -> str:
-        """Return the names of the classes that a mask shows."""
+        """Return the names of the classes that a mask shows, bool ``(C,)`` or the mask itself, uint8 ``(H, W)``."""
+        if label.dtype != np.bool_:
+            label = np.isin(np.arange(len(classes)), label)
         return SEPARATOR.join(name for name, shown in zip(classes, label, strict=True) if shown)
 
     def parse(self, text: str, classes: Sequence[str]) -> Any:
