@@ -57,6 +57,14 @@ def test_what_is_no_number_is_named_with_its_line():
         read([31, "old", "n/a"], "age", "regression")
 
 
+@pytest.mark.parametrize("slip", ["big", "inf", "3,5", "nan"])
+def test_a_slip_among_many_amounts_is_no_class(slip):
+    cells = [number / 7 for number in range(40)]
+    with pytest.raises(DataError, match=f"line 9: '{slip}' in the column 'age' is no number.*--task classification"):
+        read([*cells[:7], slip, *cells[8:]], "age")
+    assert read([*cells[:7], *[slip] * 3, *cells[10:]], "age").task == "classification"
+
+
 @pytest.fixture
 def table(tmp_path):
     generator = np.random.default_rng(0)

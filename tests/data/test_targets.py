@@ -48,6 +48,7 @@ def test_values_are_read_as_they_were_written(value):
     "values, message",
     [
         ([1.0, np.nan], "finite"),
+        ([1.0, -1e300, 2.0], "the value -1e.300 is beyond"),
         ([[1.0], [2.0]], "numbers"),
         (["a", "b"], "numbers"),
     ],

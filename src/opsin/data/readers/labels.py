@@ -19,6 +19,7 @@ FEW_NUMBERS, MANY_NUMBERS = 10, 20  # different values: fractions above the firs
 # What cells of a column of one label may hold; an empty one says that the image has it not.
 TRUTH = {"1": True, "0": False, "1.0": True, "0.0": False, "true": True, "false": False, "yes": True, "no": False}
 TRUTH |= {"x": True, "": False}
+SLIPS = 0.05  # part of the cells, at most, that may be no numbers in a column of amounts
 PER_CLASS = 3  # images of each number, at least, if numbers without a gap are to be classes
 
 
@@ -43,7 +44,8 @@ def read_labels(values: Sequence[str], lines: Sequence[int], where: str, name: s
 
     Without a task, cells that hold ``;`` are several labels each; numbers are values to be learned where more than 10
     different fractions or more than 20 different whole numbers occur, unless these run from 0 or 1 without a gap and
-    each is there three times, as numbers of classes do; all else are names of classes.
+    each is there three times, as numbers of classes do; a cell in twenty that is no number is taken for a slip there;
+    all else are names of classes.
 
     Args:
         values: One cell for each of N images.
@@ -142,9 +144,12 @@ def tell_numbers(numbers: NDArray[np.floating], name: str) -> tuple[str, str]:
 
 def _recognize(values: Sequence[str], name: str) -> tuple[str, str]:
     numbers = np.array([_number(value) for value in values])
-    if np.isfinite(numbers).all():
-        return tell_numbers(numbers, name)
-    return "classification", ""
+    known = np.isfinite(numbers)
+    task, note = tell_numbers(numbers[known], name)
+    if known.all():
+        return task, note
+    # A slip among many amounts would make each amount a class of its own; `_numbers` names its line.
+    return (task, "") if task == "regression" and (~known).mean() <= SLIPS else ("classification", "")
 
 
 def _numbers(values: Sequence[str], lines: Sequence[int], where: str, name: str) -> NDArray[np.float64]:
@@ -154,7 +159,7 @@ def _numbers(values: Sequence[str], lines: Sequence[int], where: str, name: str)
         row = int(wrong[0])
         raise DataError(
             f"{where}, line {lines[row]}: {values[row]!r} in the column {name!r} is no number (one such as 3.5 is "
-            "needed); correct it or remove the row."
+            "needed); correct it or remove the row, or give --task classification if the column holds names."
         )
     return numbers
 

@@ -13,6 +13,7 @@ from opsin.data.targets.base import Needed
 from opsin.errors import DataError
 
 FEWEST = 10  # images, below which nothing can be learned or said
+LARGEST = 1e15  # whose square float32, in which networks learn, still holds
 PER_STRATUM, MOST_STRATA = 10, 10
 
 
@@ -31,6 +32,11 @@ class Values:
         labels = labels.astype(np.float64, copy=False)
         if not np.isfinite(labels).all():
             raise DataError(f"{name}: values must be finite numbers; leave out images whose value is not known.")
+        if len(labels) and np.abs(labels).max() > LARGEST:
+            raise DataError(
+                f"{name}: the value {labels[np.abs(labels).argmax()]:g} is beyond what can be learned, {LARGEST:g}; "
+                "correct it, or give all values in a larger unit."
+            )
         return labels
 
     def check_enough(self, name: str, labels: NDArray[np.float64], classes: Sequence[str], needed: Needed) -> None:
