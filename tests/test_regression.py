@@ -90,6 +90,14 @@ def test_predictions_are_written_and_pooled(run, tmp_path, monkeypatch):
         pooled = list(csv.DictReader(file))
     means = [np.mean([float(row["predicted"]) for row in rows[at : at + 5]]) for at in (0, 5)]
     assert [float(row["predicted"]) for row in pooled] == pytest.approx(means, rel=1e-5)
+    submit = [*command, "--format", "kaggle", "--columns"]
+    refused = CliRunner().invoke(app, [*submit, "side=side"])
+    assert refused.exit_code == 2 and "predicts a number" in refused.output
+    assert "side: prediction" in CliRunner().invoke(app, [*submit, "label=side"]).output
+    with (tmp_path / "out.csv").open(encoding="utf-8") as file:
+        assert [float(row["side"]) for row in csv.DictReader(file)] == pytest.approx(
+            [float(row["predicted"]) for row in rows]
+        )
     for wrong in (["--target-accuracy", "0.9"], ["--abstain-below", "0.5"]):
         assert isinstance(CliRunner().invoke(app, [*command, *wrong]).exception, OpsinError | SystemExit)
 

@@ -139,6 +139,13 @@ def test_predict_writes_masks(trained, tmp_path):
     assert wrong.exit_code == 2 and "--tiles goes with --masks" in wrong.output
 
 
+def test_a_submission_with_one_answer_for_each_image_is_refused(trained, tmp_path):
+    run, data = trained
+    given = ["predict", str(run.path), str(data / "images"), "--format", "kaggle", "--out", str(tmp_path / "out.csv")]
+    said = CliRunner().invoke(app, given)
+    assert said.exit_code == 2 and "draws masks" in said.output and not (tmp_path / "out.csv").exists()
+
+
 def test_a_mask_comes_back_to_the_place_of_its_image(trained):
     preprocessing = trained[0].predictor.preprocessing
     mask = np.random.default_rng(0).integers(0, 2, (48, 60)).astype(np.uint8).repeat(2, 0).repeat(2, 1)

@@ -56,7 +56,7 @@ class Submission:
 
     def describe(self) -> str:
         """Return what the columns hold, in words."""
-        words = {ID: "id", LABEL: "predicted class"}
+        words = {ID: "id", LABEL: "prediction"}
         return ", ".join(
             f"{heading}: {words.get(kind) or f'probability of {wanted}'}"
             for heading, (kind, wanted) in self.columns.items()
@@ -159,6 +159,10 @@ def _class_of(name: str, classes: Sequence[str], heading: str) -> str:
     """Return the class that a name means, whatever its case and however its words are joined."""
     if name in classes:
         return name
+    if not classes:
+        raise DataError(
+            f"Column {heading}: the run predicts a number, not classes; --columns label={heading} puts it there."
+        )
     alike = [each for each in classes if _plain(each) == _plain(name)]
     if len(alike) == 1:
         return alike[0]

@@ -56,7 +56,9 @@ def test_the_sentence_says_what_twice_as_many_would_bring():
     assert found.told and found.images == 5000
     assert found.sentence.startswith("Twice as many training images (5,000) would bring accuracy from 9")
     assert found.expected == pytest.approx(1 - 2 * 5000**-0.5, abs=0.005)
-    assert "4 times as many" in found.sentence
+    assert "about 4 times as many" in found.sentence
+    steep = foresee(*runs(PowerLaw(0.0, 478.0, 1.2), validated=20_000), 20_000)
+    assert "about 1.8 times as many" in steep.sentence
 
 
 def test_a_level_curve_is_no_reason_for_more_images():

@@ -124,6 +124,7 @@ def predict(
 
     import opsin
     from opsin.answering import answer, find_groups
+    from opsin.tasks.table import TASKS
 
     trained = opsin.load_run(run)
     classes = trained.folder.classes
@@ -133,7 +134,10 @@ def predict(
     if (tiles or probabilities) and masks is None:
         wanted = "--tiles" if tiles else "--probabilities"
         raise DataError(f"{wanted} goes with --masks, the folder for the masks.")
-    submission = _plan(form, paths, classes, sample, columns, out, skip_unreadable)
+    if form != "csv" and trained.folder.task == "segmentation":
+        raise DataError(f"--format {form} has one answer for each image, but {run} draws masks; --masks writes them.")
+    named = classes if TASKS[trained.folder.task].outputs[0] else ()
+    submission = _plan(form, paths, named, sample, columns, out, skip_unreadable)
     least, told = _threshold(trained.folder, target_accuracy, abstain_below, bool(pool_by))
     found = trained.predictor.predict(
         paths if submission is None else submission.images, skip_unreadable=skip_unreadable

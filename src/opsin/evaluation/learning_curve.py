@@ -175,5 +175,6 @@ def _sentence(
             "the labels and at what is confused instead."
         )
     half = law.images((1 - now) / 2)
-    wanted = f" To halve its mistakes would take about {half / most:.2g} times as many." if half < 30 * most else ""
+    times = half / most
+    wanted = f" To halve its mistakes would take about {times:.{int(times < 2)}f} times as many." if times < 30 else ""
     return f"{twice} would bring {score} from {now:.1%} to about {then:.1%} {interval}.{wanted}"
