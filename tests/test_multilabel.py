@@ -144,6 +144,7 @@ def test_cross_validation_pools_all_labels(data, tmp_path):
     assert made.scorecard["map"]["value"] == pytest.approx(average_precision_score(truth, chances), abs=1e-6)
     html = made.report.read_text(encoding="utf-8")
     assert "Label by label" in html and "Confusions" not in html
+    assert f'<p class="number">{made.scorecard["map"]["value"]:.3f}</p>' in html
 
 
 def test_what_is_for_one_class_per_image_is_refused(run, tmp_path):

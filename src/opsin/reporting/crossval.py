@@ -13,7 +13,7 @@ from opsin.files import write_text
 from opsin.metrics.classification import confusion_matrix
 from opsin.recipe import Recipe
 from opsin.reporting.figures import plot_confusion_matrix
-from opsin.reporting.formats import number_of
+from opsin.reporting.formats import number_of, percent, score
 from opsin.reporting.privacy import anonymous_recipe
 from opsin.reporting.report import create_environment
 from opsin.reporting.sections.confusion import most_confused
@@ -46,12 +46,15 @@ def render_crossval_page(folder: CrossvalFolder) -> str:
     style = environment.loader.get_source(environment, "report.css")[0]
     recipe = Recipe.from_dict(info["recipe"])
     anonymous, task = bool(info.get("anonymous")), TASKS[info["task"]]
+    main = info["scores"][task.main_score]
     return environment.get_template("crossval.html").render(
         style=Markup(style),
         version=info["opsin"],
         title="Cross-validation" if anonymous else info["name"],
         anonymous=anonymous,
-        main=info["scores"][task.main_score],
+        main=main,
+        shown={name: (percent if task.exclusive else score)(main[name]) for name in ("value", "low", "high")},
+        exclusive=task.exclusive,
         described=describe_score(task.main_score),
         second=describe_score(task.compared[1]) if len(task.compared) > 1 else None,
         second_name=task.compared[1] if len(task.compared) > 1 else "",
