@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score
 
-from opsin.errors import OpsinError, RunError
+from opsin.errors import OpsinError, RecipeError, RunError
 from opsin.runfolder import RunFolder
 from opsin.studies.running import run_study
 from opsin.studies.study import Study
@@ -223,3 +223,36 @@ def test_a_study_of_numbers_is_decided_by_its_own_score(tmp_path):
 def test_a_study_in_python(place):
     study = Study.from_dict({"recipe": {"data": {"source": "digits"}}, "variants": {"a": {"training": {"epochs": 1}}}})
     assert study.variants["a"].changes == {"training.epochs": 1}
+
+
+def test_folds_test_every_image_once_and_are_one_run_of_their_seed(place):
+    study = place / "study.toml"
+    settings = ["split.folds=3", "training.epochs=2"]
+    folder = run_study(study, out=place / "folds", only=["narrow", "wide"], seeds=2, settings=settings, quiet=True)
+    assert [(row["seed"], row["fold"]) for row in folder.info["runs"] if row["variant"] == "wide"] == [
+        (seed, fold) for seed in (0, 1) for fold in (0, 1, 2)
+    ]
+    wide = folder.info["rows"][1]
+    assert wide["name"] == "wide" and len(wide["runs"]) == 6 and wide["seeds"] == [0, 1]
+    with np.load(place / "digits.npz") as digits:
+        images = len(digits["labels"])
+    for seed, value in enumerate(wide["values"]):
+        runs = [RunFolder(folder.path / name) for name in wide["runs"][3 * seed : 3 * seed + 3]]
+        assert [run.recipe.split.fold for run in runs] == [0, 1, 2]
+        tested = [run.predictions("test") for run in runs]
+        assert len({name for names, _, _ in tested for name in names}) == images
+        right = [(labels == predictions.labels).sum() for _, labels, predictions in tested]
+        assert value == pytest.approx(sum(right) / images)
+    assert folder.info["tested"] == images
+    assert wide["difference"]["outcome"] == "better"
+    assert wide["interval"][0] < wide["mean"] < wide["interval"][1]
+    assert "each predicted by the network of the fold that had not seen it" in folder.page.read_text(encoding="utf-8")
+
+
+def test_a_study_on_some_folds_only_is_refused(place):
+    study = Study.read(place / "study.toml")
+    with pytest.raises(RecipeError, match=r"leave out split\.fold"):
+        study.set(["split.folds=3", "split.fold=1"])
+    table = {"recipe": {"split": {"folds": 3}}, "variants": {"other": {"split": {"folds": 4}}}}
+    with pytest.raises(RecipeError, match=r"the same split\.folds"):
+        Study.from_dict(table)

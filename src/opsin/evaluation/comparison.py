@@ -163,7 +163,7 @@ class Comparison:
 
 
 def compare(
-    runs: Sequence[str | Path | Run],
+    runs: Sequence[str | Path | Run | RunFolder],
     *,
     split: str = "test",
     score: str | None = None,
@@ -187,7 +187,7 @@ def compare(
     Raises:
         RunError: The runs cannot be compared; the sentence says why.
     """
-    folders = [RunFolder(run if isinstance(run, str | Path) else run.path) for run in runs]
+    folders = [_folder(run) for run in runs]
     if len({folder.path.resolve() for folder in folders}) < max(2, len(folders)):
         raise RunError("Give at least two runs to compare, each of them once.")
     compared = TASKS[folders[0].task].compared
@@ -233,6 +233,12 @@ def compare(
         keys=keys,
         remark=measured.remark,
     )
+
+
+def _folder(run: str | Path | Run | RunFolder) -> RunFolder:
+    if isinstance(run, RunFolder):
+        return run
+    return RunFolder(run if isinstance(run, str | Path) else run.path)
 
 
 def _group(folders: Sequence[RunFolder]) -> list[list[int]]:

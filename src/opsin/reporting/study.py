@@ -96,6 +96,7 @@ def render_study_page(folder: StudyFolder) -> str:
         unfinished=sum(row["state"] not in ("finished", "failed") for row in info["runs"]),
         notes=[] if anonymous else info["notes"],
         methods=info["methods"],
+        folds=info["folds"],
         several=any(len(row["values"]) > 1 for row in rows),
         anonymous=anonymous,
         command=f"opsin study run {info['name']}",

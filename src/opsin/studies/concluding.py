@@ -16,6 +16,7 @@ from opsin.evaluation.finding import score_words
 from opsin.evaluation.wording import p_words, what_it_takes
 from opsin.files import write_json
 from opsin.runfolder import RunFolder
+from opsin.studies.folds import FoldedRun
 from opsin.studies.study import Study
 from opsin.studies.studyfolder import StudyFolder
 from opsin.tasks.scores import describe_score
@@ -55,11 +56,12 @@ def conclude_study(study: Study, folder: StudyFolder) -> None:
 
 def _compare(study: Study, runs: dict[str, list[RunFolder]]) -> tuple[Comparison | None, str | None]:
     """Compare all finished runs, each variant with its parent; else say why they cannot be compared."""
+    every = [run for found in runs.values() for run in found]
     names = {run.path: name for name, found in runs.items() for run in found}
-    if len(names) < 2:
+    if len(every) < 2:
         return None, None
     try:
-        return compare(list(names), score=study.score, names=names, pairs=_pairs(study, runs)), None
+        return compare(every, score=study.score, names=names, pairs=_pairs(study, runs)), None
     except RunError as error:
         return None, str(error)
 
@@ -79,11 +81,12 @@ def _pairs(study: Study, runs: dict[str, Any]) -> list[tuple[str, str]]:
 def _row(study: Study, name: str, runs: list[RunFolder], comparison: Comparison | None) -> dict[str, Any]:
     """Return what the table says of a variant."""
     variant = study.variants[name]
-    values = [run.scorecard[TEST][study.score]["value"] for run in runs]
+    cards = [run.scorecard for run in runs]
+    values = [card[TEST][study.score]["value"] for card in cards]
     infos = [run.info for run in runs]
     network = infos[0]["network"]
     compared = next((each for each in comparison.recipes if each.name == name), None) if comparison else None
-    own = runs[0].scorecard[TEST][study.score]
+    own = cards[0][TEST][study.score]
     bounds = compared.bounds.get(study.score) if compared and compared.bounds else (own["low"], own["high"])
     verdicts = Counter((finding["kind"], finding["severity"]) for run in runs for finding in _once(run.verdict))
     return {
@@ -92,13 +95,13 @@ def _row(study: Study, name: str, runs: list[RunFolder], comparison: Comparison 
         "asks": variant.asks,
         "changes": variant.changes,
         "published": variant.published,
-        "runs": [run.name for run in runs],
+        "runs": [part.name for run in runs for part in (run.folds if isinstance(run, FoldedRun) else [run])],
         "seeds": [run.recipe.seed for run in runs],
         "values": values,
         "mean": float(np.mean(values)),
         "deviation": float(np.std(values, ddof=1)) if len(values) > 1 else None,
         "interval": [float(bound) for bound in bounds] if bounds is not None else None,
-        "validation": float(np.mean([run.scorecard[VALIDATION][study.score]["value"] for run in runs])),
+        "validation": float(np.mean([card[VALIDATION][study.score]["value"] for card in cards])),
         "network": network["name"],
         "parameters": network["parameters"],
         "macs": network["macs"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 import threading
 import time
@@ -35,6 +36,7 @@ class Job:
         seed: With which seed.
         place: Its folder.
         recipe: What is trained.
+        fold: On which fold; None where there are no folds.
         needs: The folders of the runs that must be finished first.
         members: Whether it puts these together, and does not train.
         soup: Whether it averages their weights in the place of their predictions.
@@ -46,6 +48,7 @@ class Job:
     seed: int
     place: Path
     recipe: Recipe
+    fold: int | None = None
     needs: tuple[Path, ...] = ()
     members: bool = False
     soup: bool = False
@@ -64,6 +67,7 @@ class Job:
         return {
             "variant": self.variant,
             "seed": self.seed,
+            "fold": self.fold,
             "run": self.place.name,
             "state": self.state,
             "why": self.why,
@@ -115,7 +119,7 @@ def run_study(
     """
     console = Console(quiet=quiet)
     study = wanted_study(study, data, seeds, only, settings)
-    number, devices = choose_workers(study, jobs, len(study.variants) * len(study.seeds))
+    number, devices = choose_workers(study, jobs, len(study.variants) * len(study.seeds) * max(1, study.folds))
     place = Path(out) if out is not None else Path("runs") / f"{study.name}-study"
     folder = StudyFolder.create(place, state="training", anonymous=anonymous, **describe(study))
     waiting = _jobs(study, folder)
@@ -153,6 +157,7 @@ def describe(study: Study) -> dict[str, Any]:
         "name": study.name,
         "question": study.question,
         "seeds": list(study.seeds),
+        "folds": study.folds,
         "score": study.score,
         "base": study.base,
         "variants": variants,
@@ -202,20 +207,22 @@ def _in_full(data: str | Path) -> str:
 
 
 def _jobs(study: Study, folder: StudyFolder) -> list[Job]:
-    """Return all runs, seed by seed, those that others need before these."""
+    """Return all runs, seed by seed and fold by fold, those that others need before these."""
     made: list[Job] = []
-    for seed in study.seeds:
-        places = {name: folder.place(name, seed, study.hash(name, seed)) for name in study.variants}
+    for seed, fold in itertools.product(study.seeds, range(study.folds) if study.folds else [None]):
+        places = {name: folder.place(name, seed, study.hash(name, seed), fold) for name in study.variants}
         left = list(study.variants)
         while left:
             name = next(name for name in left if not set(study.variants[name].needs) & set(left))
             left.remove(name)
             variant = study.variants[name]
             recipe = replace(variant.recipe, seed=seed)
+            if fold is not None:
+                recipe = recipe.merge({"split": {"fold": fold}})
             if variant.begins_with is not None:
                 recipe = recipe.merge({"network": {"weights": str(places[variant.begins_with].resolve())}})
             needs = tuple(places[other] for other in variant.needs)
-            made.append(Job(name, seed, places[name], recipe, needs, bool(variant.ensemble), variant.soup))
+            made.append(Job(name, seed, places[name], recipe, fold, needs, bool(variant.ensemble), variant.soup))
     for job in made:
         if (job.place / "run.json").exists() and RunFolder(job.place).info["state"] == "finished":
             job.state = "finished"
@@ -290,9 +297,10 @@ def _conclude(study: Study, folder: StudyFolder, jobs: list[Job], console: Conso
 def _headline(study: Study, jobs: Sequence[Job], number: int, threads: int) -> str:
     done = sum(job.state == "finished" for job in jobs)
     again = f", {done} of them finished before" if done else ""
+    folds = f" × {study.folds} folds" if study.folds else ""
     cores = "1 core" if threads == 1 else f"{threads} cores"
     return (
-        f"{study.name}: {len(study.variants)} variants × {len(study.seeds)} seeds = {len(jobs)} runs{again}; "
+        f"{study.name}: {len(study.variants)} variants × {len(study.seeds)} seeds{folds} = {len(jobs)} runs{again}; "
         f"{number} at a time, {cores} each"
     )
 

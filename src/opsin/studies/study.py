@@ -93,6 +93,15 @@ class Study:
     base: str
     search: Mapping[str, Any]
 
+    def __post_init__(self) -> None:
+        splits = [each.recipe.split for each in self.variants.values()]
+        if any(split.fold for split in splits):
+            raise RecipeError(f"{self.name}: a study trains on every fold; leave out split.fold.")
+        if len({split.folds for split in splits}) > 1:
+            raise RecipeError(
+                f"{self.name}: all variants must have the same split.folds, to be compared image by image."
+            )
+
     @classmethod
     def read(cls, source: str | Path) -> Study:
         """Read a study from a TOML file, or one of those that come with Opsin by its name.
@@ -190,6 +199,11 @@ class Study:
                 recipe = recipe.set(key.strip(), value.strip())
             variants[name] = replace(variant, recipe=recipe)
         return replace(self, variants=variants)
+
+    @property
+    def folds(self) -> int:
+        """How many folds each variant is cross-validated on; 0: none."""
+        return next(iter(self.variants.values())).recipe.split.folds
 
     def hash(self, name: str, seed: int) -> str:
         """Return six hexadecimal digits that change with anything that decides the run of a variant and a seed."""

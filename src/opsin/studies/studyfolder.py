@@ -3,7 +3,8 @@
 ::
 
     study.json             the study as it was asked for, how each run went, and the table of results
-    VARIANT-SEED-HASH/ ... the run of each; HASH changes with the recipe, so that finished runs are known again
+    VARIANT-SEED-HASH/ ... the run of each; HASH changes with the recipe, so that finished runs are known again;
+                           VARIANT-SEED-HASH-fold-0/ ... where each is cross-validated
     comparison.json        differences of all variants from their parents, with intervals and p-values
     study.html             all of it for people
     logs/                  what worker processes wrote, where they wrote anything
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from opsin.manyruns import ManyRuns
 from opsin.runfolder import RunFolder
+from opsin.studies.folds import FoldedRun
 
 
 class StudyFolder(ManyRuns):
@@ -36,11 +38,17 @@ class StudyFolder(ManyRuns):
         """The report, a self-contained HTML file."""
         return self.path / "study.html"
 
-    def place(self, variant: str, seed: int, digits: str) -> Path:
-        """Return the run folder of a variant and a seed."""
-        return self.path / f"{variant}-{seed}-{digits}"
+    def place(self, variant: str, seed: int, digits: str, fold: int | None) -> Path:
+        """Return the run folder of a variant, a seed and a fold (None: there are no folds)."""
+        return self.path / (f"{variant}-{seed}-{digits}" + ("" if fold is None else f"-fold-{fold}"))
 
     def runs(self, variant: str) -> list[RunFolder]:
-        """Return the finished runs of a variant, in the order of their seeds."""
-        rows = [row for row in self.info.get("runs", []) if row["variant"] == variant and row["state"] == "finished"]
-        return [RunFolder(self.path / row["run"]) for row in rows]
+        """Return the finished runs of a variant, in the order of their seeds; all folds of a seed are one run."""
+        rows = [row for row in self.info.get("runs", []) if row["variant"] == variant]
+        found: list[RunFolder] = []
+        for seed in dict.fromkeys(row["seed"] for row in rows):
+            those = [row for row in rows if row["seed"] == seed]
+            if all(row["state"] == "finished" for row in those):
+                runs = [RunFolder(self.path / row["run"]) for row in those]
+                found.append(runs[0] if those[0]["fold"] is None else FoldedRun(runs))
+        return found

@@ -51,7 +51,7 @@ class StudyTable:
         """Say how a run ended, where there is no table."""
         if not self.live:
             done = sum(each.state == "finished" for each in self.jobs)
-            text = f"[{done}/{len(self.jobs)}] {job.variant} seed {job.seed}: {job.state} {self._cell(job)}"
+            text = f"[{done}/{len(self.jobs)}] {job.variant} {_where(job)}: {job.state} {self._cell(job)}"
             self.console.print(text.rstrip(), highlight=False, markup=False, soft_wrap=True)
             if job.why and job.state != "finished":
                 self.console.print(f"  {job.why}", highlight=False, markup=False, soft_wrap=True)
@@ -59,8 +59,9 @@ class StudyTable:
     def _table(self) -> Table:
         table = Table(box=None, padding=(0, 2), header_style="bold")
         table.add_column("variant")
-        for seed in self.study.seeds:
-            table.add_column(f"seed {seed}")
+        for job in self.jobs:
+            if job.variant == self.jobs[0].variant:
+                table.add_column(_where(job))
         for name in self.study.variants:
             cells = [self._cell(job) or job.state for job in self.jobs if job.variant == name]
             table.add_row(name, *cells)
@@ -83,6 +84,10 @@ class StudyTable:
             return f"epoch {len(history)}/{run.recipe.training.epochs}{shown}"
         except (OpsinError, KeyError):
             return ""  # it is being written at this moment
+
+
+def _where(job: Job) -> str:
+    return f"seed {job.seed}" + ("" if job.fold is None else f" fold {job.fold}")
 
 
 def _scored(run: RunFolder, score: str) -> str:
