@@ -119,6 +119,26 @@ def test_evaluate_on_other_data_matches_classes_by_name(run, photos, tmp_path):
         opsin.evaluate(run, other, quiet=True)
 
 
+def test_evaluate_on_a_table_without_the_groups_of_the_run(digits, tmp_path):
+    names, images = [], digits.images
+    (tmp_path / "images").mkdir()
+    for row in range(60):
+        names.append(f"images/{row}.png")
+        Image.fromarray(images.read(row)[..., 0]).save(tmp_path / names[-1])
+    for file, column in (("home.csv", ",patient"), ("away.csv", "")):
+        lines = [
+            f"{name},{digits.labels[row] % 2}" + (f",{row // 4}" if column else "") for row, name in enumerate(names)
+        ]
+        (tmp_path / file).write_text(f"path,label{column}\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    run = opsin.train(tmp_path / "home.csv", group="patient", out=tmp_path / "run", epochs=1, **QUICK)
+    assert "groups" in run.scorecard["test"]["accuracy"]["method"]
+    away = opsin.evaluate(run, tmp_path / "away.csv", quiet=True)
+    assert away["accuracy"]["n"] == 60 and "groups" not in away["accuracy"]["method"]
+    with pytest.raises(DataError, match="no column 'label'"):
+        (tmp_path / "away.csv").write_text("path,kind\nimages/0.png,1\n", encoding="utf-8")
+        opsin.evaluate(run, tmp_path / "away.csv", quiet=True)
+
+
 def test_changed_data_are_not_scored_as_if_they_were_the_same(photos, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(photos, copy)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -144,10 +145,15 @@ def _assess_other(
     dataset = data
     if not isinstance(dataset, DataSet):
         # Columns are the run's where the other data have any; class folders and the like have none.
-        columns = {"label": recipe.label, "group": recipe.group} if _has_columns(dataset) else {}
-        dataset = read_dataset(
-            dataset, data_root=data_root, check=False, task=run.folder.task, masks=recipe.masks, **columns
+        columns: dict[str, Any] = {"label": recipe.label, "group": recipe.group} if _has_columns(dataset) else {}
+        read = functools.partial(
+            read_dataset, dataset, data_root=data_root, check=False, task=run.folder.task, masks=recipe.masks
         )
+        try:
+            dataset = read(**columns)
+        except DataError:  # other data may have no such groups; anything else is wrong without them too
+            columns.pop("group", None)
+            dataset = read(**columns)
     if dataset.task != run.folder.task:
         raise DataError(
             f"{dataset.name} is for {dataset.task}, and {run.path} has learned {run.folder.task}; score it on data of "

@@ -31,6 +31,9 @@ def test_what_is_found():
     assert kinds(card(checkerboard=0.009)) == ["healthy"]
     assert kinds(card(width=0.3)) == ["few-test-images"]
     assert kinds(card(dice=0.7), card(dice=0.85)) == ["validation-test-gap"]
+    few = card()
+    few["dice"]["n"] = 6
+    assert kinds(few) == ["few-test-images"]
     grouped = card()
     grouped["dice"]["method"] = "cluster bootstrap, 9 groups: indicative"
     assert kinds(grouped) == ["few-groups", "healthy"]

@@ -36,4 +36,6 @@ def examine(
     import opsin
 
     made = opsin.examine(run, only=only or ())
-    console().print(f"examined {', '.join(made) or 'nothing'}; report {opsin.load_run(run).report}", soft_wrap=True)
+    trained = opsin.load_run(run)
+    what = ", ".join(made) or f"nothing, as there are no examinations for {trained.folder.task} yet"
+    console().print(f"examined {what}; report {trained.report}", soft_wrap=True)

@@ -9,6 +9,7 @@ from opsin.evaluation.finding import Finding, with_interval
 from opsin.evaluation.groups import ENOUGH_GROUPS, groups_behind
 from opsin.tasks.scores import describe_score
 
+FEW = 20  # images, below which a narrow interval is no comfort
 Z95, Z99 = 1.96, 2.58  # two-sided 95 % and 99 % quantiles of the normal distribution
 
 
@@ -39,6 +40,16 @@ def certainty_findings(score: dict[str, Any], name: str, split: str, wide: float
                 f"{present:,} {split} {kind if present != 1 else kind[:-1]} leave the {described.words} uncertain by "
                 f"about {100 * wide * half / allowed:.0f} {unit} either way: {with_interval(score)}.",
                 f"About {needed:,} {kind} would bring that down to {100 * wide:.0f} {unit}.",
+                "Collect more labelled images for the test; with what there is, `--test 0.3` locks more of it away.",
+            )
+        )
+    elif groups is None and score["n"] < FEW:
+        found.append(
+            Finding(
+                "few-test-images",
+                "note",
+                f"The {described.words} rests on {score['n']:,} {split} image{'s' * (score['n'] != 1)} only.",
+                "Intervals from so few images are indicative.",
                 "Collect more labelled images for the test; with what there is, `--test 0.3` locks more of it away.",
             )
         )

@@ -311,7 +311,8 @@ def _needed(pair: _Pair, value: float, by_images: float, by_seeds: float) -> int
     allowed = (value / pair.reach) ** 2 - by_seeds
     if not value or allowed <= 0:
         return None
-    return math.ceil(pair.units * by_images / allowed)
+    # A test of few images needs more than the normal distribution says: never as few as could not tell it here.
+    return max(math.ceil(pair.units * by_images / allowed), pair.units + 1)
 
 
 def _seeds_needed(pair: _Pair, result: Contrast, spreads: Sequence[Spread]) -> int | None:

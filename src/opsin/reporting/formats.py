@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import datetime
+
+from markupsafe import Markup, escape
 
 
 def score(value: float | None) -> str:
@@ -121,3 +124,12 @@ def number_of(number: int, one: str, many: str = "") -> str:
     ('1 image', '2 classes')
     """
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def marked(text: str) -> Markup:
+    """Write what stands between backticks as code, everything else as it is.
+
+    >>> marked("`--test 0.3` locks <more> away")
+    Markup('<code>--test 0.3</code> locks &lt;more&gt; away')
+    """
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))

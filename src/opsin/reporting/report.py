@@ -107,6 +107,7 @@ def create_environment() -> jinja2.Environment:
         magnitude=formats.magnitude,
         duration=formats.duration,
         moment=formats.moment,
+        marked=formats.marked,
     )
     environment.globals.update(interval=formats.interval, number_of=formats.number_of)
     return environment
