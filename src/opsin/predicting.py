@@ -88,7 +88,7 @@ class Predictor:
             skip_unreadable: Leave out images that cannot be read.
 
         Raises:
-            DataError: Images cannot be read; they are named.
+            DataError: Images cannot be read, or none of them with ``skip_unreadable``; they are named.
         """
         names: list[str] = []
         parts: list[Any] = []
@@ -107,8 +107,8 @@ class Predictor:
                 part, far = self.predict_unlike(torch.from_numpy(np.stack(read)), torch.arange(len(read)))
                 parts.append(part)
                 unlike += [] if far is None else [far]
-        if left_out and not skip_unreadable:
-            raise DataError(unreadable_message("predict", left_out))
+        if left_out and not (skip_unreadable and names):
+            raise DataError(unreadable_message("predict", left_out, skippable=not skip_unreadable))
         known = None if self.unlikeness is None else np.concatenate([*unlike, np.zeros(0, np.float32)])
         return PredictedImages(names, self.task.join(parts), known, left_out)
 

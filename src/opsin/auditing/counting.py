@@ -53,8 +53,10 @@ def find_few(material: Material) -> list[ImageFinding]:
     if not few:
         return []
     named = listed([f"{classes[index]} {counts[index]:,}" for index in few], 6)
-    one, many = TASKS[material.dataset.task].outputs
-    which = f"One {one} has" if len(few) == 1 else f"{len(few):,} {many} have"
+    task = TASKS[material.dataset.task]
+    one, many = task.outputs
+    has, have = ("has", "have") if task.exclusive else ("is in", "are in")
+    which = f"One {one} {has}" if len(few) == 1 else f"{len(few):,} {many} {have}"
     return [
         ImageFinding(
             "few",
