@@ -34,8 +34,10 @@ def examine(
     The images are read again from where the run found them. Validation images are used; the test split stays locked.
     """
     import opsin
+    from opsin.tasks.table import TASKS
 
     made = opsin.examine(run, only=only or ())
     trained = opsin.load_run(run)
-    what = ", ".join(made) or f"nothing, as there are no examinations for {trained.folder.task} yet"
-    console().print(f"examined {what}; report {trained.report}", soft_wrap=True)
+    task = trained.folder.task
+    why = "" if TASKS[task].examinations else f", as there are no examinations for {task} yet"
+    console().print(f"examined {', '.join(made) or f'nothing{why}'}; report {trained.report}", soft_wrap=True)

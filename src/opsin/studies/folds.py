@@ -21,13 +21,13 @@ class FoldedRun(RunFolder):
     """
 
     def __init__(self, folds: Sequence[RunFolder]):
+        self.folds = list(folds)  # first, as `info` asks them
         super().__init__(folds[0].path)
-        self.folds = list(folds)
 
     @property
     def info(self) -> dict[str, Any]:
         """What ``run.json`` of the first fold holds; ``seconds`` are those of all."""
-        infos = [RunFolder.info.fget(run) for run in getattr(self, "folds", [self])]  # type: ignore[attr-defined]
+        infos = [run.info for run in self.folds]
         seconds = [info["seconds"] for info in infos if info.get("seconds") is not None]
         return infos[0] | ({"seconds": sum(seconds)} if seconds else {})
 
