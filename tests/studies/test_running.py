@@ -246,7 +246,13 @@ def test_folds_test_every_image_once_and_are_one_run_of_their_seed(place):
     assert folder.info["tested"] == images
     assert wide["difference"]["outcome"] == "better"
     assert wide["interval"][0] < wide["mean"] < wide["interval"][1]
-    assert "each predicted by the network of the fold that had not seen it" in folder.page.read_text(encoding="utf-8")
+    page = folder.page.read_text(encoding="utf-8")
+    for text in (
+        "each predicted by the network of the fold that had not seen it",
+        "3 folds",
+        "mean over folds and seeds",
+    ):
+        assert text in page
 
 
 def test_a_study_on_some_folds_only_is_refused(place):

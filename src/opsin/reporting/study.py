@@ -115,7 +115,9 @@ def _failed(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _subject(info: dict[str, Any]) -> str:
     machine, threads = info["machine"], {row["threads"] for row in info["rows"]}
-    parts = [f"{len(info['rows'])} variants", f"{len(info['seeds'])} seeds"]
+    seeds = len(info["seeds"])
+    parts = [f"{len(info['rows'])} variants", f"{seeds} seed{'s' * (seeds != 1)}"]
+    parts += [f"{info['folds']} folds"] if info["folds"] else []
     if machine.get("device_name"):
         used = f", {min(threads)} threads a run" if machine["device"] == "cpu" and len(threads) == 1 else ""
         used = used.replace("1 threads", "1 thread")
