@@ -1,7 +1,7 @@
 """Set up Opsin in a virtual environment of its own, then run it. Needs Python 3.11 or newer and nothing else.
 
     python3 start.py           install, train on 1,797 handwritten digits, say where the report is
-    python3 start.py test      install, run the tests (anything after `test` goes to pytest)
+    python3 start.py test      install, run the tests (anything after `test` goes to pytest; `-n 0`: one by one)
     python3 start.py install   install everything that developing needs, and stop
 
 On Windows write `py start.py`. The environment is the folder .venv beside this file, or the one that OPSIN_VENV names.
@@ -55,7 +55,7 @@ def main(arguments: list[str]) -> int:
         print(f"Ready. Activate it with: {activation()}")
         return 0
     if wish == "test":
-        return subprocess.call([str(PYTHON), "-m", "pytest", *arguments[1:]], cwd=ROOT)
+        return subprocess.call([str(PYTHON), "-m", "pytest", "-n", "logical", *arguments[1:]], cwd=ROOT)
     return run()
 
 

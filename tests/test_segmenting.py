@@ -18,7 +18,7 @@ from opsin.errors import DataError, RecipeError
 from opsin.masking import write_masks
 from opsin.networks.tiles import Tiling
 
-SETTINGS = {"network": "unet", "image_size": 32, "batch_size": 8, "quiet": True, "near_duplicates": False}
+SETTINGS = {"network": "unet", "epochs": 20, "image_size": 32, "batch_size": 8, "quiet": True, "near_duplicates": False}
 WIDTHS = {"widths": [8, 16]}
 
 
@@ -39,7 +39,7 @@ def make(root, number=30, classes=2, size=(32, 40)):
 def trained(tmp_path_factory):
     root = tmp_path_factory.mktemp("segmenting")
     data = make(root / "blobs")
-    return opsin.train(data, out=root / "run", epochs=10, options=WIDTHS, **SETTINGS), data
+    return opsin.train(data, out=root / "run", options=WIDTHS, **SETTINGS), data
 
 
 def test_a_run_is_scored_and_reported(trained):
@@ -60,7 +60,7 @@ def test_a_run_is_scored_and_reported(trained):
 
 def test_the_same_recipe_gives_the_same_run(trained, tmp_path):
     run, data = trained
-    again = opsin.train(data, out=tmp_path / "again", epochs=10, **SETTINGS, options=WIDTHS)
+    again = opsin.train(data, out=tmp_path / "again", **SETTINGS, options=WIDTHS)
     assert again.history == run.history
 
 
@@ -75,7 +75,7 @@ def test_a_run_is_evaluated_on_its_own_and_on_other_data(trained, tmp_path):
 
 def test_runs_are_compared_on_a_page_with_pictures(trained, tmp_path):
     run, data = trained
-    worse = opsin.train(data, out=tmp_path / "worse", epochs=1, learning_rate=1e-6, options=WIDTHS, **SETTINGS)
+    worse = opsin.train(data, out=tmp_path / "worse", learning_rate=1e-6, options=WIDTHS, **{**SETTINGS, "epochs": 1})
     page = opsin.compare([run, worse]).write_page(tmp_path / "page.html").read_text(encoding="utf-8")
     assert "Dice" in page and "background;foreground" in page
 
@@ -161,7 +161,7 @@ def test_a_mask_comes_back_to_the_place_of_its_image(trained):
 
 def test_masks_that_change_are_noticed(trained, tmp_path):
     data = make(tmp_path / "data", 12)
-    run = opsin.train(data, out=tmp_path / "run", epochs=1, open_test=False, examine=False, **SETTINGS)
+    run = opsin.train(data, out=tmp_path / "run", open_test=False, examine=False, **{**SETTINGS, "epochs": 1})
     mask = read_values(data / "masks" / "03.png")
     mask[:4] = 1
     Image.fromarray(mask).save(data / "masks" / "03.png")
@@ -172,6 +172,6 @@ def test_masks_that_change_are_noticed(trained, tmp_path):
 def test_settings_that_do_not_fit(trained, tmp_path):
     _, data = trained
     with pytest.raises(RecipeError, match="mse is not for segmentation"):
-        opsin.train(data, out=tmp_path / "a", epochs=1, loss="mse", **SETTINGS)
+        opsin.train(data, out=tmp_path / "a", loss="mse", **{**SETTINGS, "epochs": 1})
     with pytest.raises(RecipeError, match="not masks; leave them out"):
-        opsin.train(data, out=tmp_path / "b", epochs=1, mixup=0.2, **SETTINGS)
+        opsin.train(data, out=tmp_path / "b", mixup=0.2, **{**SETTINGS, "epochs": 1})

@@ -117,17 +117,21 @@ class Batches:
 
     def batch(self, rows: Tensor) -> Batch:
         """Return the augmented and normalized batch of the images at ``rows``."""
-        pixels = gather(self.pixels, rows, self.device)
         targets = self.targets.index_select(0, rows).to(self.device)
         if self.augmentation:
+            pixels = gather(self.pixels, rows, self.device)
             masks = targets if targets.ndim == 3 else None
             images, masks = self.augmentation.together(self.preprocessing.scale(pixels), masks)
             images, targets = self.preprocessing.normalize(images), targets if masks is None else masks
         else:
-            images = self.preprocessing.standardize(pixels)
+            images = self.plain(rows)
         if self.mix:
             images, targets = self.mix(images, targets)
         return Batch(images, targets)
+
+    def plain(self, rows: Tensor) -> Tensor:
+        """Return the images at ``rows`` as those that are predicted: normalized, not augmented, not mixed."""
+        return self.preprocessing.standardize(gather(self.pixels, rows, self.device))
 
 
 def gather(pixels: Tensor, rows: Tensor, device: torch.device) -> Tensor:

@@ -28,7 +28,8 @@ from opsin.tasks.inference import predict_images
 from opsin.tasks.table import part_of
 from opsin.training.checkpoint import load_checkpoint, save_checkpoint
 from opsin.training.fit import Callback, TrainingState, create_average, fit
-from opsin.training.frozen import FrozenFeatures, extract_features
+from opsin.training.frozen import FrozenFeatures, HeadAlone, extract_features
+from opsin.training.normalization import renew_statistics
 from opsin.training.optimization import Schedule, check_trainable_layers, create_optimizer, set_trainable
 
 MEASURE_SECONDS = 0.5  # how long each of loader and model is timed
@@ -110,6 +111,8 @@ class Session(Ready):
         """Train from `state` on; see `opsin.training.fit.fit`."""
 
         def validate(network: nn.Module) -> dict[str, float]:
+            forward = unwrapped(network) if self.features is None else HeadAlone(unwrapped(network))
+            renew_statistics(network, self.network, self.batches, self.state.epoch, forward)
             rows = torch.from_numpy(self.prepared.split.indices(VALIDATION))
             if self.features is not None and self.features.validation is not None:
                 predictions = self.features.predict(self.task, network, self.fabric.device)
