@@ -142,6 +142,17 @@ def test_a_column_for_each_label(tmp_path):
         read_dataset(path, task="regression")
 
 
+def test_a_slip_in_a_column_of_a_label_is_told_and_the_column_not_left_out(tmp_path):
+    rows = [[f"{row}.png", str(row % 2), str(int(row % 3 == 0)), "01012"[row % 5]] for row in range(24)]
+    rows[4][2] = "2"
+    path = many(tmp_path, "path,cat,dog,age\n" + "\n".join(map(",".join, rows)))
+    with pytest.raises(DataError, match="line 6: '2' in the column 'dog' is neither 0 nor 1"):
+        read_dataset(path)
+    rows[4][2] = ""
+    path = many(tmp_path, "path,cat,dog,age\n" + "\n".join(map(",".join, rows)))
+    assert read_dataset(path).classes == ("cat", "dog")
+
+
 def test_columns_of_which_each_image_has_one_are_classes(tmp_path):
     rows = [f"{row}.png,{int(row % 3 == 0)},{int(row % 3 == 1)},{int(row % 3 == 2)}" for row in range(24)]
     path = many(tmp_path, "image,MEL,NV,BCC\n" + "\n".join(rows))

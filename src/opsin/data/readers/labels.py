@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -19,7 +20,8 @@ FEW_NUMBERS, MANY_NUMBERS = 10, 20  # different values: fractions above the firs
 # What cells of a column of one label may hold; an empty one says that the image has it not.
 TRUTH = {"1": True, "0": False, "1.0": True, "0.0": False, "true": True, "false": False, "yes": True, "no": False}
 TRUTH |= {"x": True, "": False}
-SLIPS = 0.05  # part of the cells, at most, that may be no numbers in a column of amounts
+PAIRS = (("0", "1"), ("0.0", "1.0"), ("false", "true"), ("no", "yes"))
+SLIPS = 0.05  # part of the cells, at most, that may be no numbers in a column of amounts, or neither 0 nor 1
 PER_CLASS = 3  # images of each number, at least, if numbers without a gap are to be classes
 
 
@@ -112,8 +114,9 @@ def read_label_columns(
 
 
 def is_yes_or_no(cells: Sequence[str]) -> bool:
-    """Return whether the cells of a column are all 0 or 1, and both occur."""
-    return {cell.lower() for cell in cells} in ({"0", "1"}, {"0.0", "1.0"}, {"false", "true"}, {"no", "yes"})
+    """Return whether the cells of a column are 0 or 1, and both occur; one in twenty may be something else, a slip."""
+    counts = Counter(cell.lower() for cell in cells)
+    return any(counts[no] and counts[yes] and counts[no] + counts[yes] >= (1 - SLIPS) * len(cells) for no, yes in PAIRS)
 
 
 def tell_numbers(numbers: NDArray[np.floating], name: str) -> tuple[str, str]:

@@ -27,7 +27,7 @@ def read_table(path: Path, *, label: str = "label", group: str = "group", task: 
         path: The CSV or TSV file, UTF-8.
         label: The column of class names, of numbers, or of several labels parted by semicolons; or several columns,
             parted by commas, one for each label, of 0 and 1. Where there is no column ``label``, all further columns
-            that hold only 0 and 1 are taken, if there are two at least.
+            of 0 and 1 are taken, if there are two at least; a cell in twenty that is neither is told as a slip.
         group: The column of groups; a missing column ``group`` means that there are none.
         task: What is to be learned; left out, what the labels look like (`opsin.data.readers.labels`).
 
