@@ -51,6 +51,11 @@ def spread(values: Sequence[float], digits: int = 0) -> str:
     return f"{middle:,.{digits}f} ({low:,.{digits}f}–{high:,.{digits}f})"
 
 
+def mean_spread(values: Sequence[float], digits: int = 3) -> str:
+    """Return ``mean (lowest–highest)``."""
+    return f"{statistics.fmean(values):.{digits}f} ({min(values):.{digits}f}–{max(values):.{digits}f})"
+
+
 def ratios(values: Sequence[float], others: Sequence[float]) -> list[float]:
     """Return the ratio of each round: what slows a whole round down cancels out."""
     return [value / other for value, other in zip(values, others, strict=True)]

@@ -17,7 +17,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 import opsin
-from common import machine, table, today
+from common import machine, mean_spread, table, today
 from opsin.evaluation.diagnosis_looking import METHODS
 
 SETTINGS = {"network": "small_resnet", "pretrained": False, "image_size": 64, "epochs": 6}
@@ -33,7 +33,7 @@ def main() -> None:
         found = [examined(source, seed, options.runs) for seed in range(options.seeds)]
         accuracy, share = ([entry[key] for entry in found] for key in (0, 1))
         told = sum(entry[2] for entry in found)
-        rows.append([name, spread(accuracy), spread(share), f"{told} of {len(found)}"])
+        rows.append([name, mean_spread(accuracy), mean_spread(share), f"{told} of {len(found)}"])
     print(table(["pictures", "test accuracy", "margin / its area", "runs whose verdict tells"], rows))
 
 
@@ -69,11 +69,6 @@ def examined(source: Path, seed: int, runs: Path) -> tuple[float, float, bool]:
     share = statistics.fmean(statistics.fmean(border["shares"][method]) for method in METHODS)
     told = any(finding["kind"] == "looks-at-border" for finding in run.folder.verdict)
     return run.scorecard["test"]["accuracy"]["value"], share / border["area"], told
-
-
-def spread(values: list[float]) -> str:
-    """Write a mean with its lowest and highest value."""
-    return f"{statistics.fmean(values):.3f} ({min(values):.3f}–{max(values):.3f})"
 
 
 if __name__ == "__main__":
