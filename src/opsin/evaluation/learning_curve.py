@@ -176,9 +176,7 @@ def _sentence(
         )
     half = law.images((1 - now) / 2)
     times = half / most
-    wanted = (
-        f" To halve what it lacks of 100 % would take about {times:.{int(times < 2)}f} times as many."
-        if times < 30
-        else ""
-    )
-    return f"{twice} would bring {score} from {now:.1%} to about {then:.1%} {interval}.{wanted}"
+    said = f"{twice} would bring {score} from {now:.1%} to about {then:.1%} {interval}."
+    if times >= 30:
+        return said
+    return f"{said} To halve what it lacks of 100 % would take about {times:.{int(times < 2)}f} times as many."

@@ -16,6 +16,7 @@ from opsin.evaluation.finding import capitalized, score_words
 from opsin.files import write_text
 from opsin.reporting.comparison_figures import COLORS, DASHES
 from opsin.reporting.figures import NUMBERED_CLASSES, plot_confusion_matrix
+from opsin.reporting.formats import number_of
 from opsin.reporting.page import Page
 from opsin.reporting.privacy import naming_keys
 from opsin.reporting.report import create_environment
@@ -115,13 +116,11 @@ def _failed(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _subject(info: dict[str, Any]) -> str:
     machine, threads = info["machine"], {row["threads"] for row in info["rows"]}
-    seeds = len(info["seeds"])
-    parts = [f"{len(info['rows'])} variants", f"{seeds} seed{'s' * (seeds != 1)}"]
-    parts += [f"{info['folds']} folds"] if info["folds"] else []
+    parts = [number_of(len(info["rows"]), "variant"), number_of(len(info["seeds"]), "seed")]
+    parts += [number_of(info["folds"], "fold")] if info["folds"] else []
     if machine.get("device_name"):
-        used = f", {min(threads)} threads a run" if machine["device"] == "cpu" and len(threads) == 1 else ""
-        used = used.replace("1 threads", "1 thread")
-        parts.append(f"{machine['device_name']}{used}")
+        told = machine["device"] == "cpu" and len(threads) == 1
+        parts.append(machine["device_name"] + (f", {number_of(min(threads), 'thread')} a run" if told else ""))
     return " · ".join(parts)
 
 

@@ -11,8 +11,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from opsin.data.batches import Batches
 from opsin.networks.parts import unwrapped
 
-SHARE = 0.1  # of the batches of an epoch
-FEWEST, MOST = 2, 512  # batches at the least, images at the most
+SHARE = 0.1  # part of the batches of an epoch that statistics are taken from
+FEWEST, MOST = 2, 512  # but two batches at the least and 512 images at the most
 
 
 def renew_statistics(
