@@ -98,6 +98,7 @@ def test_an_ensemble_is_a_run_like_any_other(some, place, mean, tmp_path):
     assert again["accuracy"] == mean.scorecard["validation"]["accuracy"]
     compared = opsin.compare([moved, place / "cnn"])
     assert len(compared.recipes) == 2
+    assert compared.keys == {"network.name": ("ensemble", "course_cnn"), "ensemble": ("mean", None)}
     commands = reproduce.facts(Page.read(run.folder, anonymous=False))["commands"]
     assert f"opsin ensemble {place.resolve() / 'resnet'} {place.resolve() / 'cnn'}" in commands
     members = run.folder.info["ensemble"]["members"]

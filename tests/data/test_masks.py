@@ -40,6 +40,12 @@ def objects(number, size=(30, 30)):
     return mask
 
 
+def test_images_with_masks_are_told_from_labels(tmp_path):
+    two_folders(tmp_path, [disk((0, 255))] * 6)
+    with pytest.raises(DataError, match="holds images and masks, so that regression cannot be learned"):
+        read_dataset(tmp_path, task="regression")
+
+
 @pytest.mark.parametrize("values", [(0, 1), (0, 255), (0, 128)])
 def test_two_folders_of_binary_masks(tmp_path, values):
     data = read_dataset(two_folders(tmp_path, [disk(values)] * 5))

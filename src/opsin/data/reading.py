@@ -107,9 +107,11 @@ def read_dataset(
     else:
         raise DataError(_unknown(str(source), path))
     if task not in (None, dataset.task):
+        masked = os.path.lexists(path) and _detect_masks(path, "") is not None
+        has = "holds images and masks" if masked else f"is labelled for {dataset.task}"
         raise DataError(
-            f"{source} is labelled for {dataset.task}, so that {task} cannot be learned from it; list the images in a "
-            "CSV file with the columns path,label."
+            f"{source} {has}, so that {task} cannot be learned from it; list the images in a CSV file with the columns "
+            "path,label."
         )
     if decisions:
         dataset = apply_decisions(dataset, read_decisions(Path(decisions).expanduser()))

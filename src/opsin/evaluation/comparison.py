@@ -18,7 +18,6 @@ from opsin.evaluation.groups import ENOUGH_GROUPS
 from opsin.evaluation.pairing import Paired, pair_runs
 from opsin.evaluation.seeds import find_unstable
 from opsin.evaluation.wording import conclude
-from opsin.recipe import Recipe
 from opsin.recipe_values import flat
 from opsin.runfolder import RunFolder
 from opsin.tasks.table import TASKS
@@ -205,7 +204,7 @@ def compare(
     measured = measure(paired, own, wanted)
     if np.isnan(measured.scores[:, measured.names.index(score)]).any():
         raise RunError(f"{score} is undefined on these {len(paired.labels):,} images, which are all of one class.")
-    keys = _keys([folders[recipe[0]].recipe for recipe in own])
+    keys = _keys([folders[recipe[0]] for recipe in own])
     found = tuple(
         Compared(
             name,
@@ -267,9 +266,19 @@ def _starts(recipes: Sequence[Sequence[int]]) -> list[int]:
     return np.cumsum([0, *(len(recipe) for recipe in recipes[:-1])]).tolist()
 
 
-def _keys(recipes: Sequence[Recipe]) -> dict[str, tuple[Any, ...]]:
-    """Return the keys in which recipes differ, with their values."""
-    tables = [flat(recipe.to_dict()) for recipe in recipes]
+def _keys(runs: Sequence[RunFolder]) -> dict[str, tuple[Any, ...]]:
+    """Return the keys in which the recipes of runs differ, with their values.
+
+    An ensemble was not trained by its recipe: beside one, ``ensemble`` stands for all keys of networks and training.
+    """
+    tables = [flat(run.recipe.to_dict()) for run in runs]
+    if any("ensemble" in run.info for run in runs):
+        kinds = [run.info.get("ensemble", {}).get("kind") for run in runs]
+        tables = [
+            {key: value for key, value in table.items() if not key.startswith(("network.", "training."))}
+            | {"network.name": table["network.name"], "ensemble": kind}
+            for table, kind in zip(tables, kinds, strict=True)
+        ]
     every = dict.fromkeys(key for table in tables for key in table if key not in APART)
     values = {key: tuple(table.get(key) for table in tables) for key in every}
     return {key: found for key, found in values.items() if any(value != found[0] for value in found)}

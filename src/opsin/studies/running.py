@@ -17,6 +17,7 @@ from rich.console import Console
 
 from opsin.errors import OpsinError, RecipeError, RunError, TrainingInterrupted
 from opsin.recipe import Recipe
+from opsin.reporting.formats import number_of
 from opsin.runfolder import RunFolder
 from opsin.studies.study import Study
 from opsin.studies.studyfolder import StudyFolder
@@ -297,11 +298,11 @@ def _conclude(study: Study, folder: StudyFolder, jobs: list[Job], console: Conso
 def _headline(study: Study, jobs: Sequence[Job], number: int, threads: int) -> str:
     done = sum(job.state == "finished" for job in jobs)
     again = f", {done} of them finished before" if done else ""
-    folds = f" × {study.folds} folds" if study.folds else ""
-    cores = "1 core" if threads == 1 else f"{threads} cores"
+    factors = [number_of(len(study.variants), "variant"), number_of(len(study.seeds), "seed")]
+    factors += [number_of(study.folds, "fold")] if study.folds else []
     return (
-        f"{study.name}: {len(study.variants)} variants × {len(study.seeds)} seeds{folds} = {len(jobs)} runs{again}; "
-        f"{number} at a time, {cores} each"
+        f"{study.name}: {' × '.join(factors)} = {number_of(len(jobs), 'run')}{again}; "
+        f"{number} at a time, {number_of(threads, 'core')} each"
     )
 
 
