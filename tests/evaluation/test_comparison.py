@@ -218,6 +218,13 @@ def test_many_recipes_are_corrected_for_all_pairs(make) -> None:
     assert any("--split validation" in note for note in comparison.notes)
 
 
+def test_two_recipes_of_which_no_pair_is_asked_for_are_scored_alone(make) -> None:
+    runs = [make("a", 2.4), make("b", 1.2, noise=3, dropout=0.1)]
+    comparison = opsin.compare(runs, names={run.path: run.name for run in runs}, pairs=[])
+    assert comparison.differences == () and comparison.sentence.startswith("a has the best accuracy")
+    assert "better than" not in comparison.sentence
+
+
 def test_groups_are_drawn_whole(predicted_run) -> None:
     groups = [f"patient {number // 12}" for number in range(240)]
     difficulty = np.repeat(np.random.default_rng(0).normal(size=(20, 3)), 12, axis=0)

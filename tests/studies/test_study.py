@@ -114,6 +114,18 @@ def test_a_selection_keeps_what_its_variants_begin_with(tmp_path):
         study.select(["wid"])
 
 
+def test_a_variant_whose_parent_is_left_out_differs_from_its_nearest_ancestor(tmp_path):
+    study = read(tmp_path, WIDTHS)
+    assert study.variants["cnn"].parent == "wide-slow" and "training.learning_rate" not in study.variants["cnn"].changes
+    variant = study.select(["narrow", "cnn"]).variants["cnn"]
+    assert variant.parent == "narrow"
+    assert variant.changes == differing(study.variants["narrow"].recipe.to_dict(), variant.recipe.to_dict())
+    assert variant.changes["training.learning_rate"] == 0.001 and variant.changes["network.name"] == "course_cnn"
+    assert study.select(["wide", "cnn"]).variants["cnn"].parent == "wide"
+    alone = study.select(["cnn"]).variants["cnn"]
+    assert alone.parent is None and alone.recipe == study.variants["cnn"].recipe
+
+
 def test_the_hash_changes_with_all_that_decides_a_run(tmp_path):
     study = read(tmp_path, WIDTHS + "\n[variants.tuned]\ntraining.epochs = 5\nbegins_with = 'wide'\n")
     hashes = {study.hash(name, seed) for name in study.variants for seed in (0, 1)}

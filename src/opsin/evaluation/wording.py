@@ -29,7 +29,7 @@ def conclude(recipes: Sequence[Compared], measured: Measured, score: str, groupe
         return _of_one(recipes[0], measured.spreads[0][measured.names.index(score)], score)
     own = [difference for difference in measured.differences if difference.score == score]
     best = min(range(len(recipes)), key=lambda at: _loss(recipes[at].mean(score), score))
-    if len(recipes) == 2:
+    if len(recipes) == 2 and own:
         return _of_two(recipes, own[0], best, grouped)
     beaten: list[tuple[int, Difference]] = []
     level: list[tuple[int, Difference]] = []

@@ -24,7 +24,7 @@ import hashlib
 import json
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -166,6 +166,8 @@ class Study:
     def select(self, names: Sequence[str]) -> Study:
         """Return the study with some of its variants only, and those whose runs they need.
 
+        A variant whose parent is left out differs from its nearest ancestor that is not.
+
         Raises:
             RecipeError: There is no such variant.
         """
@@ -178,7 +180,20 @@ class Study:
         while waiting:
             wanted.add(name := waiting.pop())
             waiting += self.variants[name].needs
-        return replace(self, variants={name: each for name, each in self.variants.items() if name in wanted})
+        return replace(self, variants={name: self._below(name, wanted) for name in self.variants if name in wanted})
+
+    def _below(self, name: str, kept: Container[str]) -> Variant:
+        """Return a variant with its nearest ancestor that is kept for a parent."""
+        variant = self.variants[name]
+        above = variant.parent
+        while above is not None and above not in kept:
+            above = self.variants[above].parent
+        if above is None or above == variant.parent:
+            return replace(variant, parent=above)
+        changes = differing(self.variants[above].recipe.to_dict(), variant.recipe.to_dict())
+        if variant.begins_with is not None:
+            changes["begins with"] = variant.begins_with
+        return replace(variant, parent=above, changes=changes)
 
     def set(self, assignments: Sequence[str]) -> Study:
         """Return the study with some keys set to other values in every variant.
