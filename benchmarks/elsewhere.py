@@ -3,9 +3,9 @@
     python benchmarks/elsewhere.py cells/home cells/away --seeds 3 --set data.image_size=96
 
 Each seed is an ordinary run below --runs, trained on HOME. What is foretold is written into the run folder before the
-images of AWAY are read, and AWAY is measured once for each run; called again, the script reads both and does neither
+labels of AWAY are read, and AWAY is measured once for each run; called again, the script reads both and does neither
 again. Of AWAY only the number of images of each class is used in foretelling: where it holds other shares of the
-classes than HOME, the estimate is for those.
+classes than HOME, the estimate is for those. The way `answers` sees the images of AWAY beside, without their labels.
 
 Ways of foretelling, all fixed before anything was measured:
 
@@ -14,6 +14,7 @@ Ways of foretelling, all fixed before anything was measured:
     harsher        the same with severities up to 4
     corruptions    the mean over single corruptions that training has not shown the network, severities 2 and 4
     home           the accuracy on HOME's test split, which says that nothing changes
+    answers        by what the network answers to the images of AWAY, as in `opsin foretell --shares`
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +35,7 @@ import opsin
 from common import machine, table, today, versions
 from opsin.data.dataset import VALIDATION
 from opsin.evaluating import prepare_again, subject_of
-from opsin.evaluation.elsewhere import foretell
+from opsin.evaluation.elsewhere import Answers, foretell, foretell_answered
 from opsin.evaluation.robustness import choose_images, measure_corruptions, simulate_laboratories
 
 STRONGEST = {"laboratories": 3.0, "milder": 2.0, "harsher": 4.0}
@@ -87,14 +89,15 @@ def foretell_away(run: opsin.Run, options: argparse.Namespace) -> dict[str, Any]
     rows = rows[choose_images(subject.labels[rows], options.images)]
     images, labels = subject.pixels[torch.from_numpy(rows)].permute(0, 3, 1, 2), subject.labels[rows]
 
-    def predict(images: torch.Tensor) -> NDArray[np.int64]:
+    def predict(images: torch.Tensor) -> NDArray[np.float32]:
         pixels = images.permute(0, 2, 3, 1).contiguous()
-        return subject.predictor.predict_pixels(pixels, torch.arange(len(pixels))).labels
+        return subject.predictor.predict_pixels(pixels, torch.arange(len(pixels))).probabilities
 
     classes = subject.classes
     result: dict[str, Any] = {}
+    answers: dict[str, Answers] = {}
     for name, strongest in STRONGEST.items():
-        laboratories = simulate_laboratories(predict, images, labels, len(classes), strongest=strongest)
+        laboratories, answers[name] = simulate_laboratories(predict, images, labels, len(classes), strongest=strongest)
         result[name] = foretell(laboratories, counts)
     found = measure_corruptions(predict, images, labels, classes, run.recipe.augmentation, SEVERITIES)
     result["corruptions"] = {
@@ -102,6 +105,11 @@ def foretell_away(run: opsin.Run, options: argparse.Namespace) -> dict[str, Any]
     }
     recalls = {name: run.scorecard["test"][f"recall/{name}"]["value"] for name in classes}
     result["home"] = {"expected": weigh(recalls, counts, run), "all": run.scorecard["test"]["accuracy"]}
+    away = opsin.read_dataset(options.away, check=False).images
+    answered = run.predictor.predict([away.read(row) for row in range(len(away))]).predictions
+    result["answers"] = asdict(
+        foretell_answered(answers["laboratories"], answered.labels, answered.confidence, counts, exact=True)
+    )
     return result
 
 

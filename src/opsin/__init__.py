@@ -20,6 +20,7 @@ _LAZY = {
     "ensemble": "opsin.ensembling",
     "evaluate": "opsin.evaluating",
     "examine": "opsin.evaluating",
+    "foretell": "opsin.foretelling",
     "predict": "opsin.workflow",
     "learning_curve": "opsin.learningcurve",
     "load_run": "opsin.run",
@@ -44,6 +45,7 @@ __all__ = [
     "ensemble",
     "evaluate",
     "examine",
+    "foretell",
     "learning_curve",
     "load_run",
     "predict",
@@ -61,6 +63,7 @@ if TYPE_CHECKING:
     from opsin.errors import OpsinError
     from opsin.evaluating import evaluate, examine
     from opsin.evaluation.comparison import compare
+    from opsin.foretelling import foretell
     from opsin.learningcurve import learning_curve
     from opsin.recipe import Recipe
     from opsin.run import Run, load_run

@@ -20,6 +20,7 @@
     map.npz                validation images laid out by what the network makes of them
     scorecard.json         split -> score -> value, low, high, method, n
     robustness.json        accuracy under corruptions and in simulated laboratories, where the run was examined
+    laboratories.npz       what the network answered in the simulated laboratories
     readers.csv            what people saw in the test images, where `opsin report --readers` was given it
     verdict.json           the findings in plain language
     leak.json              what the test score owes to groups on both sides of a given split, where there are any

@@ -37,7 +37,12 @@ LABELS = np.arange(60) % 2
 
 def by_brightness(images):
     """A network that looks at brightness only, and so fails where brightness changes and nowhere else."""
-    return (images.float().mean(dim=(1, 2, 3)) > 120).long().numpy()
+    return certain((images.float().mean(dim=(1, 2, 3)) > 120).long().numpy())
+
+
+def certain(labels):
+    """Probabilities of 1 for these classes, float32 (N, 2)."""
+    return np.eye(2, dtype=np.float32)[labels]
 
 
 def test_accuracies_are_those_of_the_network_on_corrupted_images(images):
@@ -46,7 +51,8 @@ def test_accuracies_are_those_of_the_network_on_corrupted_images(images):
     assert [row["name"] for row in found["corruptions"]] == list(CORRUPTIONS)
     for row in found["corruptions"]:
         for entry in row["severities"]:
-            expected = (by_brightness(corrupt(images, row["name"], entry["severity"])) == LABELS).mean()
+            predicted = by_brightness(corrupt(images, row["name"], entry["severity"])).argmax(axis=1)
+            expected = (predicted == LABELS).mean()
             assert entry["value"] == pytest.approx(expected)
             assert entry["low"] <= entry["value"] <= entry["high"]
             assert entry["lost"] - entry["gained"] == round(60 * (1 - expected))
@@ -66,7 +72,9 @@ def test_what_training_has_seen_does_not_count_in_the_mean(images):
 
 def test_classes_that_suffer_come_first(images):
     def sees_no_light(images):
-        return np.where(images.float().std(dim=(1, 2, 3)).numpy() > 26, 0, by_brightness(images))
+        return certain(
+            np.where(images.float().std(dim=(1, 2, 3)).numpy() > 26, 0, by_brightness(images).argmax(axis=1))
+        )
 
     found = measure_corruptions(sees_no_light, images, LABELS, CLASSES, NOTHING)
     assert [row["class"] for row in found["classes"]] == ["light", "dark"]
@@ -82,8 +90,8 @@ def test_every_laboratory_changes_all_its_images_alike_and_none_is_like_another(
         return by_brightness(images)
 
     same = images[:1].repeat(5, 1, 1, 1)
-    found = simulate_laboratories(remember, same, np.zeros(5, np.int64), 2, number=4, strongest=2.0)
-    without_noise = [batch.float().mean(dim=(2, 3)) for batch in batches]
+    found, _ = simulate_laboratories(remember, same, np.zeros(5, np.int64), 2, number=4, strongest=2.0)
+    without_noise = [batch.float().mean(dim=(2, 3)) for batch in batches[1:]]  # the first is as it was
     for batch in without_noise:
         assert (batch - batch[0]).abs().max() < 4  # apart from noise, which averages out over an image
     assert len({tuple(batch[0].round().tolist()) for batch in without_noise}) == 4
@@ -92,8 +100,11 @@ def test_every_laboratory_changes_all_its_images_alike_and_none_is_like_another(
 
 
 def test_laboratories_are_the_same_each_time_and_told_by_their_median(images):
-    first = simulate_laboratories(by_brightness, images, LABELS, 2, number=9)
-    assert first == simulate_laboratories(by_brightness, images, LABELS, 2, number=9)
+    first, answers = simulate_laboratories(by_brightness, images, LABELS, 2, number=9)
+    assert first == simulate_laboratories(by_brightness, images, LABELS, 2, number=9)[0]
+    right = (answers.predicted == LABELS).sum(axis=1)
+    assert right[0] == 60 and right[1:].tolist() == [sum(row) for row in first["right"]]
+    assert answers.confidence.shape == (10, 60) and (answers.confidence == 1).all()
     accuracies = np.sort([sum(row) / 60 for row in first["right"]])
     assert first["expected"] == pytest.approx(accuracies[4])
     assert first["worst"] == pytest.approx(accuracies[0])
@@ -124,7 +135,7 @@ def test_grey_images_have_no_color_to_lose(images):
     grey = images[:, :1]
     assert "cast" not in applicable(grey) and "cast" not in applicable(grey.expand(-1, 3, -1, -1))
     assert applicable(images) == list(CORRUPTIONS)
-    found = simulate_laboratories(by_brightness, grey, LABELS, 2, number=1)
+    found, _ = simulate_laboratories(by_brightness, grey, LABELS, 2, number=1)
     assert "stain" not in found["severities"][0] and "noise" in found["severities"][0]
 
 

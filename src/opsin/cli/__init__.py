@@ -30,6 +30,7 @@ VERBS = {
     "ensemble": ("ensemble", "Make one run of several: the mean of their predictions, or of their weights."),
     "evaluate": ("runs", "Score a run on its test split, on another split, or on other data."),
     "examine": ("examine", "Examine a trained network further, as is done at the end of training."),
+    "foretell": ("foretell", "Estimate how many of a run's answers to images without labels are right."),
     "predict": ("predict", "Classify images with the network of a run."),
     "runs": ("runs", "List the runs in a folder."),
     "compare": ("compare", "Say which of several runs is better, or that it cannot be told."),

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from opsin.data.corruptions import CORRUPTIONS, SEVERITIES, corrupt_by
-from opsin.evaluation.elsewhere import foretell
+from opsin.evaluation.elsewhere import Answers, foretell
 from opsin.evaluation.intervals import wilson
 from opsin.recipe_sections import AugmentationRecipe
+from opsin.tasks.predictions import Classified
 
 LABORATORIES = 30
 STRONGEST = 3.0  # of the severities 0 to 5; up to here a person is still sure of the picture
@@ -27,8 +28,8 @@ STRONGEST = 3.0  # of the severities 0 to 5; up to here a person is still sure o
 LABORATORY = ("stain", "brightness", "scale", "blur", "cast", "contrast", "saturation", "noise", "jpeg")
 AT_ONCE = 256  # images that are corrupted at a time
 
-# Gives the predicted class, int64 (N,), of images uint8 (N, C, H, W).
-Predict = Callable[[Tensor], NDArray[np.int64]]
+# Gives the probabilities of the classes, float32 (N, classes), of images uint8 (N, C, H, W).
+Predict = Callable[[Tensor], NDArray[np.float32]]
 
 
 def choose_images(labels: NDArray[np.int64], number: int, seed: int = 0) -> NDArray[np.int64]:
@@ -52,13 +53,13 @@ def applicable(images: Tensor) -> list[str]:
 
 def predict_corrupted(
     predict: Predict, images: Tensor, severities: dict[str, float], ways: dict[str, float], seed: int = 0
-) -> NDArray[np.int64]:
+) -> Classified:
     """Predict images, uint8 ``(N, C, H, W)``, after corruptions; see `opsin.data.corruptions.corrupt_by`."""
     parts = [
         predict(corrupt_by(some, severities, ways=ways, seed=seed + number))
         for number, some in enumerate(images.split(AT_ONCE))
     ]
-    return np.concatenate(parts)
+    return Classified(np.concatenate(parts))
 
 
 def measure_corruptions(
@@ -87,7 +88,7 @@ def measure_corruptions(
         recall as is and under the corruptions never seen). An accuracy is ``{"value", "low", "high", "method", "n"}``;
         under a corruption also ``lost`` and ``gained``, the images that it alone makes wrong and right.
     """
-    before = predict(images) == labels
+    before = Classified(predict(images)).labels == labels
     progress()
     rows = []
     unseen: list[NDArray[np.bool_]] = []
@@ -102,7 +103,7 @@ def measure_corruptions(
             "severities": [],
         }
         for severity in severities:
-            after = predict_corrupted(predict, images, {name: severity}, {}) == labels
+            after = predict_corrupted(predict, images, {name: severity}, {}).labels == labels
             progress()
             if not seen:
                 unseen.append(after)
@@ -152,7 +153,7 @@ def simulate_laboratories(
     number: int = LABORATORIES,
     strongest: float = STRONGEST,
     progress: Callable[[], None] = lambda: None,
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], Answers]:
     """Measure the accuracy in simulated laboratories.
 
     Each draws one severity, evenly from 0 to ``strongest``, and one way to go for everything in which laboratories
@@ -165,23 +166,24 @@ def simulate_laboratories(
         classes: How many there are.
         number: Of laboratories.
         strongest: Severity that is never exceeded, up to 5.
-        progress: Called after each laboratory.
+        progress: Called after each pass over the images: one at home, and one in each laboratory.
 
     Returns:
         ``number``, ``strongest``, ``images`` (of each class), ``right`` (for each laboratory and class, the images
         that are predicted right), ``severities`` (of each laboratory), and what `foretell` makes of them for images
-        with the same shares of the classes.
+        with the same shares of the classes. And what the network answers: at home, then in each laboratory.
     """
     names = [name for name in LABORATORY if name in applicable(images)]
     generator = np.random.default_rng(0)
-    right, drawn = [], []
+    answers, drawn = [Classified(predict(images))], []
+    progress()
     for laboratory in range(number):
         severities = dict(zip(names, generator.uniform(0, strongest, len(names)).tolist(), strict=True))
         ways = dict(zip(names, generator.uniform(0, 1, len(names)).tolist(), strict=True))
-        predicted = predict_corrupted(predict, images, severities, ways, seed=laboratory)
-        right.append(np.bincount(labels[predicted == labels], minlength=classes).tolist())
+        answers.append(predict_corrupted(predict, images, severities, ways, seed=laboratory))
         drawn.append({name: round(severity, 3) for name, severity in severities.items()})
         progress()
+    right = [np.bincount(labels[answer.labels == labels], minlength=classes).tolist() for answer in answers[1:]]
     counts = np.bincount(labels, minlength=classes).tolist()
     found = {"number": number, "strongest": strongest, "images": counts, "right": right, "severities": drawn}
-    return found | foretell(found, counts)
+    return found | foretell(found, counts), Answers.of(answers, labels)

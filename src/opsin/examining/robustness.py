@@ -31,14 +31,17 @@ CHEAP = 3e11  # multiplications, some ten seconds on a laptop, that are always s
 
 
 def examine(folder: RunFolder, subject: Subject) -> None:
-    """Measure how the accuracy on validation images holds up, and write ``robustness.json``.
+    """Measure how the accuracy on validation images holds up.
+
+    Writes ``robustness.json``, and what the network answered in the simulated laboratories as ``laboratories.npz``: the
+    attributes of `opsin.evaluation.elsewhere.Answers`.
 
     As many images are used, at most 1,000, as cost a twentieth of what training has cost, or some ten seconds. Where
     that is fewer than 100 images, 100 are used at two severities rather than five.
     """
     rows = subject.rows[VALIDATION]
     kinds = len(applicable(_channels_first(subject.pixels[rows[:1]])))
-    passes = 1 + kinds * len(SEVERITIES) + LABORATORIES
+    passes = 2 + kinds * len(SEVERITIES) + LABORATORIES
     trained = 3 * len(folder.history) * len(subject.rows[TRAIN])
     cheap = CHEAP / max(folder.info["network"]["macs"], 1)
     number = int(max(PART_OF_TRAINING * trained, cheap) / passes)
@@ -46,11 +49,11 @@ def examine(folder: RunFolder, subject: Subject) -> None:
     chosen = rows[choose_images(subject.labels[rows], min(max(number, FEWEST_IMAGES), MOST_IMAGES))]
     images, labels = _channels_first(subject.pixels[torch.from_numpy(chosen)]), subject.labels[chosen]
 
-    def predict(images: Tensor) -> NDArray[np.int64]:
+    def predict(images: Tensor) -> NDArray[np.float32]:
         pixels = images.permute(0, 2, 3, 1).contiguous()
-        return subject.predictor.predict_pixels(pixels, torch.arange(len(pixels))).labels
+        return subject.predictor.predict_pixels(pixels, torch.arange(len(pixels))).probabilities
 
-    total = 1 + len(applicable(images)) * len(severities) + LABORATORIES
+    total = 2 + len(applicable(images)) * len(severities) + LABORATORIES
     done = iter(range(1, total + 1))
 
     def progress() -> None:
@@ -58,8 +61,9 @@ def examine(folder: RunFolder, subject: Subject) -> None:
 
     augmentation = folder.recipe.augmentation
     found = measure_corruptions(predict, images, labels, subject.classes, augmentation, severities, progress)
-    laboratories = simulate_laboratories(predict, images, labels, len(subject.classes), progress=progress)
+    laboratories, answers = simulate_laboratories(predict, images, labels, len(subject.classes), progress=progress)
     used = {"split": VALIDATION, "images": len(chosen), "of": len(rows), "severities": list(severities)}
+    folder.write_arrays("laboratories.npz", **vars(answers))
     folder.write("robustness.json", {**used, **found, "laboratories": laboratories})
 
 

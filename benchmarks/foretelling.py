@@ -1,0 +1,104 @@
+"""How near `opsin foretell` comes: accuracies foretold without labels, beside those measured, on changed home images.
+
+    python benchmarks/foretelling.py runs/cells runs/lesions --images 120
+
+Validation images of each run are changed in ways that the simulated laboratories do not have: by single corruptions at
+severities 2 and 4, and by 15 harsher laboratories (severities up to 5). What is foretold for them by the answers alone
+is compared with what is right, with the classes as they are at home, and, six times, with random shares of the classes
+(a flat Dirichlet distribution) that are given. `middle` is what the simulation foretells without seeing the images.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.console import Console
+
+import opsin
+from common import machine, table, today
+from opsin.data.dataset import VALIDATION
+from opsin.evaluating import prepare_again, subject_of
+from opsin.evaluation.elsewhere import Answers, foretell_answered
+from opsin.evaluation.robustness import applicable, choose_images, predict_corrupted, simulate_laboratories
+
+SEVERITIES = (2, 4)
+HARSHER = 15
+
+
+def main() -> None:
+    """Change images, foretell, and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", nargs="+", help="run folders of classifiers")
+    parser.add_argument("--images", type=int, default=120, help="validation images of each (120)")
+    parser.add_argument("--seed", type=int, default=0, help="of the images and of the shares (0)")
+    options = parser.parse_args()
+    print(f"{today()} · {machine()}\n")
+    rows = []
+    for path in options.runs:
+        run = opsin.load_run(path)
+        home, changed = change(run, options)
+        for shares, times in (("home", 1), ("random", 6)):
+            found = list(errors(home, changed, len(run.folder.classes), times, shares == "random", options.seed))
+            for kind in changed:
+                off = np.array([error for name, *error in found if name == kind])
+                rows.append([run.name, shares, kind, str(len(off)), *(f"{100 * value:.1f}" for value in figures(off))])
+    print(table(["run", "shares", "images", "n", "foretold off by", "on average", "middle off by"], rows))
+    print("\noff by: mean of the absolute differences, in points")
+
+
+def change(run: opsin.Run, options: argparse.Namespace) -> tuple[Answers, dict[str, Answers]]:
+    """Return what a run answers in its laboratories, and to images that were changed otherwise."""
+    subject = subject_of(run, prepare_again(run.folder, None, Console(stderr=True)))
+    rows = subject.rows[VALIDATION]
+    rows = rows[choose_images(subject.labels[rows], options.images, options.seed)]
+    images, labels = subject.pixels[torch.from_numpy(rows)].permute(0, 3, 1, 2), subject.labels[rows]
+
+    def predict(images: torch.Tensor) -> NDArray[np.float32]:
+        pixels = images.permute(0, 2, 3, 1).contiguous()
+        return subject.predictor.predict_pixels(pixels, torch.arange(len(pixels))).probabilities
+
+    classes = len(subject.classes)
+    alone = [
+        predict_corrupted(predict, images, {name: severity}, {})
+        for name in applicable(images)
+        for severity in SEVERITIES
+    ]
+    _, home = simulate_laboratories(predict, images, labels, classes)
+    _, harsher = simulate_laboratories(predict, images, labels, classes, number=HARSHER, strongest=5.0)
+    harsher = replace(harsher, predicted=harsher.predicted[1:], confidence=harsher.confidence[1:])
+    return home, {"single corruptions": Answers.of(alone, labels), "harsher laboratories": harsher}
+
+
+def errors(
+    home: Answers, changed: dict[str, Answers], classes: int, times: int, random: bool, seed: int
+) -> Iterator[tuple[str, float, float]]:
+    """Yield the kind of images, and by how much the foretold accuracy and the middle laboratory are off."""
+    generator = np.random.default_rng(seed)
+    counts = np.bincount(home.labels, minlength=classes)
+    for _ in range(times):
+        for kind, several in changed.items():
+            for predicted, confidence in zip(several.predicted, several.confidence, strict=True):
+                shares = generator.dirichlet(np.ones(classes)) * (counts > 0) if random else counts / counts.sum()
+                shares = shares / shares.sum()
+                weights = (shares / np.maximum(counts, 1))[home.labels]
+                drawn = np.arange(len(weights))
+                if random:  # as many images as at home, drawn by these shares
+                    drawn = generator.choice(drawn, len(drawn), p=weights / weights.sum())
+                told = foretell_answered(home, predicted[drawn], confidence[drawn], shares, exact=not random)
+                right = float((predicted == home.labels)[drawn].mean())
+                middle = float(np.median((home.predicted[1:] == home.labels) @ weights))
+                yield kind, told.expected - right, middle - right
+
+
+def figures(off: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Return the mean absolute and the mean error of the foretold, and the mean absolute error of the middle."""
+    return float(np.abs(off[:, 0]).mean()), float(off[:, 0].mean()), float(np.abs(off[:, 1]).mean())
+
+
+if __name__ == "__main__":
+    main()
