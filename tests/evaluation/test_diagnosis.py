@@ -106,6 +106,18 @@ def test_a_small_rise_or_a_rise_of_both_losses_is_not_overfitting():
     assert "overfitting" not in kinds(diagnose(curves(both, both, np.full(20, 0.9)), {}, {}))
 
 
+def test_a_steep_rise_is_overfitting_also_where_the_training_loss_stays():
+    """As Adam does at a high rate: the network grows surer of its mistakes, and learns nothing more."""
+    steep = np.r_[np.linspace(0.1, 0.066, 7), np.linspace(0.066, 0.176, 33)]
+    stays = np.r_[np.linspace(0.17, 0.041, 7), np.full(33, 0.041)]
+    (found,) = [
+        each for each in diagnose(curves(steep, stays, np.full(40, 0.98)), {}, {}) if each.kind == "overfitting"
+    ]
+    assert found.sentence.endswith("while training loss stayed at 0.041.") and found.severity == "warning"
+    gentle = np.r_[steep[:7], np.linspace(0.066, 0.09, 33)]
+    assert "overfitting" not in kinds(diagnose(curves(gentle, stays, np.full(40, 0.98)), {}, {}))
+
+
 def test_a_gap_between_training_and_validation_is_overfitting():
     flat = np.full(10, 0.3)
     history = curves(flat, flat, np.full(10, 0.88), np.full(10, 0.99))

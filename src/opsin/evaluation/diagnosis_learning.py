@@ -12,6 +12,7 @@ from opsin.evaluation.finding import Finding, chance_level, counts_of, number
 
 # A rise of the validation loss counts from here on: both as part of its minimum and in nats.
 LOSS_RISE, LOSS_RISE_NATS = 0.15, 0.02
+STEEP = 0.5  # a rise by this part of the minimum counts also where the training loss does not fall, but stays
 ACCURACY_GAP = 0.05
 # Half of the way from guessing to perfect: below it on training images a network underfits.
 POOR_SKILL = 0.5
@@ -69,7 +70,7 @@ def _overfitting(history: list[dict[str, Any]], info: dict[str, Any]) -> Finding
 
 
 def rising_loss(history: list[dict[str, Any]]) -> tuple[str, float] | None:
-    """Return the sentence on a validation loss that rises while the training loss falls, and end over minimum."""
+    """Return the sentence on a validation loss that rises while that of training does not, and end over minimum."""
     validation, train = (_curve(history, part, "loss") for part in ("validation", "train"))
     if not history or np.isnan(validation).any() or np.isnan(train).any():
         return None
@@ -81,13 +82,17 @@ def rising_loss(history: list[dict[str, Any]]) -> tuple[str, float] | None:
     least, end = float(validation[lowest]), float(validation[-last:].mean())
     # Independent noise of deviation s makes the median step 0.95 s; the lowest of many epochs lies 2 or 3 s too low.
     noise = float(np.median(np.abs(np.diff(validation[lowest:])))) / 0.95
-    fell = float(train[-last:].mean()) < 0.95 * float(train[lowest])
-    if not fell or end - least < max(LOSS_RISE * least, LOSS_RISE_NATS, 3 * noise):
+    trained = float(train[-last:].mean()) / max(float(train[lowest]), 1e-9)
+    fell, stayed = trained < 0.95, trained < 1.05
+    rise = LOSS_RISE if fell else STEEP
+    if not stayed or end - least < max(rise * least, LOSS_RISE_NATS, 3 * noise):
         return None
+    meanwhile = f"kept falling, from {number(train[lowest])} to {number(train[-1])}"
+    if not fell:
+        meanwhile = f"stayed at {number(float(train[-last:].mean()))}"
     sentence = (
         f"Validation loss has risen from {number(least)} (epoch {history[lowest]['epoch']}) to {number(end)} (epoch "
-        f"{history[-1]['epoch']}) while training loss kept falling, from {number(train[lowest])} to "
-        f"{number(train[-1])}."
+        f"{history[-1]['epoch']}) while training loss {meanwhile}."
     )
     return sentence, end / max(least, 1e-9)
 
