@@ -19,6 +19,7 @@ from opsin.tasks.predictions import Classified
 from opsin.tasks.table import TASKS
 
 FEWEST = 30  # images of which a share says something
+FAR = 0.05  # from home, from which on the overlap or the confidence is told to be another
 LABORATORIES = "laboratories.npz"
 
 
@@ -53,10 +54,12 @@ class Forecast:
             f"{told.high:.0%}, where {COVERAGE:.0%} of simulated laboratories lie)."
         )
         if told.beyond:
-            said += " Its answers scatter more than in any of the laboratories, so that this is a guess."
-        if told.overlap < told.home_overlap - 0.05:
+            said += " Fewer seem to be right than in any of the laboratories, so that this is a guess."
+        if told.overlap < told.home_overlap - FAR:
             whose = "as given" if self.given else "as in the run's own images"
             said += f" No more than about {told.overlap:.0%} can be right if the classes are shared {whose}."
+            if told.confidence > told.home_confidence - FAR:
+                said += " As the network is about as sure as at home, they may rather be shared otherwise."
         return said
 
     def to_dict(self) -> dict[str, Any]:
