@@ -2,10 +2,12 @@
 
     python benchmarks/glands_table.py GlaS/ glands.csv
     opsin train glands.csv
+    opsin train glands.csv --label gland --task regression
 
 The folder holds `Grade.csv` and the images (`train_1.bmp`, or `.jpg` or `.png`) beside it or in a folder below it. The
 patient is the group, which Opsin never divides. --official adds the contest's own split, which shares patients between
 training and test, so that a network can score by knowing the patient; Opsin keeps that split and says that it leaks.
+Where the masks are there (`train_1_anno.png`), the column `gland` holds the part of the image that they cover.
 """
 
 from __future__ import annotations
@@ -15,6 +17,9 @@ import csv
 import os
 import sys
 from pathlib import Path
+
+import numpy as np
+from PIL import Image
 
 SUFFIXES = (".bmp", ".jpg", ".jpeg", ".png")
 NAME, PATIENT, GRADE = "name", "patient ID", "grade (GlaS)"
@@ -32,13 +37,21 @@ def main() -> None:
     missing = sorted(row[NAME] for row in grades if row[NAME] not in images)
     if missing:
         sys.exit(f"{options.folder} has no image of {len(missing)} names in Grade.csv, the first is {missing[0]}.")
+    covered = {name: gland_part(path) for name, path in images.items()}
+    rows = []
+    for row in grades:
+        name = row[NAME]
+        table = {"path": relative(images[name], options.out.parent), "label": row[GRADE]}
+        table["group"] = f"patient {row[PATIENT]}"
+        if None not in covered.values():
+            table["gland"] = f"{covered[name]:.4f}"
+        if options.official:
+            table["split"] = "train" if name.startswith("train") else "test"
+        rows.append(table)
     with options.out.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["path", "label", "group", *(["split"] if options.official else [])])
-        for row in grades:
-            path = relative(images[row[NAME]], options.out.parent)
-            split = "train" if row[NAME].startswith("train") else "test"
-            writer.writerow([path, row[GRADE], f"patient {row[PATIENT]}", *([split] if options.official else [])])
+        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
     patients = len({row[PATIENT] for row in grades})
     malignant = sum(row[GRADE] == "malignant" for row in grades)
     print(f"{options.out}: {len(grades)} images, {malignant} malignant, {patients} patients")
@@ -62,6 +75,15 @@ def find_images(folder: Path, names: set[str]) -> dict[str, Path]:
     # Worst first, so that the best of several overwrites the others.
     found.sort(key=lambda file: (-len(file.parts), per_folder[file.parent]))
     return {file.stem: file for file in found}
+
+
+def gland_part(image: Path) -> float | None:
+    """Return the part of an image that its mask covers; None where there is no mask beside it."""
+    masks = [mask for suffix in SUFFIXES if (mask := image.with_name(f"{image.stem}_anno{suffix}")).exists()]
+    if not masks:
+        return None
+    with Image.open(masks[0]) as opened:
+        return float((np.asarray(opened) > 0).mean())
 
 
 def relative(path: Path, folder: Path) -> str:
