@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,9 +14,10 @@ from sklearn.metrics import accuracy_score
 
 from opsin.errors import OpsinError, RecipeError, RunError
 from opsin.runfolder import RunFolder
-from opsin.studies.running import run_study
+from opsin.studies.running import _jobs, run_study
 from opsin.studies.study import Study
 from opsin.studies.studyfolder import StudyFolder
+from opsin.studies.table import STUDIES
 
 STUDY = """
 name = "widths"
@@ -202,6 +204,17 @@ def test_variants_that_need_others_wait_for_them(place):
     assert np.abs(means[2] - (means[0] + means[1]) / 2).max() < 0.05  # but for the temperatures
     again = run_study(Study.from_dict(table, folder=place), out=place / "needs", only=["both"], quiet=True)
     assert {row["state"] for row in again.info["runs"]} == {"finished"}
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_no_run_of_a_bundled_study_begins_twice(name, tmp_path):
+    """From the weights of another variant, or from ImageNet's, which its parent may have asked for."""
+    folder = SimpleNamespace(place=lambda *parts: tmp_path / "-".join(map(str, parts)))
+    study = Study.read(name)
+    jobs = _jobs(study, folder)
+    begun = [job for job in jobs if job.recipe.network.weights]
+    assert {job.variant for job in begun} == {each.name for each in study.variants.values() if each.begins_with}
+    assert not any(job.recipe.network.pretrained for job in begun)
 
 
 def test_a_study_of_numbers_is_decided_by_its_own_score(tmp_path):

@@ -221,7 +221,8 @@ def _jobs(study: Study, folder: StudyFolder) -> list[Job]:
             if fold is not None:
                 recipe = recipe.merge({"split": {"fold": fold}})
             if variant.begins_with is not None:
-                recipe = recipe.merge({"network": {"weights": str(places[variant.begins_with].resolve())}})
+                weights = str(places[variant.begins_with].resolve())
+                recipe = recipe.merge({"network": {"weights": weights, "pretrained": False}})
             needs = tuple(places[other] for other in variant.needs)
             made.append(Job(name, seed, places[name], recipe, fold, needs, bool(variant.ensemble), variant.soup))
     for job in made:
