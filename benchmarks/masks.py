@@ -4,7 +4,8 @@
 
 The U-Net (four levels, 32 to 256 channels) and the loss (cross-entropy and Dice) are the same for all; images are blobs
 on noise. Contenders take turns; see turns.py. `opsin-augmented` turns, shears, zooms, flips and bends images and masks;
-`opsin-auto` does so in the precision that Opsin chooses where nothing is said, all others in full precision.
+`opsin-auto` does so in the precision that Opsin chooses where nothing is said, all others in full precision;
+`opsin-usual-memory` gives freed memory back to the system at once, as the C library does where nobody asks otherwise.
 MONAI reads image and mask as PNG files, scales, flips and turns them by quarters, as in its tutorials; `monai-cached`
 keeps what is read in memory (CacheDataset).
 """

@@ -80,6 +80,16 @@ def opsin_augmented(pace: Pace, images: NDArray[np.uint8], masks: NDArray[np.uin
     opsin(pace, images, masks, folder, augment=1.0)
 
 
+def opsin_usual_memory(pace: Pace, images: NDArray[np.uint8], masks: NDArray[np.uint8], folder: Path) -> None:
+    """Run Opsin with the C library's usual way of giving freed memory back at once."""
+    from contextlib import nullcontext
+
+    from opsin.training import session
+
+    session.memory_kept = nullcontext  # type: ignore[assignment]
+    opsin(pace, images, masks, folder)
+
+
 def opsin_auto(pace: Pace, images: NDArray[np.uint8], masks: NDArray[np.uint8], folder: Path) -> None:
     """Run Opsin with augmentation and in the precision that it chooses, bfloat16 where the processor multiplies it."""
     opsin(pace, images, masks, folder, augment=1.0, precision="auto")
@@ -155,6 +165,7 @@ CONTENDERS = {
     "opsin": opsin,
     "opsin-augmented": opsin_augmented,
     "opsin-auto": opsin_auto,
+    "opsin-usual-memory": opsin_usual_memory,
     "monai-files": monai,
     "monai-cached": monai_cached,
 }

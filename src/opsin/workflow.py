@@ -20,7 +20,7 @@ from opsin.data.dataset import TEST, VALIDATION, DataSet
 from opsin.errors import RunError, TrainingError, TrainingInterrupted
 from opsin.evaluating import assess_split, prepare_again, subject_of
 from opsin.examining import examine as examine_subject
-from opsin.machine import describe_machine, is_another_alive, memory_kept, this_process
+from opsin.machine import describe_machine, is_another_alive, this_process
 from opsin.networks.summary import summarize
 from opsin.networks.transfer import find_source
 from opsin.preparing import Prepared, prepare, read_source, stamp
@@ -276,7 +276,6 @@ def _memory_explained(recipe: Recipe) -> Iterator[None]:
         ) from None
 
 
-@memory_kept()
 def _train(folder: RunFolder, session: Session, console: Console, callbacks: Sequence[Callback]) -> Run:
     """Train from where the session is, evaluate, and write the report."""
     write_tables(folder, session)

@@ -19,6 +19,7 @@ from opsin.data.batches import Batches, seed_step
 from opsin.data.dataset import TRAIN, VALIDATION
 from opsin.devices import create_fabric
 from opsin.errors import RecipeError, TrainingError
+from opsin.machine import memory_kept
 from opsin.networks.building import Beginning, begin_network
 from opsin.networks.parts import unwrapped
 from opsin.preparing import Prepared
@@ -121,19 +122,20 @@ class Session(Ready):
             return self.task.score(predictions, self.prepared.targets[rows])
 
         try:
-            return fit(
-                self.wrapped,
-                self.task,
-                self.batches,
-                validate,
-                self.optimizer,
-                self.schedule,
-                self.fabric,
-                self.recipe.training,
-                self.state,
-                self.average,
-                callbacks,
-            )
+            with memory_kept():
+                return fit(
+                    self.wrapped,
+                    self.task,
+                    self.batches,
+                    validate,
+                    self.optimizer,
+                    self.schedule,
+                    self.fabric,
+                    self.recipe.training,
+                    self.state,
+                    self.average,
+                    callbacks,
+                )
         finally:
             for callback in callbacks:
                 callback.on_end(self.state)
