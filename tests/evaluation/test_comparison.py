@@ -179,6 +179,19 @@ def test_runs_that_differ_in_the_seed_alone_are_one_recipe(make) -> None:
     assert not any("trained once" in note for note in comparison.notes)
 
 
+def test_the_interval_of_a_mean_over_seeds_stays_within_what_a_score_can_be(predicted_run) -> None:
+    labels, groups = np.arange(12) % 2, np.repeat(["a", "b", "c"], 4).tolist()
+    right = np.eye(2, dtype=np.float32)[labels] * 0.8 + 0.1
+    runs = [
+        predicted_run(f"r{seed}", labels, right if seed else right[:, ::-1].copy(), seed=seed, groups=groups)
+        for seed in range(3)
+    ]
+    (recipe,) = opsin.compare(runs).recipes
+    low, high = recipe.bounds["accuracy"]
+    assert low == 0 and high == 1
+    assert recipe.bounds["log_loss"][0] == 0 < recipe.mean("log_loss") < recipe.bounds["log_loss"][1]
+
+
 def test_seeds_of_one_recipe_alone_are_summed_up(make) -> None:
     comparison = opsin.compare([make(f"mlp-{seed}", 2.0, seed) for seed in range(3)])
     assert not comparison.differences and not comparison.findings

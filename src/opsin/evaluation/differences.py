@@ -120,7 +120,7 @@ def measure(
         [spread(seen.values[list(own), at], draws[:, list(own)], seen.units) for at, draws in enumerate(seen.draws)]
         for own in recipes
     ]
-    bounds = [_of_mean(seen, own, spreads[at]) if len(own) > 1 else None for at, own in enumerate(recipes)]
+    bounds = [_of_mean(seen, own, spreads[at], names) if len(own) > 1 else None for at, own in enumerate(recipes)]
     differences = []
     for place, (first, second) in enumerate(pairs, len(terms)):
         draws = [draws[:, place] for draws in seen.draws]
@@ -163,14 +163,22 @@ class _Seen(NamedTuple):
     units: int
 
 
-def _of_mean(seen: _Seen, own: Sequence[int], spreads: Sequence[Spread]) -> list[tuple[float, float]]:
+def _of_mean(
+    seen: _Seen, own: Sequence[int], spreads: Sequence[Spread], names: Sequence[str]
+) -> list[tuple[float, float]]:
     """Return the interval of each score's mean over the runs of a recipe: its difference from what is sure to be 0."""
     sure = Spread(len(own), 0.0, 0.0)
     rows = list(own)
-    return [
-        contrast(float(seen.values[rows, at].mean()), draws[:, rows].mean(axis=1), seen.units, [each, sure]).bounds()
-        for at, (draws, each) in enumerate(zip(seen.draws, spreads, strict=True))
-    ]
+    found = []
+    for at, (draws, each, name) in enumerate(zip(seen.draws, spreads, names, strict=True)):
+        value = float(seen.values[rows, at].mean())
+        low, high = contrast(value, draws[:, rows].mean(axis=1), seen.units, [each, sure]).bounds()
+        score = describe_score(name)
+        # Student's interval knows no limits: a part lies between 0 and 1, and an error is no less than 0.
+        found.append(
+            (max(low, 0.0) if score.part or score.lower_is_better else low, min(high, 1.0) if score.part else high)
+        )
+    return found
 
 
 def _look(
