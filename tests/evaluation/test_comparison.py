@@ -180,10 +180,10 @@ def test_runs_that_differ_in_the_seed_alone_are_one_recipe(make) -> None:
 
 
 def test_the_interval_of_a_mean_over_seeds_stays_within_what_a_score_can_be(predicted_run) -> None:
-    labels, groups = np.arange(12) % 2, np.repeat(["a", "b", "c"], 4).tolist()
-    right = np.eye(2, dtype=np.float32)[labels] * 0.8 + 0.1
+    labels, groups = np.arange(12) % 3, np.repeat(["a", "b", "c"], 4).tolist()
+    right = (np.eye(3)[labels] * 0.7 + 0.1).astype(np.float32)
     runs = [
-        predicted_run(f"r{seed}", labels, right if seed else right[:, ::-1].copy(), seed=seed, groups=groups)
+        predicted_run(f"r{seed}", labels, right if seed else np.roll(right, 1, axis=1), seed=seed, groups=groups)
         for seed in range(3)
     ]
     (recipe,) = opsin.compare(runs).recipes
