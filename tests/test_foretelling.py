@@ -66,7 +66,9 @@ def test_what_is_asked_wrongly_is_said(run, digits, tmp_path):
         opsin.foretell(run, images, shares={"1": 0})
     (run.path / LABORATORIES).rename(tmp_path / LABORATORIES)
     try:
-        with pytest.raises(RunError, match="was not examined yet: opsin examine .* --only robustness"):
+        with pytest.raises(
+            RunError, match="was not examined yet, or by an older version: opsin examine .* --only robustness"
+        ):
             opsin.foretell(run, images)
         (run.path / LABORATORIES).write_bytes(b"PK nothing")
         with pytest.raises(RunError, match=LABORATORIES):

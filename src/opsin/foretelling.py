@@ -95,11 +95,11 @@ def foretell(
     classes = run.folder.classes
     known = np.bincount(home.labels, minlength=len(classes))
     common = known if shares is None else _weights(shares, classes)
-    if len(images) < FEWEST:
-        raise DataError(f"{len(images)} images are too few to foretell from; give {FEWEST} or more.")
-    found = run.predictor.predict(images, skip_unreadable=skip_unreadable)
     if not common[known > 0].any():
         raise DataError("Of the classes with a share none was among the validation images, so that nothing is known.")
+    found = run.predictor.predict(images, skip_unreadable=skip_unreadable)
+    if len(found.names) < FEWEST:
+        raise DataError(f"{len(found.names)} images are too few to foretell from; give {FEWEST} or more.")
     answered = found.predictions
     assert isinstance(answered, Classified)  # as the task has the examination
     exact = shares is not None and math.isclose(common.sum(), len(answered))
@@ -117,7 +117,9 @@ def foretell(
 
 def _read_answers(folder: RunFolder) -> Answers:
     if not (folder.path / LABORATORIES).exists():
-        raise RunError(f"{folder.path} was not examined yet: opsin examine {folder.path} --only robustness")
+        raise RunError(
+            f"{folder.path} was not examined yet, or by an older version: opsin examine {folder.path} --only robustness"
+        )
     return Answers(**folder.arrays(LABORATORIES, "predicted", "confidence", "labels"))
 
 

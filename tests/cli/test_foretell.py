@@ -5,6 +5,7 @@ import json
 from PIL import Image
 
 import opsin
+from opsin.cli.foretell import _read
 
 
 def test_the_command_tells_what_to_expect(tmp_path, opsin_command):
@@ -25,3 +26,7 @@ def test_the_command_tells_what_to_expect(tmp_path, opsin_command):
     for shares in ("1", "1=a", "=3"):
         refused = opsin_command("foretell", run.path, images, "--skip-unreadable", "--shares", shares)
         assert refused.code == 2 and "write CLASS=NUMBER" in refused.err
+
+
+def test_a_class_may_have_a_comma_in_its_name():
+    assert _read("cells, dead=3,cells, alive = 5,other=0.5") == {"cells, dead": 3, "cells, alive": 5, "other": 0.5}

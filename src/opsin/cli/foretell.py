@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -62,21 +63,18 @@ def foretell(
 
 
 def _read(text: str) -> dict[str, float]:
-    """Read ``cat=60,dog=40``.
+    """Read ``cat=60,dog=40``; what stands before a comma without ``=`` belongs to the name that follows.
 
     Raises:
         DataError: It is written otherwise.
     """
-    shares = {}
-    for part in text.split(","):
-        name, equals, number = part.rpartition("=")
-        try:
-            shares[name.strip()] = float(number)
-        except ValueError:
-            equals = ""
-        if not (equals and name.strip()):
-            raise DataError(f"--shares {text}: write CLASS=NUMBER, with commas between several.")
-    return shares
+    pairs = list(re.finditer(r"(.+?)=([^,=]*)(?:,|$)", text))
+    try:
+        if "".join(pair[0] for pair in pairs) != text:
+            raise ValueError
+        return {pair[1].strip(): float(pair[2]) for pair in pairs}
+    except ValueError:
+        raise DataError(f"--shares {text}: write CLASS=NUMBER, with commas between several.") from None
 
 
 def _print(found: Forecast) -> None:
