@@ -281,7 +281,7 @@ def _train(folder: RunFolder, session: Session, console: Console, callbacks: Seq
     write_tables(folder, session)
     folder.update(state="training")
     started = time.perf_counter()
-    before = float(folder.info.get("seconds", 0))
+    before = float(folder.info.get("seconds", 0)) + session.feature_seconds
     checkpoints = Checkpoints(folder, lambda state: session.save(folder.path / "checkpoint.safetensors"))
     epochs = int(session.recipe.training.epochs or 0)
     task = session.task

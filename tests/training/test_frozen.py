@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -102,3 +103,13 @@ def test_a_run_on_features_is_resumed_to_the_same_bits_and_predicts_images(some,
     names, labels, predictions = whole.folder.predictions("validation")
     best = whole.folder.info["best"]["scores"]["accuracy"]
     assert np.mean(predictions.labels == labels) == pytest.approx(best)
+
+
+def test_the_time_to_compute_features_counts_as_training(some, tmp_path, monkeypatch):
+    def slowly(*arguments):
+        time.sleep(5)
+        return frozen.extract_features(*arguments)
+
+    monkeypatch.setattr("opsin.training.session.extract_features", slowly)
+    run = opsin.train(some, out=tmp_path / "run", quiet=True, examine=False, network="course_cnn", **SETTINGS)
+    assert sum(row["seconds"] for row in run.folder.timings) < 5 < run.folder.info["seconds"]

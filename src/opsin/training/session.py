@@ -79,6 +79,7 @@ class Session(Ready):
         beginning: Which weights the network has at first.
         features: What enters the head, computed once; None where it cannot be.
         feature_extraction: A sentence on that, where only the head learns.
+        feature_seconds: How long it took to compute them.
         learner: What the loop trains: the network, or its head alone.
         throughput: Images per second of the loader alone and of one training step alone.
     """
@@ -93,10 +94,12 @@ class Session(Ready):
         set_trainable(self.network, recipe.training, math.inf)
         self.learner: nn.Module = self.network
         self.features: FrozenFeatures | None = None
-        self.feature_extraction = ""
+        self.feature_extraction, self.feature_seconds = "", 0.0
         if recipe.training.trainable_layers == 1:
+            started = time.perf_counter()
             found = extract_features(self.network, prepared, self.batches, self.fabric, progress)
             self.features, self.feature_extraction = found
+            self.feature_seconds = time.perf_counter() - started
         if self.features is not None:
             self.learner, self.batches = self.features.network, self.features.batches
         self.throughput = measure_throughput(self)
