@@ -309,6 +309,18 @@ def test_a_run_killed_before_its_first_step_can_be_resumed(tmp_path):
     assert (run.path / "split.csv").exists()
 
 
+def test_the_time_that_a_killed_run_has_trained_is_counted(tmp_path):
+    class Die(Callback):
+        def on_epoch(self, state, seconds):
+            if state.epoch == 2:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        opsin.train("digits", out=tmp_path / "run", epochs=2, callbacks=[Die()], **QUICK)
+    (tmp_path / "run" / "timings.jsonl").write_text('{"epoch": 1, "seconds": 1000.0}\n')
+    assert 1000 < resume_run(tmp_path / "run", quiet=True).folder.info["seconds"] < 1100
+
+
 def test_a_run_that_another_process_trains_is_left_alone(tmp_path):
     made = opsin.train("digits", out=tmp_path / "run", epochs=1, **QUICK)
     parent = psutil.Process().parent()

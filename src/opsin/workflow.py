@@ -281,7 +281,8 @@ def _train(folder: RunFolder, session: Session, console: Console, callbacks: Seq
     write_tables(folder, session)
     folder.update(state="training")
     started = time.perf_counter()
-    before = float(folder.info.get("seconds", 0)) + session.feature_seconds
+    epochs_before = sum(row["seconds"] for row in folder.timings)  # all there is of a run that was killed
+    before = max(float(folder.info.get("seconds", 0)), epochs_before) + session.feature_seconds
     checkpoints = Checkpoints(folder, lambda state: session.save(folder.path / "checkpoint.safetensors"))
     epochs = int(session.recipe.training.epochs or 0)
     task = session.task
