@@ -171,7 +171,10 @@ def test_report_is_written_anew_and_without_names(opsin_command: Callable) -> No
     assert (Path("small") / name).exists()
     assert opsin_command("report", "runs/small", "--anonymous").code == 0
     assert name not in report.read_text(encoding="utf-8")
+    verdict = Path("runs/small/verdict.json").read_text(encoding="utf-8")
+    Path("runs/small/verdict.json").write_text("[]", encoding="utf-8")  # as an older version could have judged
     assert opsin_command("report", "runs/small").out.strip() == f"report {report}"
+    assert Path("runs/small/verdict.json").read_text(encoding="utf-8") == verdict
 
 
 def test_report_remembers_what_thresholds_are_for(opsin_command: Callable, tmp_path: Path) -> None:

@@ -167,8 +167,9 @@ def report(
         ),
     ] = None,
 ) -> None:
-    """Write the report of a run anew, from the files in its folder alone."""
+    """Write the report of a run and its verdict anew, from the files in its folder alone."""
     import opsin
+    from opsin.assessing import judge
 
     opened = opsin.load_run(run)
     if any(value is not None for value in (positive, sensitivity, cost_of_miss, cost_of_false_alarm)):
@@ -180,5 +181,7 @@ def report(
         )
     if readers is not None:
         opened.add_readers(readers)
+    if opened.scorecard:
+        judge(opened.folder)
     path = opened.write_report(anonymous=anonymous)
     console().print(f"report {path}", soft_wrap=True)
