@@ -23,7 +23,10 @@ from typer.testing import CliRunner
 import opsin
 from opsin.cli import VERBS, app
 from opsin.cli.recipe import _markdown
+from opsin.cli.study import markdown_table
 from opsin.recipe import settings
+from opsin.studies.study import Study
+from opsin.studies.table import STUDIES
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -137,6 +140,15 @@ def test_every_key_of_the_recipe_is_explained() -> None:
         assert f"`{key}`" in page
         assert item.metadata["help"].replace("|", "\\|") in page
     assert "\n".join(_markdown()) in page, "renew the table with: opsin recipe keys --markdown"
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_every_study_has_its_section(name: str) -> None:
+    page = (ROOT / "docs" / "bundled-studies.md").read_text(encoding="utf-8")
+    section = page.partition(f"\n## {name}\n")[2].partition("\n## ")[0]
+    study = Study.read(name)
+    assert study.question in section and f"opsin study run {name}" in section
+    assert "\n".join(markdown_table(study)) in section, f"renew the table with: opsin study show {name} --markdown"
 
 
 def test_every_command_is_explained() -> None:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.padding import Padding
+from rich.text import Text
 
 from opsin.cli.console import console, table
 from opsin.errors import RecipeError
 
 if TYPE_CHECKING:
+    from opsin.studies.study import Study, Variant
     from opsin.studies.studyfolder import StudyFolder
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
@@ -161,23 +165,41 @@ def list_() -> None:
 @app.command()
 def show(
     study: Annotated[str, typer.Argument(metavar="STUDY", help="A TOML file, or a name from `opsin study list`.")],
+    markdown: Annotated[bool, typer.Option("--markdown", help="As a Markdown table, for a page or an issue.")] = False,
 ) -> None:
-    """Show the variants of a study: what each changes, and what it asks."""
+    """Show the variants of a study: what each changes, what it asks, and what others measured."""
     from opsin.studies.study import Study
 
     read = Study.read(study)
+    if markdown:
+        typer.echo("\n".join(markdown_table(read)))
+        return
     screen = console()
-    screen.print(f"{read.name}: {read.question}", markup=False)
-    rows = [
-        [
-            name,
-            each.parent or "",
-            "\n".join(f"{key} = {_plain(value)}" for key, value in each.changes.items()),
-            each.asks,
-        ]
-        for name, each in read.variants.items()
-    ]
-    screen.print(table(["variant", "differs from", "in", "asks"], rows))
+    screen.print(f"{read.name}: {read.question}", style="bold")
+    for name, each in read.variants.items():
+        screen.print()
+        screen.print(Text.assemble((name, "bold"), f", differs from {each.parent}" if each.parent else ", the base"))
+        published = [f"published: {_published(each)}"] if each.published else []
+        for line in (each.asks, *_changes(each), *published):
+            screen.print(Padding(Text(line), (0, 0, 0, 2), expand=False))
+
+
+def markdown_table(study: Study) -> Iterator[str]:
+    """Yield the lines of a Markdown table of a study's variants."""
+    yield "| variant | differs from | asks | published | in |"
+    yield "|---|---|---|---|---|"
+    for name, each in study.variants.items():
+        changes = "<br>".join(f"`{change}`" for change in _changes(each))
+        parent = f"`{each.parent}`" if each.parent else ""
+        yield f"| `{name}` | {parent} | {each.asks} | {_published(each)} | {changes} |"
+
+
+def _changes(variant: Variant) -> list[str]:
+    return [f"{key} = {_plain(value)}" for key, value in variant.changes.items()]
+
+
+def _published(variant: Variant) -> str:
+    return ", ".join(f"{score.replace('_', ' ')} {value}" for score, value in variant.published.items())
 
 
 @app.command()
