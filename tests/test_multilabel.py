@@ -16,6 +16,7 @@ from opsin.answering import threshold_for
 from opsin.cli import app
 from opsin.data.dataset import ArrayImages, DataSet
 from opsin.errors import OpsinError
+from opsin.evaluation.explained import explain_labels
 from opsin.evaluation.label_thresholds import choose_label_thresholds
 from opsin.reporting.sections.labels import companions
 from opsin.tasks.predictions import LabelsOfImage
@@ -60,6 +61,25 @@ def test_a_network_learns_which_shapes_are_there(run):
     assert card["map"]["value"] == pytest.approx(expected, abs=1e-6)
     assert run.folder.info["data"]["counts"]["test"] == truth.sum(0).tolist()
     assert run.folder.info["data"]["splits"]["test"] == len(truth)
+
+
+def test_heat_maps_explain_wrong_labels_and_right_ones(run):
+    stored = run.folder.arrays("attributions.npz", "rows", "targets", "maps")
+    _, truth, predictions = run.folder.predictions("test")
+    wanted = explain_labels(truth, predictions, stored["rows"])
+    np.testing.assert_array_equal(stored["targets"], wanted)
+    assert stored["maps"][wanted >= 0].any(axis=(1, 2, 3)).all() and not stored["maps"][wanted < 0].any()
+    html = run.report.read_text(encoding="utf-8")
+    for row, at in zip(stored["rows"], wanted[:, 0], strict=True):
+        why = "Why " if predictions.labels[row, at] else "Why not "
+        how = (
+            ""
+            if predictions.labels[row, at] == truth[row, at]
+            else ", falsely given ("
+            if why == "Why "
+            else ", missed ("
+        )
+        assert f"<p>{why}<b>{NAMES[at]}</b>{how}" in html
 
 
 def test_thresholds_are_chosen_on_validation_and_used_from_then_on(run, data):

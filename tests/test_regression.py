@@ -6,11 +6,13 @@ import csv
 
 import numpy as np
 import pytest
+import torch
 from sklearn.metrics import mean_absolute_error, r2_score
 
 import opsin
 from opsin.data.dataset import ArrayImages, DataSet
 from opsin.errors import OpsinError, RecipeError
+from opsin.evaluation.attribution import attribute
 from opsin.tasks.predictions import Estimate
 
 QUICK = {"network": "mlp", "epochs": 12, "batch_size": 16, "augment": 0.0, "device": "cpu", "quiet": True}
@@ -100,6 +102,20 @@ def test_predictions_are_written_and_pooled(run, tmp_path, monkeypatch):
         )
     for wrong in (["--target-accuracy", "0.9"], ["--abstain-below", "0.5"]):
         assert isinstance(CliRunner().invoke(app, [*command, *wrong]).exception, OpsinError | SystemExit)
+
+
+def test_heat_maps_explain_the_number(run, data):
+    stored = run.folder.arrays("attributions.npz", "rows", "targets", "maps")
+    assert set(map(tuple, stored["targets"])) == {(0, -1)} and stored["maps"][:, 0].any(axis=(1, 2, 3)).all()
+    _, _, predictions = run.folder.predictions("test")
+    html = run.report.read_text(encoding="utf-8")
+    assert f"Why <b>{predictions.values[stored['rows'][0]]:.4g}</b>?" in html and ">raises</b> it" in html
+    predictor = run.predictor
+    inputs = predictor.preprocessing.standardize(torch.from_numpy(data.images.array[:6]))
+    maps = attribute(predictor.network, inputs, torch.zeros(6, dtype=torch.int64), ["integrated_gradients"], steps=200)
+    with torch.no_grad():
+        known = predictor.network(inputs) - predictor.network(torch.zeros_like(inputs))
+    np.testing.assert_allclose(maps["integrated_gradients"].sum(axis=(1, 2)), known[:, 0], rtol=0.03, atol=0.03)
 
 
 def test_runs_are_compared_scored_anew_and_continued(run, data, tmp_path):

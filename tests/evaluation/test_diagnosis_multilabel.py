@@ -30,13 +30,13 @@ def curve(train=0.1, validation=0.12, epochs=8):
     ]
 
 
-def verdict(truth, predictions, history=None, validation=None, groups=None, counts=(150, 120, 90)):
+def verdict(truth, predictions, history=None, validation=None, groups=None, counts=(150, 120, 90), attributions=None):
     card = {"test": to_json(score(predictions, truth, NAMES, groups))}
     if validation is not None:
         card["validation"] = to_json(score(validation[1], validation[0], NAMES))
     of_test = truth.sum(0).tolist()
     data = {"counts": {"train": list(counts), "test": of_test}, "splits": {"train": 300, "test": len(truth)}}
-    found = diagnose_labels(history or curve(), card, {"data": data}, NAMES)
+    found = diagnose_labels(history or curve(), card, {"data": data}, NAMES, attributions)
     return {finding.kind: finding for finding in found}, headline(found, card)
 
 
@@ -80,3 +80,10 @@ def test_few_images_groups_and_positives_are_said():
 def test_a_gap_between_validation_and_test_is_said():
     found, _ = verdict(*predicted((2, 2, 2)), validation=predicted((0.4, 0.4, 0.4), seed=1))
     assert "lower on test" in found["validation-test-gap"].sentence
+
+
+def test_a_network_that_looks_at_the_margin_is_told():
+    shares = {"integrated_gradients": [0.7, 0.72, 0.69, 0.71], "occlusion": [0.7, 0.71, 0.7, 0.69]}
+    looked = {"border": {"width": 0.1, "area": 0.35, "shares": shares}}
+    found, words = verdict(*predicted((0.5, 0.5, 0.5)), attributions=looked)
+    assert set(found) == {"looks-at-border"} and words == "it looks at the margin of the images"

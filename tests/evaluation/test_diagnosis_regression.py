@@ -28,12 +28,12 @@ def curve(train, validation, loss=(0.2, 0.2), epochs=6):
     ]
 
 
-def verdict(predicted, history=None, values=VALUES, groups=None, validation=None, known=KNOWN):
+def verdict(predicted, history=None, values=VALUES, groups=None, validation=None, known=KNOWN, attributions=None):
     predictions = Estimated(np.asarray(predicted, np.float32))
     card = {"test": to_json(score(predictions, values, ("age",), groups))}
     if validation is not None:
         card["validation"] = to_json(score(Estimated(np.asarray(validation, np.float32)), values, ("age",)))
-    found = diagnose_regression(history or curve(3.0, 3.2), card, {}, known, values, predictions)
+    found = diagnose_regression(history or curve(3.0, 3.2), card, {}, known, values, predictions, attributions)
     return {finding.kind: finding for finding in found}, headline(found, card)
 
 
@@ -98,3 +98,12 @@ def test_a_good_score_on_few_images_is_learning():
     values = np.array([10.0, 50.0, 52.0, 55.0])
     found, _ = verdict(values + np.array([3, -4, 12, -9]), values=values)
     assert "no-better-than-mean" not in found and "few-test-images" in found
+
+
+def test_a_network_that_looks_at_the_margin_is_told():
+    shares = {"integrated_gradients": [0.7, 0.72, 0.69, 0.71], "occlusion": [0.7, 0.71, 0.7, 0.69]}
+    looked = {"border": {"width": 0.1, "area": 0.35, "shares": shares}}
+    found, _ = verdict(VALUES + NOISE, attributions=looked)
+    assert (
+        set(found) == {"looks-at-border"} and "70 % of what its answers depend on" in found["looks-at-border"].sentence
+    )

@@ -86,8 +86,10 @@ def test_every_image_stands_with_its_maps(make_run):
     assert [len(image["explained"]) for image in facts["images"]] == [2, 2, 2, 1, 1]
     names, labels, result = run.predictions("test")
     for image, row in zip(facts["images"], rows, strict=True):
-        assert image["truth"] == run.classes[labels[row]] and image["name"] == names[row]
-        assert [asked["class"] for asked in image["explained"]][0] == run.classes[result.labels[row]]
+        truth, guess = run.classes[labels[row]], run.classes[result.labels[row]]
+        assert image["caption"].truth == truth and image["caption"].guess == guess and image["name"] == names[row]
+        wanted = [f"Why {truth}?"] if truth == guess else [f"Why {guess}, its answer?", f"Why {truth}, the truth?"]
+        assert [asked["text"] for asked in image["explained"]] == wanted
         assert all(len(asked["maps"]) == 4 for asked in image["explained"])
     orange = pixels(facts["images"][0]["explained"][0]["maps"][3])
     assert orange[0, 0, 0] > 200 > 100 > orange[0, 0, 2]  # speaks for the class
@@ -103,7 +105,7 @@ def test_the_page_is_complete_without_script(make_run):
     section = re.search(r'<section id="looking">.*?</section>', html, re.DOTALL)[0]
     assert section.count("<figure") == (2 * 3 + 2) * 4 and section.count('class="what"') == len(rows)
     for title, meaning in looking.METHODS.values():
-        assert title in section and meaning in section
+        assert title in section and meaning.format(supports="speaks for the class", score="the score") in section
     assert "Adebayo et al. 2018" in section
     section = re.search(r'<section id="alike">.*?</section>', html, re.DOTALL)[0]
     assert section.count("<circle cx=") == 60

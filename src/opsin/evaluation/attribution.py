@@ -1,8 +1,9 @@
-"""Which pixels a classifier's answer depends on: four ways to ask, all computed by captum.
+"""Which pixels a network's answer depends on: four ways to ask, all computed by captum.
 
-What is explained is the logit of one class. Two kinds of maps come out: signed ones (evidence for the class is
-positive, evidence against it negative) and absolute ones (how much a pixel matters, whichever way). None of them proves
-what the network has understood: some maps hardly change when its weights are made random (Adebayo et al. 2018).
+What is explained is one output: the logit of a class or label, or a number. Two kinds of maps come out: signed ones
+(what raises the output is positive, what lowers it negative) and absolute ones (how much a pixel matters, whichever
+way). None of them proves what the network has understood: some maps hardly change when its weights are made random
+(Adebayo et al. 2018).
 """
 
 from __future__ import annotations

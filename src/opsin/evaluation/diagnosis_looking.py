@@ -47,7 +47,7 @@ def looking_findings(attributions: dict[str, Any]) -> list[Finding]:
             f"The network looks at the margin: the outermost {100 * border['width']:.0f} % along each side hold "
             f"{100 * mean:.0f} % of what its answers depend on, and only {100 * area:.0f} % of the area.",
             f"Measured on {len(images)} images of the gallery: {told}.",
-            "Look at the heat maps for rulers, labels, dark corners or frames that go with a class; crop them away, "
+            "Look at the heat maps for rulers, labels, dark corners or frames that go with the answer; crop them away, "
             "and train again.",
         )
     ]

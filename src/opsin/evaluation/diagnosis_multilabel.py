@@ -11,6 +11,7 @@ import numpy as np
 from opsin.evaluation.diagnosis import circumstances, in_order
 from opsin.evaluation.diagnosis_certainty import certainty_findings, split_gap
 from opsin.evaluation.diagnosis_learning import last_scores, rising_loss
+from opsin.evaluation.diagnosis_looking import looking_findings
 from opsin.evaluation.finding import Finding, counts_of, images_of, number, with_interval
 
 WIDE = 0.05  # half the width of the interval of mAP, from which on it is uncertain
@@ -24,7 +25,11 @@ Scores = dict[str, dict[str, Any]]
 
 
 def diagnose_labels(
-    history: list[dict[str, Any]], scorecard: dict[str, Scores], info: dict[str, Any], classes: tuple[str, ...]
+    history: list[dict[str, Any]],
+    scorecard: dict[str, Scores],
+    info: dict[str, Any],
+    classes: tuple[str, ...],
+    attributions: dict[str, Any] | None = None,
 ) -> list[Finding]:
     """Read a run as an experienced person would.
 
@@ -33,6 +38,7 @@ def diagnose_labels(
         scorecard: ``scorecard.json``; test is read where it is scored, else validation.
         info: ``run.json``.
         classes: Names of the labels.
+        attributions: ``attributions.json``, where the network was examined.
 
     Returns:
         Findings, the most severe first; ``healthy`` where nothing is wrong.
@@ -46,6 +52,7 @@ def diagnose_labels(
     learned = area["value"] is None or area["low"] > 0.5 or area["value"] > GOOD
     if learned:
         found += [*_weak_labels(scores, info, classes), _underfitting(history, info)]
+        found += looking_findings(attributions or {})
     else:
         found.append(_nothing_learned(scores, split))
     found += [_overfitting(history, info), *split_gap(scorecard, "map")]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from opsin.evaluation.diagnosis import circumstances, in_order
 from opsin.evaluation.diagnosis_certainty import certainty_findings, split_gap
 from opsin.evaluation.diagnosis_learning import last_scores, rising_loss
+from opsin.evaluation.diagnosis_looking import looking_findings
 from opsin.evaluation.finding import Finding, number, with_interval
 from opsin.tasks.predictions import Estimated
 
@@ -36,6 +37,7 @@ def diagnose_regression(
     known: dict[str, float],
     values: NDArray[np.float64],
     predictions: Estimated,
+    attributions: dict[str, Any] | None = None,
 ) -> list[Finding]:
     """Read a run as an experienced person would.
 
@@ -46,6 +48,7 @@ def diagnose_regression(
         known: Mean and deviations of the training targets (`opsin.tasks.regression.Regression.known`).
         values: float64 ``(N,)``, the true numbers of the split that is read.
         predictions: Of the same images.
+        attributions: ``attributions.json``, where the network was examined.
 
     Returns:
         Findings, the most severe first; ``healthy`` where nothing is wrong.
@@ -58,6 +61,7 @@ def diagnose_regression(
     learned = explained["value"] is None or explained["low"] > 0 or explained["value"] > GOOD
     if learned:
         found += [_underfitting(history, known), *_ends(values, predictions), _biased(values, predictions)]
+        found += looking_findings(attributions or {})
     else:
         found.append(_no_better(scores, split, known, values))
     found += [_overfitting(history, info), *split_gap(scorecard, "mae", 0.1)]

@@ -1,7 +1,7 @@
 """Where the network looks: heat maps of a few gallery images of test, which are open already.
 
 Writes ``attributions.npz`` (``rows`` int64 ``(K,)`` of ``predictions-test.csv``; ``images`` uint8 ``(K, h, w, C)``;
-``targets`` int64 ``(K, 2)``, predicted class, then true class or -1 where they are the same; ``maps`` uint8
+``targets`` int64 ``(K, 2)``, the outputs that are explained, see `opsin.evaluation.explained`; ``maps`` uint8
 ``(K, 2, M, h, w)``, see `smoothed` and `encode`; ``scales`` float32 ``(K, 2, M)``) and ``attributions.json`` (what was
 computed how, and how much of it lies along the border).
 """
@@ -29,6 +29,7 @@ from opsin.evaluation.attribution import (
 )
 from opsin.examining import Subject
 from opsin.runfolder import RunFolder
+from opsin.tasks.table import part_of
 
 LARGEST = 112  # pixels; the longer side of the maps that are kept
 PIXELWISE = frozenset({"saliency", "integrated_gradients"})
@@ -70,9 +71,8 @@ def examine(folder: RunFolder, subject: Subject) -> None:
     effort = choose_effort(int(folder.info.get("network", {}).get("macs") or 0))
     rows = _ends(stored, effort)
     _, labels, predictions = folder.predictions(TEST)
-    targets = np.stack([predictions.labels[rows], labels[rows]], axis=1)
-    targets[targets[:, 0] == targets[:, 1], 1] = -1
-    image, place = np.nonzero(targets >= 0)  # one explanation for each image and class
+    targets = part_of(folder.task, "explain")(labels, predictions, rows)
+    image, place = np.nonzero(targets >= 0)  # one explanation for each image and output
 
     pixels = subject.pixels[torch.from_numpy(subject.rows[TEST][rows])]
     network, device = subject.predictor.network, subject.predictor.device
@@ -195,7 +195,7 @@ def _possible_methods(
 
 
 def _border(maps: dict[str, NDArray[np.float32]]) -> dict[str, object]:
-    """Return the share of each method's maps of the predicted class that lies along the border."""
+    """Return the share of each method's maps of the first output explained that lies along the border."""
     shares, area = {}, 0.0
     for method, values in maps.items():
         share, area = border_share(values)

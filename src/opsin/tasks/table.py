@@ -26,6 +26,8 @@ Part = Literal[
     "head",
     "captions",
     "measure",
+    "explain",
+    "ask",
 ]
 
 
@@ -101,6 +103,9 @@ class TaskEntry:
 #   head(page, score, split)                               what stands at the head of the report
 #   captions(predicted, rows, classes)                     what stands below the pictures of the gallery
 #   measure(paired)                                        the scores of several runs on the same images, for `compare`
+# Of tasks with heat maps, which are those with the examination "attributions":
+#   explain(targets, predictions, rows)                    which outputs they explain, int64 (K, 2)
+#   ask(predicted, rows, outputs, classes)                 what they are asked, in words
 TASKS: dict[str, TaskEntry] = {
     "classification": TaskEntry(
         title="Image classification",
@@ -159,6 +164,8 @@ TASKS: dict[str, TaskEntry] = {
             "head": "opsin.reporting.heads:head_of_classification",
             "captions": "opsin.reporting.captions:caption_classes",
             "measure": "opsin.evaluation.differences_classification:ClassificationScores",
+            "explain": "opsin.evaluation.explained:explain_classes",
+            "ask": "opsin.reporting.questions:ask_classes",
         },
     ),
     "multilabel": TaskEntry(
@@ -179,12 +186,13 @@ TASKS: dict[str, TaskEntry] = {
             "members",
             "labels",
             "gallery",
+            "looking",
             "training",
             "network",
             "filters",
             "reproduce",
         ),
-        examinations=(),
+        examinations=("attributions",),
         parts={
             "encode": "opsin.tasks.multilabel:encode_targets",
             "check_network": "opsin.networks.table:check_network",
@@ -201,6 +209,8 @@ TASKS: dict[str, TaskEntry] = {
             "head": "opsin.reporting.heads:head_of_labels",
             "captions": "opsin.reporting.captions:caption_labels",
             "measure": "opsin.evaluation.differences_multilabel:MultilabelScores",
+            "explain": "opsin.evaluation.explained:explain_labels",
+            "ask": "opsin.reporting.questions:ask_labels",
         },
     ),
     "regression": TaskEntry(
@@ -221,12 +231,13 @@ TASKS: dict[str, TaskEntry] = {
             "members",
             "estimates",
             "gallery",
+            "looking",
             "training",
             "network",
             "filters",
             "reproduce",
         ),
-        examinations=(),
+        examinations=("attributions",),
         parts={
             "encode": "opsin.tasks.regression:encode_targets",
             "check_network": "opsin.networks.table:check_network",
@@ -243,6 +254,8 @@ TASKS: dict[str, TaskEntry] = {
             "head": "opsin.reporting.heads:head_of_regression",
             "captions": "opsin.reporting.captions:caption_values",
             "measure": "opsin.evaluation.differences_regression:RegressionScores",
+            "explain": "opsin.evaluation.explained:explain_values",
+            "ask": "opsin.reporting.questions:ask_values",
         },
     ),
     "segmentation": TaskEntry(

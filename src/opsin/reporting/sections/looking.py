@@ -2,38 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from opsin.reporting.captions import Captions
 from opsin.reporting.formats import number_of, percent
 from opsin.reporting.gallery import PIXEL_ART, encode
-from opsin.reporting.page import Page, Predicted
+from opsin.reporting.page import Page
 from opsin.reporting.pictures import overlay
+from opsin.reporting.questions import Questions, Words
+from opsin.tasks.table import part_of
 
-# Title and what it shows.
+# Title and what it shows; {supports} and {score} are the words of the task (`opsin.reporting.questions`).
 METHODS = {
     "saliency": (
         "Saliency",
         "How steeply the answer changes when a pixel changes a little: the largest absolute gradient of its channels. "
-        "It shows where details matter, not whether they speak for or against the class (Simonyan et al. 2014).",
+        "It shows where details matter, not in which direction (Simonyan et al. 2014).",
     ),
     "integrated_gradients": (
         "Integrated gradients",
         "The gradients on the way from a picture of one even color, the mean of the training images, to this image, "
         "added up. All pixels together make exactly the difference between the two answers, so each has a share in it, "
-        "for or against (Sundararajan et al. 2017).",
+        "with its sign (Sundararajan et al. 2017).",
     ),
     "grad_cam": (
         "Grad-CAM",
-        "The last feature map of the network, weighted by what each of its channels does for the class. It shows "
-        "regions, no details, and only what speaks for the class (Selvaraju et al. 2017).",
+        "The last feature map of the network, weighted by what each of its channels does for the answer. It shows "
+        "regions, no details, and only what {supports} (Selvaraju et al. 2017).",
     ),
     "occlusion": (
         "Occlusion",
-        "Squares of the image are covered one after the other. Orange: the answer gets weaker when this place is "
-        "covered, so it speaks for the class. Blue: it gets stronger (Zeiler and Fergus 2014).",
+        "Squares of the image are covered one after the other. Orange: {score} falls when this place is covered, so "
+        "that it {supports}. Blue: it rises (Zeiler and Fergus 2014).",
     ),
 }
 
@@ -46,13 +50,30 @@ def facts(page: Page) -> dict[str, Any] | None:
     stored = page.run.arrays("attributions.npz", "rows", "images", "targets", "maps")
     if not len(stored["rows"]) or stored["rows"].max() >= len(page.predicted.labels):
         return None
+    rows, targets = stored["rows"], stored["targets"]
+    questions: Questions = part_of(page.run.task, "ask")(page.predicted, rows, targets, page.classes)
+    captions: Captions = part_of(page.run.task, "captions")(page.predicted, rows, page.classes)
+    words = {"supports": questions.supports, "score": questions.score}
     methods = [
-        {"name": name, "title": METHODS[name][0], "meaning": METHODS[name][1], "signed": name in told["signed"]}
+        {
+            "name": name,
+            "title": METHODS[name][0],
+            "meaning": METHODS[name][1].format(**words),
+            "signed": name in told["signed"],
+        }
         for name in told["methods"]
     ]
     seen = told["feature_map"]
     return {
-        "images": [_image(page, page.predicted, stored, number, methods) for number in range(len(stored["rows"]))],
+        "images": [
+            {
+                "caption": caption,
+                "name": "" if page.anonymous else page.predicted.names[rows[number]],
+                **_maps(stored, number, methods, asked),
+            }
+            for number, (caption, asked) in enumerate(zip(captions.each, questions.each, strict=True))
+        ],
+        "questions": questions,
         "worst": told["worst"],
         "best": told["images"] - told["worst"],
         "methods": methods,
@@ -64,28 +85,20 @@ def facts(page: Page) -> dict[str, Any] | None:
     }
 
 
-def _image(
-    page: Page, predicted: Predicted, stored: dict[str, NDArray], number: int, methods: list[dict[str, Any]]
+def _maps(
+    stored: dict[str, NDArray], number: int, methods: list[dict[str, Any]], asked: Sequence[Words]
 ) -> dict[str, Any]:
-    """Return one image, what the network said of it, and its heat maps for one class or two."""
-    row, image = int(stored["rows"][number]), stored["images"][number]
-    truth, guess = int(predicted.labels[row]), int(predicted.result.labels[row])
+    """Return one image and its heat maps, a row for each question."""
+    image = stored["images"][number]
     source, width, height = encode(image)
     explained = []
-    for place, target in enumerate(stored["targets"][number]):
-        if target < 0:
-            continue
+    for place, question in zip(np.flatnonzero(stored["targets"][number] >= 0), asked, strict=True):
         maps = [
             encode(overlay(image, stored["maps"][number, place, index], signed=method["signed"]))[0]
             for index, method in enumerate(methods)
         ]
-        explained.append({"class": page.classes[target], "role": ("predicted", "true")[place], "maps": maps})
+        explained.append({"question": question, "text": "".join(piece for piece, _ in question), "maps": maps})
     return {
-        "truth": page.classes[truth],
-        "predicted": page.classes[guess],
-        "right": truth == guess,
-        "confidence": float(predicted.result.confidence[row]),
-        "name": "" if page.anonymous else predicted.names[row],
         "source": source,
         "width": width,
         "height": height,
