@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 
 from opsin.errors import RecipeError
-from opsin.studies.study import Study, differing, inherit
+from opsin.studies.study import Study
 from opsin.studies.table import STUDIES, bundled_file
+from opsin.studies.variants import differing
 
 WIDTHS = """
 name = "widths"
@@ -149,19 +150,6 @@ def test_set_names_a_wrong_key(tmp_path):
         study.set(["training.epoch=7"])
     with pytest.raises(RecipeError, match="equals sign"):
         study.set(["training.epochs"])
-
-
-def test_inheriting_leaves_the_parent_as_it_is():
-    parent = {"network": {"name": "mlp", "options": {"widths": [8]}}, "training": {"epochs": 2}}
-    child = inherit(parent, {"network": {"options": {"depth": 2}}})
-    assert child["network"] == {"name": "mlp", "options": {"widths": [8], "depth": 2}}
-    assert inherit(parent, {"network": {"name": "mlp"}})["network"]["options"] == {"widths": [8]}
-    assert "options" not in inherit(parent, {"network": {"name": "vgg16"}})["network"]
-    assert parent["network"]["options"] == {"widths": [8]}
-    assert differing(parent, inherit(parent, {"network": {"name": "vgg16"}})) == {
-        "network.name": "vgg16",
-        "network.options.widths": None,
-    }
 
 
 @pytest.mark.parametrize("name", STUDIES)

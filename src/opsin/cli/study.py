@@ -16,8 +16,9 @@ from opsin.cli.console import console, table
 from opsin.errors import RecipeError
 
 if TYPE_CHECKING:
-    from opsin.studies.study import Study, Variant
+    from opsin.studies.study import Study
     from opsin.studies.studyfolder import StudyFolder
+    from opsin.studies.variants import Variant
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 
