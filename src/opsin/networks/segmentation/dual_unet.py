@@ -19,6 +19,7 @@ MACRO_PARTS = ("dilation", "squeeze", "attention")
 MICRO_PARTS = ("context", "squeeze")
 DUAL_PARTS = ("dilation", "squeeze", "attention", "context", "refinement")
 LARGE_KERNEL = 7  # of the micro U-Net
+TOGETHER = 16  # channels that a CPU's bfloat16 kernels take at once
 
 
 class DilatedInception(nn.Module):
@@ -46,7 +47,15 @@ class DilatedInception(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Return ``(N, out_channels, H, W)``."""
-        return self.join(torch.cat([branch(features) for branch in self.branches], dim=1))
+        return self.join(torch.cat(self._look(features), dim=1))
+
+    def _look(self, features: Tensor) -> list[Tensor]:
+        cpu = features.device.type == "cpu"
+        if cpu and torch.is_autocast_enabled("cpu") and features.shape[1] % TOGETHER:
+            # For other numbers of channels the gradient of dilated weights is nan in bfloat16 (torch 2.15, oneDNN).
+            with torch.autocast("cpu", enabled=False):
+                return [branch(features.float()) for branch in self.branches]
+        return [branch(features) for branch in self.branches]
 
 
 class GlobalContext(nn.Module):
