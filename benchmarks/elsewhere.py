@@ -26,17 +26,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
 from rich.console import Console
 
 import opsin
 from common import machine, table, today, versions
-from opsin.data.dataset import VALIDATION
 from opsin.evaluating import prepare_again, subject_of
 from opsin.evaluation.elsewhere import Answers, foretell, foretell_answered
-from opsin.evaluation.robustness import choose_images, measure_corruptions, simulate_laboratories
+from opsin.evaluation.robustness import measure_corruptions, simulate_laboratories
+from opsin.examining.robustness import choose_rows, trial_of
 
 STRONGEST = {"laboratories": 3.0, "milder": 2.0, "harsher": 4.0}
 SEVERITIES = (2, 4)
@@ -85,21 +82,14 @@ def foretell_away(run: opsin.Run, options: argparse.Namespace) -> dict[str, Any]
     """Return way -> accuracy, from home images and the number of images of each class away."""
     counts = class_counts(run, options.away)
     subject = subject_of(run, prepare_again(run.folder, None, Console()))
-    rows = subject.rows[VALIDATION]
-    rows = rows[choose_images(subject.labels[rows], options.images)]
-    images, labels = subject.pixels[torch.from_numpy(rows)].permute(0, 3, 1, 2), subject.labels[rows]
-
-    def predict(images: torch.Tensor) -> NDArray[np.float32]:
-        pixels = images.permute(0, 2, 3, 1).contiguous()
-        return subject.predictor.predict_pixels(pixels, torch.arange(len(pixels))).probabilities
-
+    trial = trial_of(subject, choose_rows(subject, options.images))
     classes = subject.classes
     result: dict[str, Any] = {}
-    answers: dict[str, Answers] = {}
+    answers: dict[str, Answers | None] = {}
     for name, strongest in STRONGEST.items():
-        laboratories, answers[name] = simulate_laboratories(predict, images, labels, len(classes), strongest=strongest)
+        laboratories, answers[name] = simulate_laboratories(trial, strongest=strongest)
         result[name] = foretell(laboratories, counts)
-    found = measure_corruptions(predict, images, labels, classes, run.recipe.augmentation, SEVERITIES)
+    found = measure_corruptions(trial, run.recipe.augmentation)
     result["corruptions"] = {
         "expected": weigh({row["class"]: row["corrupted"] for row in found["classes"]}, counts, run)
     }
@@ -107,9 +97,9 @@ def foretell_away(run: opsin.Run, options: argparse.Namespace) -> dict[str, Any]
     result["home"] = {"expected": weigh(recalls, counts, run), "all": run.scorecard["test"]["accuracy"]}
     away = opsin.read_dataset(options.away, check=False).images
     answered = run.predictor.predict([away.read(row) for row in range(len(away))]).predictions
-    result["answers"] = asdict(
-        foretell_answered(answers["laboratories"], answered.labels, answered.confidence, counts, exact=True)
-    )
+    home = answers["laboratories"]
+    assert home is not None  # as the run is a classifier
+    result["answers"] = asdict(foretell_answered(home, answered.labels, answered.confidence, counts, exact=True))
     return result
 
 

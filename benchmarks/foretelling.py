@@ -13,18 +13,19 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from rich.console import Console
 
 import opsin
 from common import machine, table, today
-from opsin.data.dataset import VALIDATION
 from opsin.evaluating import prepare_again, subject_of
 from opsin.evaluation.elsewhere import Answers, foretell_answered
-from opsin.evaluation.robustness import applicable, choose_images, predict_corrupted, simulate_laboratories
+from opsin.evaluation.robustness import applicable, simulate_laboratories
+from opsin.examining.robustness import choose_rows, trial_of
+from opsin.tasks.predictions import Classified
 
 SEVERITIES = (2, 4)
 HARSHER = 15
@@ -54,24 +55,17 @@ def main() -> None:
 def change(run: opsin.Run, options: argparse.Namespace) -> tuple[Answers, dict[str, Answers]]:
     """Return what a run answers in its laboratories, and to images that were changed otherwise."""
     subject = subject_of(run, prepare_again(run.folder, None, Console(stderr=True)))
-    rows = subject.rows[VALIDATION]
-    rows = rows[choose_images(subject.labels[rows], options.images, options.seed)]
-    images, labels = subject.pixels[torch.from_numpy(rows)].permute(0, 3, 1, 2), subject.labels[rows]
-
-    def predict(images: torch.Tensor) -> NDArray[np.float32]:
-        pixels = images.permute(0, 2, 3, 1).contiguous()
-        return subject.predictor.predict_pixels(pixels, torch.arange(len(pixels))).probabilities
-
-    classes = len(subject.classes)
+    trial = trial_of(subject, choose_rows(subject, options.images, options.seed))
     alone = [
-        predict_corrupted(predict, images, {name: severity}, {})
-        for name in applicable(images)
+        cast(Classified, trial.look({name: severity}, {})[0])
+        for name in applicable(trial.images)
         for severity in SEVERITIES
     ]
-    _, home = simulate_laboratories(predict, images, labels, classes)
-    _, harsher = simulate_laboratories(predict, images, labels, classes, number=HARSHER, strongest=5.0)
+    _, home = simulate_laboratories(trial)
+    _, harsher = simulate_laboratories(trial, number=HARSHER, strongest=5.0)
+    assert home is not None and harsher is not None  # as the runs are classifiers
     harsher = replace(harsher, predicted=harsher.predicted[1:], confidence=harsher.confidence[1:])
-    return home, {"single corruptions": Answers.of(alone, labels), "harsher laboratories": harsher}
+    return home, {"single corruptions": Answers.of(alone, home.labels), "harsher laboratories": harsher}
 
 
 def errors(

@@ -7,7 +7,7 @@ import torch
 import opsin
 from opsin.data.corruptions import corrupt
 from opsin.errors import DataError, RunError
-from opsin.foretelling import LABORATORIES
+from opsin.evaluation.elsewhere import ANSWERS_FILE
 
 
 @pytest.fixture(scope="module")
@@ -64,14 +64,14 @@ def test_what_is_asked_wrongly_is_said(run, digits, tmp_path):
         opsin.foretell(run, images, shares={"1": -1})
     with pytest.raises(DataError, match="All shares are 0"):
         opsin.foretell(run, images, shares={"1": 0})
-    (run.path / LABORATORIES).rename(tmp_path / LABORATORIES)
+    (run.path / ANSWERS_FILE).rename(tmp_path / ANSWERS_FILE)
     try:
         with pytest.raises(
             RunError, match="was not examined yet, or by an older version: opsin examine .* --only robustness"
         ):
             opsin.foretell(run, images)
-        (run.path / LABORATORIES).write_bytes(b"PK nothing")
-        with pytest.raises(RunError, match=LABORATORIES):
+        (run.path / ANSWERS_FILE).write_bytes(b"PK nothing")
+        with pytest.raises(RunError, match=ANSWERS_FILE):
             opsin.foretell(run, images)
     finally:
-        (tmp_path / LABORATORIES).replace(run.path / LABORATORIES)
+        (tmp_path / ANSWERS_FILE).replace(run.path / ANSWERS_FILE)

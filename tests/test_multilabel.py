@@ -82,6 +82,14 @@ def test_heat_maps_explain_wrong_labels_and_right_ones(run):
         assert f"<p>{why}<b>{NAMES[at]}</b>{how}" in html
 
 
+def test_what_to_expect_elsewhere_is_how_often_all_labels_are_right(run):
+    found = run.folder.robustness
+    assert found["score"] == "exact_match"
+    assert found["clean"]["value"] == pytest.approx(run.scorecard["validation"]["exact_match"]["value"])
+    expected = f"{100 * found['laboratories']['expected']:.0f}\xa0%"
+    assert f"Expect the exact match to be about <b>{expected}</b>" in run.report.read_text(encoding="utf-8")
+
+
 def test_thresholds_are_chosen_on_validation_and_used_from_then_on(run, data):
     calibration = run.folder.calibration
     _, truth, predictions = run.folder.predictions("validation")

@@ -131,6 +131,12 @@ def test_runs_are_compared_scored_anew_and_continued(run, data, tmp_path):
     assert scores["mae"]["value"] == pytest.approx(run.folder.info["best"]["scores"]["mae"], rel=1e-5)
     again = opsin.evaluate(run, blobs(40, seed=9), quiet=True)
     assert again["r2"]["value"] > 0.8
+    found = run.folder.robustness
+    assert found["score"] == "mae" and found["clean"]["value"] == pytest.approx(scores["mae"]["value"], rel=1e-5)
+    assert found["laboratories"]["worst"] == max(found["laboratories"]["scores"])
+    html = run.report.read_text(encoding="utf-8")
+    assert f"Expect the MAE to be about <b>{found['laboratories']['expected']:.3f}</b>" in html
+    assert "the MAE is mostly higher" in html and '<th scope="row">blobs</th>' in html
     with pytest.raises(OpsinError, match="for other tasks than regression"):
         opsin.examine(run, data, only=["map"], quiet=True)
 

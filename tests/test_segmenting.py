@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 import opsin
 from opsin.cli import app
 from opsin.data.decode import read_values
-from opsin.errors import DataError, RecipeError
+from opsin.errors import DataError, OpsinError, RecipeError
 from opsin.masking import write_masks
 from opsin.networks.tiles import Tiling
 
@@ -56,6 +56,21 @@ def test_a_run_is_scored_and_reported(trained):
     anonymous = run.write_report(anonymous=True).read_text(encoding="utf-8")
     assert "00.png" not in anonymous and "blobs" not in anonymous
     run.write_report()
+
+
+def test_masks_are_tried_on_what_other_laboratories_do(trained):
+    run, data = trained
+    found = run.folder.robustness
+    assert found["score"] == "dice" and found["images"] == found["of"]
+    assert found["clean"]["value"] == pytest.approx(run.scorecard["validation"]["dice"]["value"], abs=1e-6)
+    (turned,) = (row for row in found["corruptions"] if row["name"] == "rotation")
+    assert turned["severities"][-1]["value"] > found["clean"]["value"] - 0.1  # masks that stay would cost more
+    laboratories = found["laboratories"]
+    assert laboratories["worst"] <= laboratories["low"] <= laboratories["expected"] <= laboratories["high"] <= 1
+    page = run.report.read_text(encoding="utf-8")
+    assert f"Expect the Dice to be about <b>{laboratories['expected']:.3f}</b>" in page
+    with pytest.raises(OpsinError, match="robustness"):
+        opsin.examine(run, only=["attributions"], quiet=True)
 
 
 def test_the_same_recipe_gives_the_same_run(trained, tmp_path):

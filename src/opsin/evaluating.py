@@ -107,7 +107,7 @@ def subject_of(run: Run, prepared: Prepared) -> Subject:
     return Subject(
         run.predictor,
         prepared.pixels.images,
-        prepared.dataset.labels,
+        prepared.true,
         {split: prepared.split.indices(split) for split in SPLITS},
         run.folder.classes,
         prepared.dataset.symmetry,

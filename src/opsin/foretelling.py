@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opsin.errors import DataError, RunError, nearest
-from opsin.evaluation.elsewhere import COVERAGE, Answers, Foretold, foretell_answered
+from opsin.evaluation.elsewhere import ANSWERS_FILE, COVERAGE, Answers, Foretold, foretell_answered
 from opsin.run import Run
 from opsin.runfolder import RunFolder
 from opsin.tasks.predictions import Classified
@@ -20,7 +20,6 @@ from opsin.tasks.table import TASKS
 
 FEWEST = 30  # images of which a share says something
 FAR = 0.05  # from home, from which on the overlap or the confidence is told to be another
-LABORATORIES = "laboratories.npz"
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,7 @@ def foretell(
         RunError: The run is no classifier, or was not examined.
     """
     run = run if isinstance(run, Run) else Run(run)
-    if "robustness" not in TASKS[run.folder.task].examinations:
+    if not TASKS[run.folder.task].exclusive:
         raise RunError(f"{run.path} is a run of {run.folder.task}; only for classification can scores be foretold.")
     home = _read_answers(run.folder)
     classes = run.folder.classes
@@ -101,7 +100,7 @@ def foretell(
     if len(found.names) < FEWEST:
         raise DataError(f"{len(found.names)} images are too few to foretell from; give {FEWEST} or more.")
     answered = found.predictions
-    assert isinstance(answered, Classified)  # as the task has the examination
+    assert isinstance(answered, Classified)  # as exactly one class is true
     exact = shares is not None and math.isclose(common.sum(), len(answered))
     counts = np.bincount(answered.labels, minlength=len(classes))
     return Forecast(
@@ -116,11 +115,11 @@ def foretell(
 
 
 def _read_answers(folder: RunFolder) -> Answers:
-    if not (folder.path / LABORATORIES).exists():
+    if not (folder.path / ANSWERS_FILE).exists():
         raise RunError(
             f"{folder.path} was not examined yet, or by an older version: opsin examine {folder.path} --only robustness"
         )
-    return Answers(**folder.arrays(LABORATORIES, "predicted", "confidence", "labels"))
+    return Answers(**folder.arrays(ANSWERS_FILE, "predicted", "confidence", "labels"))
 
 
 def _weights(shares: Mapping[str, float], classes: Sequence[str]) -> NDArray[np.float64]:

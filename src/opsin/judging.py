@@ -28,16 +28,16 @@ def judge_regression(folder: RunFolder) -> list[Finding]:
     """Return the verdict on a run that predicts a number, whose test or validation split is scored."""
     scorecard = folder.scorecard
     _, values, predictions = folder.predictions(TEST if TEST in scorecard else VALIDATION)
-    return diagnose_regression(
-        folder.history, scorecard, folder.info, folder.known, values, predictions, folder.attributions
-    )
+    examined = (folder.robustness, folder.attributions)
+    return diagnose_regression(folder.history, scorecard, folder.info, folder.known, values, predictions, *examined)
 
 
 def judge_masks(folder: RunFolder) -> list[Finding]:
     """Return the verdict on a segmentation whose test or validation split is scored."""
-    return diagnose_masks(folder.history, folder.scorecard, folder.info)
+    return diagnose_masks(folder.history, folder.scorecard, folder.info, folder.robustness)
 
 
 def judge_labels(folder: RunFolder) -> list[Finding]:
     """Return the verdict on a run that gives several labels, whose test or validation split is scored."""
-    return diagnose_labels(folder.history, folder.scorecard, folder.info, folder.classes, folder.attributions)
+    examined = (folder.robustness, folder.attributions)
+    return diagnose_labels(folder.history, folder.scorecard, folder.info, folder.classes, *examined)

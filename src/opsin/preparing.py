@@ -83,10 +83,14 @@ class Prepared:
             "fingerprint": self.fingerprint,
         }
 
+    @property
+    def true(self) -> NDArray:
+        """What is true of each image, ``(M, ...)``, as predictions are scored against it."""
+        return self.dataset.labels if self.dataset.masks is None else self.targets.numpy()
+
     def truth(self, split: str) -> NDArray:
-        """Return what is true of the images of a split, ``(N, ...)``, as predictions are scored against it."""
-        rows = self.split.indices(split)
-        return self.dataset.labels[rows] if self.dataset.masks is None else self.targets.numpy()[rows]
+        """Return what is true of the images of a split, ``(N, ...)``."""
+        return self.true[self.split.indices(split)]
 
     def rows(self) -> list[list[str]]:
         """Return the rows of ``split.csv``: image, class, split, group, digest of the pixels."""

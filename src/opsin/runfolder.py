@@ -19,7 +19,7 @@
     attributions.json      how they were made, and how much of them lies along the border
     map.npz                validation images laid out by what the network makes of them
     scorecard.json         split -> score -> value, low, high, method, n
-    robustness.json        accuracy under corruptions and in simulated laboratories, where the run was examined
+    robustness.json        scores under corruptions and in simulated laboratories, where the run was examined
     laboratories.npz       what the network answered in the simulated laboratories
     readers.csv            what people saw in the test images, where `opsin report --readers` was given it
     verdict.json           the findings in plain language

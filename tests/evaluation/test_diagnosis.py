@@ -327,8 +327,8 @@ def test_findings_are_complete_and_advise_real_flags():
     )
     findings += diagnose([], {"test": scores_of(np.full((3, 3), 10))}, information((30, 30, 30), (30, 30, 30)))
     fragile = {"title": "noise", "flag": "--noise 0.1", "severities": [{"severity": 2, "amount": "some", "value": 0.6}]}
-    fragile["severities"][0] |= {"lost": 40, "gained": 0, "n": 100}
-    found = {"clean": {"value": 1.0}, "corruptions": [fragile]}
+    fragile["severities"][0] |= {"cost": 0.4, "error": 0.06, "n": 100}
+    found = {"score": "accuracy", "clean": {"value": 1.0}, "corruptions": [fragile]}
     border = {"width": 0.1, "area": 0.36, "shares": {"occlusion": [0.6, 0.7, 0.8, 0.7]}}
     findings += diagnose([], GOOD_CARD, information(), GOOD, 0.0, found, {"border": border})
     leak = {"images": 30, "leaked": 28, "clean": 2, "groups": 5, "shared": 4, "enough": False}

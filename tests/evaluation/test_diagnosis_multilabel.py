@@ -36,7 +36,7 @@ def verdict(truth, predictions, history=None, validation=None, groups=None, coun
         card["validation"] = to_json(score(validation[1], validation[0], NAMES))
     of_test = truth.sum(0).tolist()
     data = {"counts": {"train": list(counts), "test": of_test}, "splits": {"train": 300, "test": len(truth)}}
-    found = diagnose_labels(history or curve(), card, {"data": data}, NAMES, attributions)
+    found = diagnose_labels(history or curve(), card, {"data": data}, NAMES, attributions=attributions)
     return {finding.kind: finding for finding in found}, headline(found, card)
 
 

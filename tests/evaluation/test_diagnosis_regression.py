@@ -33,7 +33,9 @@ def verdict(predicted, history=None, values=VALUES, groups=None, validation=None
     card = {"test": to_json(score(predictions, values, ("age",), groups))}
     if validation is not None:
         card["validation"] = to_json(score(Estimated(np.asarray(validation, np.float32)), values, ("age",)))
-    found = diagnose_regression(history or curve(3.0, 3.2), card, {}, known, values, predictions, attributions)
+    found = diagnose_regression(
+        history or curve(3.0, 3.2), card, {}, known, values, predictions, attributions=attributions
+    )
     return {finding.kind: finding for finding in found}, headline(found, card)
 
 

@@ -22,18 +22,22 @@ def robustness():
     generator = np.random.default_rng(0)
     laboratories = {"number": 30, "strongest": 3.0, "images": IMAGES, "severities": [{"noise": 1.0, "blur": 0.4}] * 30}
     laboratories["right"] = generator.integers(5, 10, (30, 10)).tolist()
-    cell = {"low": 0.5, "high": 0.9, "method": "Wilson", "n": 100, "lost": 1, "gained": 0, "amount": "some"}
+    cell = {"low": 0.5, "high": 0.9, "method": "Wilson", "n": 100, "amount": "some", "error": 0.01}
     corruptions = [
         {
             "name": name,
             "title": title,
             "flag": "",
             "seen": name == "noise",
-            "severities": [cell | {"severity": 2, "value": 0.81}, cell | {"severity": 4, "value": value}],
+            "severities": [
+                cell | {"severity": 2, "value": 0.81, "cost": 0.15},
+                cell | {"severity": 4, "value": value, "cost": 0.96 - value},
+            ],
         }
         for name, title, value in (("noise", "noise", 0.7), ("blur", "out of focus", 0.33))
     ]
     return {
+        "score": "accuracy",
         "split": "validation",
         "images": 100,
         "of": 270,
@@ -77,7 +81,7 @@ def test_the_section_tells_what_to_expect_and_what_costs_most(run):
 
 def test_what_was_measured_elsewhere_stands_beside_what_was_foretold_for_its_classes(run):
     (row,) = elsewhere.facts(Page.read(run))["measured_elsewhere"]
-    assert row["name"] == "clinic-north" and row["accuracy"]["value"] == 0.61
+    assert row["name"] == "clinic-north" and row["measured"]["value"] == 0.61
     assert row["expected"] == foretell(run.robustness["laboratories"], [30] * 4 + [0] * 6)["expected"]
     html = render_report(run, anonymous=True)
     assert "clinic" not in html and "other images 1" in html

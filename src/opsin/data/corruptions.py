@@ -34,6 +34,9 @@ STAINS = ((0.65, 0.70, 0.29), (0.07, 0.99, 0.11), (0.27, 0.57, 0.78))
 # in [0, 1), and the generator of its noise. What comes back may leave [0, 1].
 Apply = Callable[[Tensor, float, Tensor, torch.Generator], Tensor]
 
+# Gives the affine maps of images (N, C, H, W) for an amount and ways as above, float32 (N, 2, 3); see `warp`.
+Move = Callable[[Tensor, float, Tensor], Tensor]
+
 
 @dataclass(frozen=True)
 class Corruption:
@@ -47,6 +50,7 @@ class Corruption:
         colored: Whether only color images can have it.
         learned_by: Augmentations of a recipe under which a network has seen the like in training.
         flag: The flag that makes training show it to the network; empty where there is none.
+        move: Gives the maps by which it moves pixels, so that masks can be moved with them; None where none is moved.
     """
 
     title: str
@@ -56,6 +60,7 @@ class Corruption:
     colored: bool = False
     learned_by: tuple[str, ...] = ()
     flag: str = ""
+    move: Move | None = None
 
     def amount(self, severity: float) -> float:
         """Return the amount at a severity from 0 to 5, between the whole ones by the straight line."""
@@ -100,11 +105,28 @@ def corrupt_by(images: Tensor, severities: dict[str, float], *, seed: int = 0, w
             raise ValueError(f"{name} needs color images")
         if not severity:
             continue
-        generator = torch.Generator().manual_seed(seed)
-        random = torch.rand(len(images), generator=generator)
-        way = torch.full_like(random, ways[name]) if name in ways else random
+        way, generator = _ways(len(images), seed, ways.get(name))
         values = corruption.apply(values, corruption.amount(severity), way.to(images.device), generator).clamp(0, 1)
     return (values * 255).round().to(torch.uint8) if images.dtype == torch.uint8 else values.to(images.dtype)
+
+
+def move_masks(masks: Tensor, severities: dict[str, float], *, seed: int = 0, ways: dict[str, float]) -> Tensor:
+    """Move masks, uint8 ``(N, H, W)``, as `corrupt_by` moves the pixels of their images; the same arguments."""
+    values = masks[:, None].float()
+    for name, severity in severities.items():
+        corruption = CORRUPTIONS[name]
+        if severity and corruption.move is not None:
+            way, _ = _ways(len(masks), seed, ways.get(name))
+            maps = corruption.move(values, corruption.amount(severity), way.to(masks.device))
+            values = warp(values, maps, "nearest")
+    return values[:, 0].to(masks.dtype)
+
+
+def _ways(number: int, seed: int, way: float | None) -> tuple[Tensor, torch.Generator]:
+    """Return which way a corruption goes for each image, float ``(N,)``, and the generator of its noise."""
+    generator = torch.Generator().manual_seed(seed)
+    random = torch.rand(number, generator=generator)
+    return random if way is None else torch.full_like(random, way), generator
 
 
 def _length(images: Tensor, part: float) -> float:
@@ -218,16 +240,20 @@ def _stain(images: Tensor, amount: float, way: Tensor, generator: torch.Generato
     return (256 * 10**-changed - 1) / 255
 
 
-def _turn(images: Tensor, amount: float, way: Tensor, generator: torch.Generator) -> Tensor:
+def _turned(images: Tensor, amount: float, way: Tensor) -> Tensor:
     angle = torch.where(way < 0.5, math.radians(amount), -math.radians(amount))
     cosine, sine, aspect = torch.cos(angle), torch.sin(angle), images.shape[2] / images.shape[3]
     zero = torch.zeros_like(angle)
     rows = (torch.stack([cosine, -sine * aspect, zero], 1), torch.stack([sine / aspect, cosine, zero], 1))
-    return warp(images, torch.stack(rows, 1))
+    return torch.stack(rows, 1)
 
 
-def _zoom(images: Tensor, amount: float, way: Tensor, generator: torch.Generator) -> Tensor:
-    return warp(images, torch.eye(2, 3, device=images.device) * _factor(amount, way).view(-1, 1, 1))
+def _zoomed(images: Tensor, amount: float, way: Tensor) -> Tensor:
+    return torch.eye(2, 3, device=images.device) * _factor(amount, way).view(-1, 1, 1)
+
+
+def _warp_by(move: Move) -> Apply:
+    return lambda images, amount, way, generator: warp(images, move(images, amount, way))
 
 
 CORRUPTIONS: dict[str, Corruption] = {
@@ -248,19 +274,21 @@ CORRUPTIONS: dict[str, Corruption] = {
     ),
     "rotation": Corruption(
         "rotation",
-        _turn,
+        _warp_by(_turned),
         (4.0, 8.0, 14.0, 22.0, 32.0),
         "{:.0f} degrees to either side",
         learned_by=("rotation", "quarter_turns"),
         flag="--rotation 30",
+        move=_turned,
     ),
     "scale": Corruption(
         "scale",
-        _zoom,
+        _warp_by(_zoomed),
         (0.08, 0.16, 0.28, 0.45, 0.7),
         "{:.0%} larger, or as much smaller",
         learned_by=("scale",),
         flag="--scale 0.4",
+        move=_zoomed,
     ),
     "blur": Corruption(
         "out of focus", _blur, (0.004, 0.008, 0.014, 0.022, 0.034), "Gaussian, deviation {:.1%} of the side"

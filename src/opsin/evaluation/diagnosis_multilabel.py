@@ -12,6 +12,7 @@ from opsin.evaluation.diagnosis import circumstances, in_order
 from opsin.evaluation.diagnosis_certainty import certainty_findings, split_gap
 from opsin.evaluation.diagnosis_learning import last_scores, rising_loss
 from opsin.evaluation.diagnosis_looking import looking_findings
+from opsin.evaluation.diagnosis_robustness import robustness_findings
 from opsin.evaluation.finding import Finding, counts_of, images_of, number, with_interval
 
 WIDE = 0.05  # half the width of the interval of mAP, from which on it is uncertain
@@ -29,6 +30,7 @@ def diagnose_labels(
     scorecard: dict[str, Scores],
     info: dict[str, Any],
     classes: tuple[str, ...],
+    robustness: dict[str, Any] | None = None,
     attributions: dict[str, Any] | None = None,
 ) -> list[Finding]:
     """Read a run as an experienced person would.
@@ -38,6 +40,7 @@ def diagnose_labels(
         scorecard: ``scorecard.json``; test is read where it is scored, else validation.
         info: ``run.json``.
         classes: Names of the labels.
+        robustness: ``robustness.json``, where the network was examined.
         attributions: ``attributions.json``, where the network was examined.
 
     Returns:
@@ -52,7 +55,7 @@ def diagnose_labels(
     learned = area["value"] is None or area["low"] > 0.5 or area["value"] > GOOD
     if learned:
         found += [*_weak_labels(scores, info, classes), _underfitting(history, info)]
-        found += looking_findings(attributions or {})
+        found += robustness_findings(robustness or {}) + looking_findings(attributions or {})
     else:
         found.append(_nothing_learned(scores, split))
     found += [_overfitting(history, info), *split_gap(scorecard, "map")]

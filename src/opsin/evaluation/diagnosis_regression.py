@@ -12,6 +12,7 @@ from opsin.evaluation.diagnosis import circumstances, in_order
 from opsin.evaluation.diagnosis_certainty import certainty_findings, split_gap
 from opsin.evaluation.diagnosis_learning import last_scores, rising_loss
 from opsin.evaluation.diagnosis_looking import looking_findings
+from opsin.evaluation.diagnosis_robustness import robustness_findings
 from opsin.evaluation.finding import Finding, number, with_interval
 from opsin.tasks.predictions import Estimated
 
@@ -37,6 +38,7 @@ def diagnose_regression(
     known: dict[str, float],
     values: NDArray[np.float64],
     predictions: Estimated,
+    robustness: dict[str, Any] | None = None,
     attributions: dict[str, Any] | None = None,
 ) -> list[Finding]:
     """Read a run as an experienced person would.
@@ -48,6 +50,7 @@ def diagnose_regression(
         known: Mean and deviations of the training targets (`opsin.tasks.regression.Regression.known`).
         values: float64 ``(N,)``, the true numbers of the split that is read.
         predictions: Of the same images.
+        robustness: ``robustness.json``, where the network was examined.
         attributions: ``attributions.json``, where the network was examined.
 
     Returns:
@@ -61,7 +64,7 @@ def diagnose_regression(
     learned = explained["value"] is None or explained["low"] > 0 or explained["value"] > GOOD
     if learned:
         found += [_underfitting(history, known), *_ends(values, predictions), _biased(values, predictions)]
-        found += looking_findings(attributions or {})
+        found += robustness_findings(robustness or {}) + looking_findings(attributions or {})
     else:
         found.append(_no_better(scores, split, known, values))
     found += [_overfitting(history, info), *split_gap(scorecard, "mae", 0.1)]

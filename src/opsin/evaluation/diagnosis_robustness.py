@@ -1,14 +1,15 @@
-"""What the accuracy under corruptions says: whether little is enough to make the network fail."""
+"""What the scores under corruptions say: whether little is enough to make the network fail."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from opsin.evaluation.finding import Finding, number
+from opsin.tasks.scores import describe_score
 
 MILD = 2  # severity of 5
-COSTS, COSTS_MUCH = 0.05, 0.15
+COSTS, COSTS_MUCH = 0.05, 0.15  # of scores from 0 to 1
+ADDS, ADDS_MUCH = 0.2, 0.5  # of errors, beside what they are without the corruption
 CLEAR = 3.0  # standard errors, as some thirteen corruptions are tried
 
 
@@ -18,21 +19,28 @@ def robustness_findings(robustness: dict[str, Any]) -> list[Finding]:
     Args:
         robustness: ``robustness.json``; empty where the run was not examined.
     """
-    costs = [(*found, row) for row in robustness.get("corruptions", []) if (found := _cost(row))]
-    if not costs:
+    if not robustness:
         return []
-    costs.sort(key=lambda cost: -cost[0])
-    cost, entry, row = costs[0]
-    clean = robustness["clean"]["value"]
-    others = ", ".join(f"{other['title']} to {number(its['value'])}" for _, its, other in costs[1:4])
+    score, clean = describe_score(robustness["score"]), robustness["clean"]["value"]
+    unit, costs, much = (1.0, COSTS, COSTS_MUCH) if score.part else (max(clean, 1e-9), ADDS, ADDS_MUCH)
+    found = []
+    for row in robustness["corruptions"]:
+        mild = [entry for entry in row["severities"] if entry["severity"] <= MILD]
+        clear = [entry for entry in mild if entry["cost"] > CLEAR * entry["error"] and entry["cost"] >= costs * unit]
+        found += [(clear[0]["cost"] / unit, clear[0], row)] if clear else []
+    if not found:
+        return []
+    found.sort(key=lambda each: -each[0])
+    cost, entry, row = found[0]
+    others = ", ".join(f"{other['title']} to {number(its['value'])}" for _, its, other in found[1:4])
     others = f"Likewise {others}. " if others else ""
     flag = row["flag"]
     return [
         Finding(
             "fragile",
-            "warning" if cost >= COSTS_MUCH else "note",
+            "warning" if cost >= much else "note",
             f"It is fragile: {row['title']} of severity {entry['severity']} of 5 ({entry['amount']}) brings its "
-            f"accuracy from {number(clean)} to {number(entry['value'])}.",
+            f"{score.words} from {number(clean)} to {number(entry['value'])}.",
             f"{others}Measured on {entry['n']:,} validation images.",
             f"Show it such images in training: `{flag}`."
             if flag
@@ -40,15 +48,3 @@ def robustness_findings(robustness: dict[str, Any]) -> list[Finding]:
             "new images to the quality of these.",
         )
     ]
-
-
-def _cost(row: dict[str, Any]) -> tuple[float, dict[str, Any]] | None:
-    """Return what a corruption costs where it is mild, and the entry that says so; None where that is little."""
-    mild = [entry for entry in row["severities"] if entry["severity"] <= MILD]
-    found = []
-    for entry in mild:
-        net = entry["lost"] - entry["gained"]
-        clear = net > CLEAR * math.sqrt(entry["lost"] + entry["gained"])  # McNemar (1947), as a normal deviate
-        if clear and net >= COSTS * entry["n"]:
-            found.append((net / entry["n"], entry))
-    return found[0] if found else None

@@ -7,6 +7,7 @@ from typing import Any
 from opsin.evaluation.diagnosis import HARMLESS, circumstances, in_order
 from opsin.evaluation.diagnosis_certainty import certainty_findings, split_gap
 from opsin.evaluation.diagnosis_learning import learning_findings
+from opsin.evaluation.diagnosis_robustness import robustness_findings
 from opsin.evaluation.finding import Finding, number, with_interval
 
 WIDE = 0.1  # half the width of the interval of Dice, from which on it is uncertain
@@ -17,13 +18,19 @@ WEAK = 0.15  # by so much a class's IoU lies below the mean
 Scores = dict[str, dict[str, Any]]
 
 
-def diagnose_masks(history: list[dict[str, Any]], scorecard: dict[str, Scores], info: dict[str, Any]) -> list[Finding]:
+def diagnose_masks(
+    history: list[dict[str, Any]],
+    scorecard: dict[str, Scores],
+    info: dict[str, Any],
+    robustness: dict[str, Any] | None = None,
+) -> list[Finding]:
     """Read a run as an experienced person would; test is read where it is scored, else validation.
 
     Args:
         history: Rows of ``history.jsonl``, one per epoch.
         scorecard: ``scorecard.json``: split -> score -> value, low, high, method, n.
         info: ``run.json``; what it lacks is not commented on.
+        robustness: ``robustness.json``, where the network was examined.
 
     Returns:
         Findings, the most severe first; ``healthy`` where nothing is wrong.
@@ -33,13 +40,13 @@ def diagnose_masks(history: list[dict[str, Any]], scorecard: dict[str, Scores], 
     found = circumstances(info) + learning_findings(history, info, True)
     if scores:
         found += certainty_findings(scores["dice"], "dice", split, WIDE) + split_gap(scorecard, "dice")
-        found += _score_findings(scores, split)
+        found += _score_findings(scores, split, robustness or {})
     if scores and all(finding.kind in HARMLESS and finding.severity == "note" for finding in found):
         found.append(_healthy(scores, split))
     return in_order(found)
 
 
-def _score_findings(scores: Scores, split: str) -> list[Finding]:
+def _score_findings(scores: Scores, split: str, robustness: dict[str, Any]) -> list[Finding]:
     dice = scores["dice"]
     if dice["value"] is None or dice["value"] < USELESS:
         return [
@@ -53,7 +60,7 @@ def _score_findings(scores: Scores, split: str) -> list[Finding]:
                 "(`opsin lr-find`), and train longer (`--epochs`).",
             )
         ]
-    found = _weak_classes(scores)
+    found = _weak_classes(scores) + robustness_findings(robustness)
     checkerboard = scores["checkerboard"]
     if checkerboard["value"] is not None and checkerboard["low"] > VISIBLE_CHECKERBOARD:
         found.append(

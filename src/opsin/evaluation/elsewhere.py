@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, logit
 
-from opsin.tasks.predictions import Classified
+from opsin.tasks.scores import describe_score
 
 COVERAGE = 0.8  # part of the laboratories between the bounds that are told
+ANSWERS_FILE = "laboratories.npz"  # of a run folder: the attributes of `Answers`
 SAMPLES = 100  # from which is taken what a sample has in common with all images
 
 
@@ -32,7 +33,7 @@ class Answers:
     labels: NDArray[np.int64]
 
     @classmethod
-    def of(cls, predictions: Sequence[Classified], labels: NDArray[np.int64]) -> Self:
+    def of(cls, predictions: Sequence[Any], labels: NDArray[np.int64]) -> Self:
         """Keep of predictions, at home and in each laboratory, what `foretell_answered` needs."""
         return cls(
             np.stack([each.labels for each in predictions]), np.stack([each.confidence for each in predictions]), labels
@@ -66,32 +67,35 @@ class Foretold:
     beyond: bool
 
 
-def laboratory_accuracies(laboratories: dict[str, Any], counts: Sequence[int]) -> NDArray[np.float64]:
-    """Return the accuracy in each simulated laboratory, ascending, float64 ``(laboratories,)``.
+def laboratory_scores(laboratories: dict[str, Any], counts: Sequence[int] = ()) -> NDArray[np.float64]:
+    """Return the score in each simulated laboratory, ascending, float64 ``(laboratories,)``.
 
     Args:
         laboratories: From `opsin.evaluation.robustness.simulate_laboratories`.
-        counts: int ``(classes,)``; how many images of each class there are, as far as that is known. Classes of which
-            no image was in the simulation are left out.
+        counts: int ``(classes,)``; of a classifier, how many images of each class there are, as far as that is known.
+            Classes of which no image was in the simulation are left out.
 
     Returns:
         nan everywhere where none of the classes was in the simulation.
     """
+    if "scores" in laboratories:
+        return np.sort(np.array(laboratories["scores"], float))
     images = np.array(laboratories["images"], float)
     weights = np.where(images > 0, np.array(counts, float), 0)
     recalls = np.array(laboratories["right"], float) / np.maximum(images, 1)
     return np.sort(recalls @ weights / weights.sum()) if weights.sum() else np.full(len(recalls), math.nan)
 
 
-def foretell(laboratories: dict[str, Any], counts: Sequence[int]) -> dict[str, float]:
-    """Return the accuracy to expect in another laboratory; see `laboratory_accuracies`.
+def foretell(laboratories: dict[str, Any], counts: Sequence[int] = (), *, score: str = "accuracy") -> dict[str, float]:
+    """Return the score to expect in another laboratory; see `laboratory_scores`.
 
     Returns:
         ``expected`` (the median laboratory), ``low`` and ``high`` (the central 80 % lie between them), and ``worst``.
     """
-    accuracies = laboratory_accuracies(laboratories, counts)
-    low, expected, high = np.quantile(accuracies, [0.5 - COVERAGE / 2, 0.5, 0.5 + COVERAGE / 2])
-    return {"expected": float(expected), "low": float(low), "high": float(high), "worst": float(accuracies[0])}
+    scores = laboratory_scores(laboratories, counts)
+    low, expected, high = np.quantile(scores, [0.5 - COVERAGE / 2, 0.5, 0.5 + COVERAGE / 2])
+    worst = scores[-1] if describe_score(score).lower_is_better else scores[0]
+    return {"expected": float(expected), "low": float(low), "high": float(high), "worst": float(worst)}
 
 
 def foretell_answered(

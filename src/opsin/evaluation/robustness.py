@@ -1,8 +1,8 @@
-"""How a classifier's accuracy holds up under corruptions, and what to expect of it on somebody else's images.
+"""How a network's answers hold up under corruptions, and what to expect of it on somebody else's images.
 
 The second question is answered by simulation, from the images at hand alone: a simulated laboratory applies one fixed,
 random combination of moderate corruptions to all its images, as another stain, camera, lamp, objective and file format
-would. The spread of the accuracies over many such laboratories is what to expect in another one, as far as laboratories
+would. The spread of the scores over many such laboratories is what to expect in another one, as far as laboratories
 differ in the ways that are simulated; what they do not know of (other patients, other kinds of cells, labels by other
 people) comes on top.
 """
@@ -10,26 +10,75 @@ people) comes on top.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from scipy import sparse
 from torch import Tensor
 
-from opsin.data.corruptions import CORRUPTIONS, SEVERITIES, corrupt_by
+from opsin.data.corruptions import CORRUPTIONS, SEVERITIES, corrupt_by, move_masks
 from opsin.evaluation.elsewhere import Answers, foretell
-from opsin.evaluation.intervals import wilson
+from opsin.evaluation.intervals import Interval, bca, bootstrap, bounded, wilson
+from opsin.evaluation.scorecard_segmentation import mean_terms, means_of
 from opsin.recipe_sections import AugmentationRecipe
-from opsin.tasks.predictions import Classified
+from opsin.tasks.predictions import Predictions
+from opsin.tasks.scores import describe_score
+from opsin.tasks.table import TASKS, part_of
 
 LABORATORIES = 30
 STRONGEST = 3.0  # of the severities 0 to 5; up to here a person is still sure of the picture
 # What differs from laboratory to laboratory, in the order in which it happens on the way from specimen to file.
 LABORATORY = ("stain", "brightness", "scale", "blur", "cast", "contrast", "saturation", "noise", "jpeg")
-AT_ONCE = 256  # images that are corrupted at a time
+AT_ONCE = 256  # images that are corrupted at a time; fewer where they are large
+VALUES_AT_ONCE = AT_ONCE * 3 * 256 * 256
 
-# Gives the probabilities of the classes, float32 (N, classes), of images uint8 (N, C, H, W).
-Predict = Callable[[Tensor], NDArray[np.float32]]
+Values = NDArray[np.bool_] | NDArray[np.float64]  # of each image; see `opsin.evaluation.per_image`
+
+
+@dataclass(frozen=True)
+class Trial:
+    """N images whose truth is known, and the network that is tried on them.
+
+    Attributes:
+        predict: Gives the predictions of images uint8 ``(K, C, H, W)``.
+        images: uint8 ``(N, C, H, W)``.
+        targets: ``(N, ...)``, what is true of them. Masks, uint8 ``(N, H, W)``, move with the pixels of their images.
+        classes: Names of the outputs.
+        task: As in ``recipe.task``.
+    """
+
+    predict: Callable[[Tensor], Predictions]
+    images: Tensor
+    targets: NDArray[Any]
+    classes: tuple[str, ...]
+    task: str = "classification"
+
+    @property
+    def score(self) -> str:
+        """The score that is told: the mean over the images of what `look` gives of each."""
+        return TASKS[self.task].per_image
+
+    def look(self, severities: dict[str, float], ways: dict[str, float], seed: int = 0) -> tuple[Predictions, Values]:
+        """Predict the images after corruptions; see `opsin.data.corruptions.corrupt_by`.
+
+        Returns:
+            The predictions, and how good each of them is, or how far off.
+        """
+        predictions, targets = [], []
+        few = max(1, min(AT_ONCE, VALUES_AT_ONCE // self.images[0].numel()))
+        for number, start in enumerate(range(0, len(self.images), few)):
+            part, noise = slice(start, start + few), seed + number
+            predictions.append(self.predict(corrupt_by(self.images[part], severities, ways=ways, seed=noise)))
+            truth = self.targets[part]
+            if truth.ndim == 3:
+                truth = move_masks(torch.from_numpy(truth), severities, ways=ways, seed=noise).numpy()
+            targets.append(truth)
+        joined = type(predictions[0]).join(predictions)
+        values: Values = part_of(self.task, "per_image")(np.concatenate(targets), joined)
+        return joined, values
 
 
 def choose_images(labels: NDArray[np.int64], number: int, seed: int = 0) -> NDArray[np.int64]:
@@ -51,94 +100,97 @@ def applicable(images: Tensor) -> list[str]:
     return [name for name, corruption in CORRUPTIONS.items() if colored or not corruption.colored]
 
 
-def predict_corrupted(
-    predict: Predict, images: Tensor, severities: dict[str, float], ways: dict[str, float], seed: int = 0
-) -> Classified:
-    """Predict images, uint8 ``(N, C, H, W)``, after corruptions; see `opsin.data.corruptions.corrupt_by`."""
-    parts = [
-        predict(corrupt_by(some, severities, ways=ways, seed=seed + number))
-        for number, some in enumerate(images.split(AT_ONCE))
-    ]
-    return Classified(np.concatenate(parts))
-
-
 def measure_corruptions(
-    predict: Predict,
-    images: Tensor,
-    labels: NDArray[np.int64],
-    classes: Sequence[str],
+    trial: Trial,
     augmentation: AugmentationRecipe,
     severities: Sequence[int] = SEVERITIES,
     progress: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
-    """Measure the accuracy under each corruption at each severity.
+    """Measure the score under each corruption at each severity.
 
     Args:
-        predict: The network.
-        images: uint8 ``(N, C, H, W)``.
-        labels: int64 ``(N,)``, the true classes.
-        classes: Their names.
+        trial: The images and the network.
         augmentation: What training varied, so that what the network knows does not count as new.
         severities: Some of 1 to 5.
         progress: Called after each pass over the images.
 
     Returns:
-        ``clean`` (accuracy as is), ``corruptions`` (for each its severities, and whether training has ``seen`` the
-        like), ``mean`` (over those never seen; None where there are none), ``worst``, and ``classes`` (for each its
-        recall as is and under the corruptions never seen). An accuracy is ``{"value", "low", "high", "method", "n"}``;
-        under a corruption also ``lost`` and ``gained``, the images that it alone makes wrong and right.
+        ``score`` (its name), ``clean`` (its value as is), ``corruptions`` (for each its severities, and whether
+        training has ``seen`` the like), ``mean`` (over those never seen; None where there are none), ``worst``, and
+        ``classes`` (of a classifier: for each its recall as is and under the corruptions never seen). A value is
+        ``{"value", "low", "high", "method", "n"}``; under a corruption also ``cost``, by how much the score is worse,
+        and ``error``, the standard error of that if nothing were lost.
     """
-    before = Classified(predict(images)).labels == labels
+    _, before = trial.look({}, {})
     progress()
-    rows = []
-    unseen: list[NDArray[np.bool_]] = []
-    for name in applicable(images):
+    names = applicable(trial.images)
+    after: dict[tuple[str, int], Values] = {}
+    for name in names:
+        for severity in severities:
+            _, after[name, severity] = trial.look({name: severity}, {})
+            progress()
+    worse = 1.0 if describe_score(trial.score).lower_is_better else -1.0
+    clean, *means = _means([before, *after.values()], trial.score)
+    entries = {
+        (name, severity): {
+            "severity": severity,
+            "amount": CORRUPTIONS[name].meaning.format(CORRUPTIONS[name].amount(severity)),
+            **mean.to_dict(),
+            **_cost(worse * (after[name, severity].astype(np.float64) - before)),
+        }
+        for (name, severity), mean in zip(after, means, strict=True)
+    }
+    rows, unseen = [], []
+    for name in names:
         corruption = CORRUPTIONS[name]
         seen = corruption.seen(augmentation)
-        row: dict[str, Any] = {
-            "name": name,
-            "title": corruption.title,
-            "flag": corruption.flag,
-            "seen": seen,
-            "severities": [],
-        }
-        for severity in severities:
-            after = predict_corrupted(predict, images, {name: severity}, {}).labels == labels
-            progress()
-            if not seen:
-                unseen.append(after)
-            changes = {"lost": int((before & ~after).sum()), "gained": int((after & ~before).sum())}
-            meaning = corruption.meaning.format(corruption.amount(severity))
-            row["severities"].append({"severity": severity, "amount": meaning, **_accuracy(after), **changes})
-        rows.append(row)
+        unseen += [] if seen else [after[name, severity] for severity in severities]
+        own = [entries[name, severity] for severity in severities]
+        rows.append({"name": name, "title": corruption.title, "flag": corruption.flag, "seen": seen, "severities": own})
     return {
-        "clean": _accuracy(before),
+        "score": trial.score,
+        "clean": clean.to_dict(),
         "corruptions": rows,
-        "mean": float(np.mean(unseen)) if unseen else None,
-        "worst": _worst(rows),
-        "classes": _by_class(before, unseen, labels, classes),
+        "mean": float(np.nanmean(unseen)) if unseen else None,
+        "worst": _worst(rows, worse),
+        "classes": _by_class(before, unseen, trial) if TASKS[trial.task].exclusive else [],
     }
 
 
-def _accuracy(correct: NDArray[np.bool_]) -> dict[str, Any]:
-    return wilson(int(correct.sum()), len(correct)).to_dict()
+def _means(values: Sequence[Values], score: str) -> list[Interval]:
+    """Return the mean over the images of each of some values, with its 95 % interval."""
+    if values[0].dtype == np.bool_:
+        return [wilson(int(each.sum()), len(each)) for each in values]
+    columns = np.stack(values, axis=1).astype(np.float64)
+    result = bootstrap(sparse.csr_array(mean_terms(columns)), means_of)
+    largest = 1.0 if describe_score(score).part else float(np.nanmax(columns, initial=0.0))
+    known = np.isfinite(columns).sum(axis=0)
+    return [
+        bounded(float(value), float(low), float(high), "BCa over images", int(number), float(number), largest)
+        for value, low, high, number in zip(result.values, *bca(result), known, strict=True)
+    ]
 
 
-def _worst(rows: list[dict[str, Any]]) -> dict[str, Any]:
+def _cost(lost: NDArray[np.float64]) -> dict[str, float]:
+    """Return the mean of what the images lose, and the standard error that it would have if nothing were lost."""
+    lost = lost[np.isfinite(lost)]
+    number = max(len(lost), 1)
+    return {"cost": float(lost.sum()) / number, "error": float(np.linalg.norm(lost)) / number}
+
+
+def _worst(rows: list[dict[str, Any]], worse: float) -> dict[str, Any]:
     """Return the corruption that costs most over its severities, those that training has seen among them."""
     means = [float(np.mean([entry["value"] for entry in row["severities"]])) for row in rows]
-    worst = int(np.argmin(means))
+    worst = int(np.argmax(worse * np.array(means)))
     return {"name": rows[worst]["name"], "title": rows[worst]["title"], "value": means[worst]}
 
 
-def _by_class(
-    before: NDArray[np.bool_], after: list[NDArray[np.bool_]], labels: NDArray[np.int64], classes: Sequence[str]
-) -> list[dict[str, Any]]:
+def _by_class(before: Values, after: list[Values], trial: Trial) -> list[dict[str, Any]]:
     """Return the recall of each class that is there, as is and under corruptions, that which suffers most first."""
     corrupted = np.mean(after, axis=0) if after else before.astype(float)
     rows = []
-    for number, name in enumerate(classes):
-        own = labels == number
+    for number, name in enumerate(trial.classes):
+        own = trial.targets == number
         if own.any():
             recall, left = float(before[own].mean()), float(corrupted[own].mean())
             rows.append({"class": name, "n": int(own.sum()), "clean": recall, "corrupted": left})
@@ -146,44 +198,47 @@ def _by_class(
 
 
 def simulate_laboratories(
-    predict: Predict,
-    images: Tensor,
-    labels: NDArray[np.int64],
-    classes: int,
+    trial: Trial,
     number: int = LABORATORIES,
     strongest: float = STRONGEST,
     progress: Callable[[], None] = lambda: None,
-) -> tuple[dict[str, Any], Answers]:
-    """Measure the accuracy in simulated laboratories.
+) -> tuple[dict[str, Any], Answers | None]:
+    """Measure the score in simulated laboratories.
 
     Each draws one severity, evenly from 0 to ``strongest``, and one way to go for everything in which laboratories
     differ, and applies them to all images.
 
     Args:
-        predict: The network.
-        images: uint8 ``(N, C, H, W)``.
-        labels: int64 ``(N,)``.
-        classes: How many there are.
+        trial: The images and the network.
         number: Of laboratories.
         strongest: Severity that is never exceeded, up to 5.
         progress: Called after each pass over the images: one at home, and one in each laboratory.
 
     Returns:
-        ``number``, ``strongest``, ``images`` (of each class), ``right`` (for each laboratory and class, the images
-        that are predicted right), ``severities`` (of each laboratory), and what `foretell` makes of them for images
-        with the same shares of the classes. And what the network answers: at home, then in each laboratory.
+        ``number``, ``strongest``, ``severities`` (of each laboratory), and its ``scores``; of a classifier in their
+        place ``images`` (of each class) and ``right`` (for each laboratory and class, the images that are predicted
+        right). And what `foretell` makes of them, for images with the same shares of the classes. Then, of a
+        classifier, what it answers: at home, and in each laboratory.
     """
-    names = [name for name in LABORATORY if name in applicable(images)]
+    names = [name for name in LABORATORY if name in applicable(trial.images)]
     generator = np.random.default_rng(0)
-    answers, drawn = [Classified(predict(images))], []
+    at_home, _ = trial.look({}, {})
     progress()
+    exclusive = TASKS[trial.task].exclusive
+    answers, drawn, values = [at_home], [], []
     for laboratory in range(number):
         severities = dict(zip(names, generator.uniform(0, strongest, len(names)).tolist(), strict=True))
         ways = dict(zip(names, generator.uniform(0, 1, len(names)).tolist(), strict=True))
-        answers.append(predict_corrupted(predict, images, severities, ways, seed=laboratory))
+        predictions, seen = trial.look(severities, ways, seed=laboratory)
+        answers += [predictions] if exclusive else []  # masks would fill the memory
+        values.append(seen)
         drawn.append({name: round(severity, 3) for name, severity in severities.items()})
         progress()
-    right = [np.bincount(labels[answer.labels == labels], minlength=classes).tolist() for answer in answers[1:]]
-    counts = np.bincount(labels, minlength=classes).tolist()
-    found = {"number": number, "strongest": strongest, "images": counts, "right": right, "severities": drawn}
-    return found | foretell(found, counts), Answers.of(answers, labels)
+    found: dict[str, Any] = {"number": number, "strongest": strongest, "severities": drawn}
+    if not exclusive:
+        found["scores"] = [float(np.nanmean(each)) for each in values]
+        return found | foretell(found, score=trial.score), None
+    classes = len(trial.classes)
+    found["images"] = np.bincount(trial.targets, minlength=classes).tolist()
+    found["right"] = [np.bincount(trial.targets[each], minlength=classes).tolist() for each in values]
+    return found | foretell(found, found["images"]), Answers.of(answers, trial.targets)

@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
 # Name -> the module that holds it, and what it finds out, for `opsin examine --help`.
 EXAMINATIONS: dict[str, tuple[str, str]] = {
-    "robustness": ("opsin.examining.robustness", "accuracy under corruptions and in simulated laboratories"),
+    "robustness": (
+        "opsin.examining.robustness",
+        "how its answers hold up under corruptions and in other laboratories",
+    ),
     "attributions": ("opsin.examining.attributions", "which parts of an image its answer depends on"),
     "map": ("opsin.examining.map", "which images it sees as alike"),
 }

@@ -1,4 +1,4 @@
-"""The examination ``robustness``: accuracy under corruptions and in simulated laboratories."""
+"""The examination ``robustness``: how the answers hold up under corruptions and in simulated laboratories."""
 
 from __future__ import annotations
 
@@ -11,13 +11,18 @@ from torch import Tensor
 
 from opsin.data.corruptions import SEVERITIES
 from opsin.data.dataset import TRAIN, VALIDATION
+from opsin.evaluation.elsewhere import ANSWERS_FILE
 from opsin.evaluation.robustness import (
     LABORATORIES,
+    Trial,
     applicable,
     choose_images,
     measure_corruptions,
     simulate_laboratories,
 )
+from opsin.networks.views import count_views
+from opsin.tasks.predictions import Predictions
+from opsin.tasks.table import TASKS
 
 if TYPE_CHECKING:
     from opsin.examining import Subject
@@ -31,40 +36,60 @@ CHEAP = 3e11  # multiplications, some ten seconds on a laptop, that are always s
 
 
 def examine(folder: RunFolder, subject: Subject) -> None:
-    """Measure how the accuracy on validation images holds up.
+    """Measure how the answers to validation images hold up.
 
-    Writes ``robustness.json``, and what the network answered in the simulated laboratories as ``laboratories.npz``: the
-    attributes of `opsin.evaluation.elsewhere.Answers`.
+    Writes ``robustness.json``, and what a classifier answered in the simulated laboratories as ``laboratories.npz``:
+    the attributes of `opsin.evaluation.elsewhere.Answers`.
 
     As many images are used, at most 1,000, as cost a twentieth of what training has cost, or some ten seconds. Where
-    that is fewer than 100 images, 100 are used at two severities rather than five.
+    that is fewer than 100 images, 100 are used, or as many as there are, at two severities rather than five.
     """
     rows = subject.rows[VALIDATION]
     kinds = len(applicable(_channels_first(subject.pixels[rows[:1]])))
-    passes = 2 + kinds * len(SEVERITIES) + LABORATORIES
+    passes = (2 + kinds * len(SEVERITIES) + LABORATORIES) * _views(subject)
     trained = 3 * len(folder.history) * len(subject.rows[TRAIN])
     cheap = CHEAP / max(folder.info["network"]["macs"], 1)
     number = int(max(PART_OF_TRAINING * trained, cheap) / passes)
-    severities = SEVERITIES if number >= FEWEST_IMAGES or len(rows) < FEWEST_IMAGES else FEW_SEVERITIES
-    chosen = rows[choose_images(subject.labels[rows], min(max(number, FEWEST_IMAGES), MOST_IMAGES))]
-    images, labels = _channels_first(subject.pixels[torch.from_numpy(chosen)]), subject.labels[chosen]
+    severities = SEVERITIES if number >= min(FEWEST_IMAGES, len(rows)) else FEW_SEVERITIES
+    chosen = choose_rows(subject, min(max(number, FEWEST_IMAGES), MOST_IMAGES))
+    trial = trial_of(subject, chosen)
 
-    def predict(images: Tensor) -> NDArray[np.float32]:
-        pixels = images.permute(0, 2, 3, 1).contiguous()
-        return subject.predictor.predict_pixels(pixels, torch.arange(len(pixels))).probabilities
-
-    total = 2 + len(applicable(images)) * len(severities) + LABORATORIES
+    total = 2 + len(applicable(trial.images)) * len(severities) + LABORATORIES
     done = iter(range(1, total + 1))
 
     def progress() -> None:
         subject.progress(next(done), total)
 
-    augmentation = folder.recipe.augmentation
-    found = measure_corruptions(predict, images, labels, subject.classes, augmentation, severities, progress)
-    laboratories, answers = simulate_laboratories(predict, images, labels, len(subject.classes), progress=progress)
+    found = measure_corruptions(trial, folder.recipe.augmentation, severities, progress)
+    laboratories, answers = simulate_laboratories(trial, progress=progress)
     used = {"split": VALIDATION, "images": len(chosen), "of": len(rows), "severities": list(severities)}
-    folder.write_arrays("laboratories.npz", **vars(answers))
+    if answers is not None:
+        folder.write_arrays(ANSWERS_FILE, **vars(answers))
     folder.write("robustness.json", {**used, **found, "laboratories": laboratories})
+
+
+def choose_rows(subject: Subject, number: int, seed: int = 0) -> NDArray[np.int64]:
+    """Choose validation images at random, of each class its share where each image is of one; int64 ascending."""
+    rows = subject.rows[VALIDATION]
+    strata = subject.labels[rows] if TASKS[subject.predictor.task.name].exclusive else np.zeros(len(rows), np.int64)
+    return rows[choose_images(strata, number, seed)]
+
+
+def trial_of(subject: Subject, rows: NDArray[np.int64]) -> Trial:
+    """Return some images of a run and its network, to be tried on corruptions."""
+
+    def predict(images: Tensor) -> Predictions:
+        pixels = images.permute(0, 2, 3, 1).contiguous()
+        predictions: Predictions = subject.predictor.predict_pixels(pixels, torch.arange(len(pixels)))
+        return predictions
+
+    images = _channels_first(subject.pixels[torch.from_numpy(rows)])
+    return Trial(predict, images, subject.labels[rows], subject.classes, subject.predictor.task.name)
+
+
+def _views(subject: Subject) -> int:
+    preprocessing = subject.predictor.preprocessing
+    return count_views(subject.predictor.views, preprocessing.height, preprocessing.width)
 
 
 def _channels_first(pixels: Tensor) -> Tensor:

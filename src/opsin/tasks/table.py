@@ -26,6 +26,7 @@ Part = Literal[
     "head",
     "captions",
     "measure",
+    "per_image",
     "explain",
     "ask",
 ]
@@ -60,6 +61,7 @@ class TaskEntry:
         scores: The scores of the whole split, in the order in which they are shown.
         details: The scores of each output, named ``recall/cat``.
         compared: Those of `scores` that `opsin compare` compares, the usual one first.
+        per_image: The score that is the mean over the images of what the part of that name gives of each.
         learning: The score from 0 to 1 whose distance from 1 a learning curve follows.
         sections: The sections of the report that apply, by anchor.
         examinations: The examinations that apply.
@@ -76,6 +78,7 @@ class TaskEntry:
     scores: tuple[str, ...]
     details: tuple[str, ...]
     compared: tuple[str, ...]
+    per_image: str
     learning: str
     sections: tuple[str, ...]
     examinations: tuple[str, ...]
@@ -103,6 +106,7 @@ class TaskEntry:
 #   head(page, score, split)                               what stands at the head of the report
 #   captions(predicted, rows, classes)                     what stands below the pictures of the gallery
 #   measure(paired)                                        the scores of several runs on the same images, for `compare`
+#   per_image(targets, predictions)                        how good each answer is: `opsin.evaluation.per_image`
 # Of tasks with heat maps, which are those with the examination "attributions":
 #   explain(targets, predictions, rows)                    which outputs they explain, int64 (K, 2)
 #   ask(predicted, rows, outputs, classes)                 what they are asked, in words
@@ -125,6 +129,7 @@ TASKS: dict[str, TaskEntry] = {
         ),
         details=("recall", "precision", "f1", "auc", "average_precision"),
         compared=("accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "average_precision", "log_loss"),
+        per_image="accuracy",
         learning="accuracy",
         sections=(
             "verdict",
@@ -164,6 +169,7 @@ TASKS: dict[str, TaskEntry] = {
             "head": "opsin.reporting.heads:head_of_classification",
             "captions": "opsin.reporting.captions:caption_classes",
             "measure": "opsin.evaluation.differences_classification:ClassificationScores",
+            "per_image": "opsin.evaluation.per_image:right_classes",
             "explain": "opsin.evaluation.explained:explain_classes",
             "ask": "opsin.reporting.questions:ask_classes",
         },
@@ -177,6 +183,7 @@ TASKS: dict[str, TaskEntry] = {
         scores=("map", "mean_auc", "macro_f1", "exact_match"),
         details=("average_precision", "auc", "f1", "recall", "precision"),
         compared=("map", "mean_auc", "macro_f1", "exact_match"),
+        per_image="exact_match",
         learning="map",
         sections=(
             "verdict",
@@ -185,6 +192,7 @@ TASKS: dict[str, TaskEntry] = {
             "scores",
             "members",
             "labels",
+            "elsewhere",
             "gallery",
             "looking",
             "training",
@@ -192,7 +200,7 @@ TASKS: dict[str, TaskEntry] = {
             "filters",
             "reproduce",
         ),
-        examinations=("attributions",),
+        examinations=("robustness", "attributions"),
         parts={
             "encode": "opsin.tasks.multilabel:encode_targets",
             "check_network": "opsin.networks.table:check_network",
@@ -209,6 +217,7 @@ TASKS: dict[str, TaskEntry] = {
             "head": "opsin.reporting.heads:head_of_labels",
             "captions": "opsin.reporting.captions:caption_labels",
             "measure": "opsin.evaluation.differences_multilabel:MultilabelScores",
+            "per_image": "opsin.evaluation.per_image:right_labels",
             "explain": "opsin.evaluation.explained:explain_labels",
             "ask": "opsin.reporting.questions:ask_labels",
         },
@@ -222,6 +231,7 @@ TASKS: dict[str, TaskEntry] = {
         scores=("mae", "rmse", "r2"),
         details=(),
         compared=("mae", "rmse", "r2"),
+        per_image="mae",
         learning="r2",
         sections=(
             "verdict",
@@ -230,6 +240,7 @@ TASKS: dict[str, TaskEntry] = {
             "scores",
             "members",
             "estimates",
+            "elsewhere",
             "gallery",
             "looking",
             "training",
@@ -237,7 +248,7 @@ TASKS: dict[str, TaskEntry] = {
             "filters",
             "reproduce",
         ),
-        examinations=("attributions",),
+        examinations=("robustness", "attributions"),
         parts={
             "encode": "opsin.tasks.regression:encode_targets",
             "check_network": "opsin.networks.table:check_network",
@@ -254,6 +265,7 @@ TASKS: dict[str, TaskEntry] = {
             "head": "opsin.reporting.heads:head_of_regression",
             "captions": "opsin.reporting.captions:caption_values",
             "measure": "opsin.evaluation.differences_regression:RegressionScores",
+            "per_image": "opsin.evaluation.per_image:absolute_errors",
             "explain": "opsin.evaluation.explained:explain_values",
             "ask": "opsin.reporting.questions:ask_values",
         },
@@ -267,6 +279,7 @@ TASKS: dict[str, TaskEntry] = {
         scores=("dice", "iou", "mean_iou", "pixel_accuracy", "boundary_f", "checkerboard"),
         details=("dice", "iou", "boundary_f"),
         compared=("dice", "iou", "mean_iou", "pixel_accuracy"),
+        per_image="dice",
         learning="dice",
         sections=(
             "verdict",
@@ -275,12 +288,13 @@ TASKS: dict[str, TaskEntry] = {
             "scores",
             "members",
             "pixels",
+            "elsewhere",
             "masks",
             "training",
             "network",
             "reproduce",
         ),
-        examinations=(),
+        examinations=("robustness",),
         parts={
             "encode": "opsin.tasks.segmentation:encode_masks",
             "check_network": "opsin.networks.segmentation.table:check_segmentation_network",
@@ -297,6 +311,7 @@ TASKS: dict[str, TaskEntry] = {
             "head": "opsin.reporting.heads:head_of_segmentation",
             "captions": "opsin.reporting.captions:caption_masks",
             "measure": "opsin.evaluation.differences_segmentation:SegmentationScores",
+            "per_image": "opsin.evaluation.per_image:dice_of_masks",
         },
         networks=("unet:tf_efficientnet_lite0", "unet"),
         budget=Budget(fine_tuning=(8_000, 20, 100), scratch=(12_000, 30, 150), batches=(8, 16, 16), scratch_rate=0.25),

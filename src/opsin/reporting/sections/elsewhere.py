@@ -6,10 +6,12 @@ from typing import Any
 
 from markupsafe import Markup
 
-from opsin.evaluation.elsewhere import foretell, laboratory_accuracies
+from opsin.evaluation.elsewhere import foretell, laboratory_scores
+from opsin.evaluation.per_image import COUNTED
 from opsin.reporting.figures_elsewhere import plot_laboratories
 from opsin.reporting.page import Page
 from opsin.reporting.style import figure_to_svg
+from opsin.tasks.scores import describe_score
 
 OWN = ("train", "validation", "test")
 SUFFERING, SUFFERS = 5, 0.1  # how many classes are named, and the loss of recall from which on one is
@@ -23,7 +25,12 @@ def facts(page: Page) -> dict[str, Any] | None:
     laboratories, clean = found["laboratories"], found["clean"]
     titles = {row["name"]: row["title"] for row in found["corruptions"]}
     suffering = [row for row in found["classes"] if row["clean"] - row["corrupted"] >= SUFFERS]
+    described = describe_score(found["score"])
     return {
+        "score_name": described.words,
+        "score_title": described.title,
+        "counted": found["score"] in COUNTED,
+        "worse": "higher" if described.lower_is_better else "lower",
         "images": found["images"],
         "of": found["of"],
         "home": clean["value"],
@@ -34,8 +41,9 @@ def facts(page: Page) -> dict[str, Any] | None:
         "laboratories": laboratories["number"],
         "differences": [titles[name] for name in laboratories["severities"][0]],
         "strongest": laboratories["strongest"],
-        "figure": _figure(page, laboratories, clean["value"]),
-        "measured_elsewhere": _measured(page, laboratories),
+        "figure": _figure(found),
+        "suited": "right" in laboratories,
+        "measured_elsewhere": _measured(page, found),
         "severities": found["severities"],
         "corruptions": [
             row | {"severities": [_cell(entry, clean) for entry in row["severities"]]} for row in found["corruptions"]
@@ -49,21 +57,26 @@ def facts(page: Page) -> dict[str, Any] | None:
 
 def _cell(entry: dict[str, Any], clean: dict[str, Any]) -> dict[str, Any]:
     """Add how much is lost, 0 to 1, for the color of the cell."""
-    return entry | {"loss": max(0.0, clean["value"] - entry["value"]) / max(clean["value"], 1e-9)}
+    return entry | {"loss": min(max(0.0, entry["cost"]) / max(clean["value"], 1e-9), 1.0)}
 
 
-def _measured(page: Page, laboratories: dict[str, Any]) -> list[dict[str, Any]]:
+def _measured(page: Page, found: dict[str, Any]) -> list[dict[str, Any]]:
     """Return what was measured on other data, each beside what the simulation foretells for its classes."""
     rows: list[dict[str, Any]] = []
+    name_of_score = found["score"]
     for name, scores in page.run.scorecard.items():
-        if name not in OWN and scores.get("accuracy"):
+        if name not in OWN and scores.get(name_of_score):
             counts = [scores.get(f"recall/{label}", {}).get("n", 0) for label in page.classes]
             title = f"other images {len(rows) + 1}" if page.anonymous else name
-            rows.append({"name": title, "accuracy": scores["accuracy"], **foretell(laboratories, counts)})
+            foretold = foretell(found["laboratories"], counts, score=name_of_score)
+            rows.append({"name": title, "measured": scores[name_of_score], **foretold})
     return rows
 
 
-def _figure(page: Page, laboratories: dict[str, Any], home: float) -> Markup:
-    accuracies = laboratory_accuracies(laboratories, laboratories["images"])
-    figure = plot_laboratories(accuracies, (laboratories["low"], laboratories["high"]), home)
-    return figure_to_svg(figure, "laboratories", "accuracy in each simulated laboratory, and at home")
+def _figure(found: dict[str, Any]) -> Markup:
+    laboratories, score = found["laboratories"], found["score"]
+    scores = laboratory_scores(laboratories, laboratories.get("images", ()))
+    central = laboratories["low"], laboratories["high"]
+    figure = plot_laboratories(scores, central, found["clean"]["value"], score)
+    words = describe_score(score).words
+    return figure_to_svg(figure, "laboratories", f"{words} in each simulated laboratory, and at home")
