@@ -3,11 +3,14 @@
     python benchmarks/glands_table.py GlaS/ glands.csv
     opsin train glands.csv
     opsin train glands.csv --label gland --task regression
+    python benchmarks/glands_table.py GlaS/ masks.csv --masks
+    opsin study run warwick-glands --data masks.csv --only ours --set 'data.image_size=[256,384]'
 
 The folder holds `Grade.csv` and the images (`train_1.bmp`, or `.jpg` or `.png`) beside it or in a folder below it. The
 patient is the group, which Opsin never divides. --official adds the contest's own split, which shares patients between
 training and test, so that a network can score by knowing the patient; Opsin keeps that split and says that it leaks.
-Where the masks are there (`train_1_anno.png`), the column `gland` holds the part of the image that they cover.
+Where the masks are there (`train_1_anno.png`), the column `gland` holds the part of the image that they cover. --masks
+writes images, masks and the contest's split in their place, and nothing of patients.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import argparse
 import csv
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -31,12 +35,18 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="the folder with Grade.csv")
     parser.add_argument("out", type=Path, nargs="?", default=Path("glands.csv"), help="the table (glands.csv)")
     parser.add_argument("--official", action="store_true", help="add the contest's own split by image")
+    parser.add_argument("--masks", action="store_true", help="write images and masks, by the contest's split")
     options = parser.parse_args()
     grades = read_grades(options.folder / "Grade.csv")
     images = find_images(options.folder, {row[NAME] for row in grades})
     missing = sorted(row[NAME] for row in grades if row[NAME] not in images)
     if missing:
         sys.exit(f"{options.folder} has no image of {len(missing)} names in Grade.csv, the first is {missing[0]}.")
+    if options.masks:
+        rows = list(rows_of_masks(images, options.out.parent))
+        write(options.out, rows)
+        print(f"{options.out}: {len(rows)} images with masks")
+        return
     covered = {name: gland_part(path) for name, path in images.items()}
     rows = []
     for row in grades:
@@ -46,12 +56,9 @@ def main() -> None:
         if None not in covered.values():
             table["gland"] = f"{covered[name]:.4f}"
         if options.official:
-            table["split"] = "train" if name.startswith("train") else "test"
+            table["split"] = split_of(name)
         rows.append(table)
-    with options.out.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write(options.out, rows)
     patients = len({row[PATIENT] for row in grades})
     malignant = sum(row[GRADE] == "malignant" for row in grades)
     print(f"{options.out}: {len(grades)} images, {malignant} malignant, {patients} patients")
@@ -77,13 +84,42 @@ def find_images(folder: Path, names: set[str]) -> dict[str, Path]:
     return {file.stem: file for file in found}
 
 
+def split_of(name: str) -> str:
+    """Return the part of the contest that an image belongs to; both test parts are one."""
+    return "train" if name.startswith("train") else "test"
+
+
+def mask_of(image: Path) -> Path | None:
+    """Return the mask beside an image; None where there is none."""
+    masks = (image.with_name(f"{image.stem}_anno{suffix}") for suffix in SUFFIXES)
+    return next((mask for mask in masks if mask.exists()), None)
+
+
 def gland_part(image: Path) -> float | None:
     """Return the part of an image that its mask covers; None where there is no mask beside it."""
-    masks = [mask for suffix in SUFFIXES if (mask := image.with_name(f"{image.stem}_anno{suffix}")).exists()]
-    if not masks:
+    mask = mask_of(image)
+    if mask is None:
         return None
-    with Image.open(masks[0]) as opened:
+    with Image.open(mask) as opened:
         return float((np.asarray(opened) > 0).mean())
+
+
+def rows_of_masks(images: dict[str, Path], folder: Path) -> Iterator[dict[str, str]]:
+    """Yield an image, its mask and its split, of the images that have one."""
+    for name, image in sorted(images.items()):
+        mask = mask_of(image)
+        if mask is not None:
+            yield {"path": relative(image, folder), "mask": relative(mask, folder), "split": split_of(name)}
+
+
+def write(path: Path, rows: list[dict[str, str]]) -> None:
+    """Write rows as a table."""
+    if not rows:
+        sys.exit(f"There is nothing to write into {path}: no image has a mask beside it.")
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def relative(path: Path, folder: Path) -> str:
