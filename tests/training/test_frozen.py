@@ -112,4 +112,4 @@ def test_the_time_to_compute_features_counts_as_training(some, tmp_path, monkeyp
 
     monkeypatch.setattr("opsin.training.session.extract_features", slowly)
     run = opsin.train(some, out=tmp_path / "run", quiet=True, examine=False, network="course_cnn", **SETTINGS)
-    assert sum(row["seconds"] for row in run.folder.timings) < 5 < run.folder.info["seconds"]
+    assert sum(row["seconds"] for row in run.folder.timings) < 5 <= run.folder.info["seconds"]  # to a tenth

@@ -84,8 +84,7 @@ def examine(folder: RunFolder, subject: Subject, only: Iterable[str] = (), conso
     for name in names:
         if name not in applying:
             raise OpsinError(
-                f"The examination '{name}' is for other tasks than {folder.task}, which has "
-                f"{', '.join(applying) or 'none'}."
+                f"The examination '{name}' is for other tasks than {folder.task}, which has {', '.join(applying)}."
             )
     from opsin.telling import working
 
