@@ -58,3 +58,10 @@ def test_advice_names_real_flags():
     for finding in found:
         words = [word.strip("`(),.").split("=")[0] for word in finding.advice.split()]
         assert {word for word in words if word.startswith("--")} <= flags, finding
+
+
+def test_classes_that_are_not_found_are_named_however_low_the_mean_is():
+    test = card(dice=0.23, cat=0.3, cow=0.02, dog=0.01)
+    test["mean_iou"] = entry(0.11)
+    weak = [finding for finding in diagnose_masks([], {"test": test}, {}) if finding.kind == "weak-class"]
+    assert ["dog" in weak[0].sentence, "cow" in weak[1].sentence, len(weak)] == [True, True, 2]

@@ -12,6 +12,7 @@ from opsin.evaluation.finding import Finding, number, with_interval
 
 WIDE = 0.1  # half the width of the interval of Dice, from which on it is uncertain
 USELESS = 0.1  # of Dice; below it a mask tells next to nothing
+LOST = 0.1  # of IoU; a class whose interval ends below it is as good as not found
 VISIBLE_CHECKERBOARD = 0.01  # part of the variation; gains of neighboring pixels then differ by about 6 %
 WEAK = 0.15  # by so much a class's IoU lies below the mean
 
@@ -77,13 +78,15 @@ def _score_findings(scores: Scores, split: str, robustness: dict[str, Any]) -> l
 
 
 def _weak_classes(scores: Scores) -> list[Finding]:
-    """Name up to three classes whose IoU lies below the mean by more than chance, worst first."""
+    """Name up to three classes whose IoU lies below the mean by more than chance, or is near 0, worst first."""
     mean = scores["mean_iou"]["value"]
     each = {name.removeprefix("iou/"): entry for name, entry in scores.items() if name.startswith("iou/")}
     weak = {
         name: entry
         for name, entry in each.items()
-        if entry["value"] is not None and mean is not None and entry["value"] < mean - WEAK and entry["high"] < mean
+        if entry["value"] is not None
+        and mean is not None
+        and ((entry["value"] < mean - WEAK and entry["high"] < mean) or entry["high"] < LOST)
     }
     return [
         Finding(
