@@ -236,7 +236,8 @@ class RunFolder:
     @property
     def robustness(self) -> dict[str, Any]:
         """What `opsin.evaluation.robustness` found out; empty where the network was not examined."""
-        return self.read("robustness.json") if (self.path / "robustness.json").exists() else {}
+        found = self.read("robustness.json") if (self.path / "robustness.json").exists() else {}
+        return found if "score" in found else {}  # older versions knew of accuracy alone; examine such a run again
 
     @property
     def attributions(self) -> dict[str, Any]:

@@ -87,6 +87,12 @@ def test_what_was_measured_elsewhere_stands_beside_what_was_foretold_for_its_cla
     assert "clinic" not in html and "other images 1" in html
 
 
+def test_a_run_examined_by_an_older_version_is_one_that_was_not_examined(run):
+    old = {key: value for key, value in robustness().items() if key != "score"}
+    run.write("robustness.json", old)
+    assert run.robustness == {} and 'id="elsewhere"' not in render_report(run)
+
+
 def test_a_laboratory_is_a_dot_and_equal_ones_are_stacked():
     axes = plot_laboratories(np.array([0.5, 0.8, 0.8]), (0.5, 0.8), 0.9).axes[0]
     points = axes.lines[0].get_xydata()
