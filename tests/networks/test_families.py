@@ -57,10 +57,11 @@ def test_separable_resnet_switches_its_convolutions_and_shortcuts():
     network = create_network("separable_resnet", 100, 3, (32, 32))
     assert count(network) < 5_000_000
     # By hand: a block of stage one has two times 9 weights a channel and one for each pair of channels.
-    assert sum(p.numel() for p in network.blocks[1].parameters() if p.ndim > 1) == 2 * (9 * 128 + 128**2)
-    full = create_network("separable_resnet", 100, 3, (32, 32), options={"separable": False, "depth": 1, "width": 16})
-    assert sum(p.numel() for p in full.blocks[0].parameters() if p.ndim > 1) == 2 * 9 * 16**2
-    plain = create_network("separable_resnet", 5, 3, (32, 32), options={"residual": False, "depth": 1, "width": 16})
+    assert sum(p.numel() for p in network.stages[0][1].parameters() if p.ndim > 1) == 2 * (9 * 128 + 128**2)
+    small = {"widths": [16, 32], "blocks": [1, 1]}
+    full = create_network("separable_resnet", 100, 3, (32, 32), options={"separable": False} | small)
+    assert sum(p.numel() for p in full.stages[0].parameters() if p.ndim > 1) == 2 * 9 * 16**2
+    plain = create_network("separable_resnet", 5, 3, (32, 32), options={"residual": False} | small)
     assert not any("shortcut" in key for key in plain.state_dict())
     assert plain(torch.randn(3, 3, 32, 32)).std(dim=0).min() > 0  # an image still gets through
 

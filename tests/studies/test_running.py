@@ -206,6 +206,27 @@ def test_variants_that_need_others_wait_for_them(place):
     assert {row["state"] for row in again.info["runs"]} == {"finished"}
 
 
+def test_a_variant_with_other_classes_lends_its_weights_but_is_not_compared(few_digits, tmp_path):
+    np.savez(
+        tmp_path / "digits.npz", images=few_digits.images.array, labels=few_digits.labels, odd=few_digits.labels % 2
+    )
+    recipe = {"data": {"source": "digits.npz"}, "network": {"name": "mlp"}}
+    recipe |= {"training": {"epochs": 2, "batch_size": 32, "device": "cpu", "precision": "32-true"}}
+    variants = {"parity": {"data": {"label": "odd"}}, "further": {"begins_with": "parity"}}
+    variants["wide"] = {"network": {"options": {"widths": [200]}}}
+    study = Study.from_dict({"recipe": recipe, "variants": variants}, folder=tmp_path)
+    folder = run_study(study, out=tmp_path / "out", jobs=1, quiet=True)
+    assert {row["state"] for row in folder.info["runs"]} == {"finished"}
+    rows = {row["name"]: row for row in folder.info["rows"]}
+    assert max(rows, key=lambda name: rows[name]["validation"]) == "parity"  # guessing one of two is easier
+    assert folder.info["best"] != "parity"
+    assert [name for name, row in rows.items() if row["difference"]] == ["further", "wide"]
+    assert "parity tells 2 classes apart and base 10" in folder.info["notes"][0]
+    parity, further = (RunFolder(folder.path / rows[name]["runs"][0]) for name in ("parity", "further"))
+    assert set(further.digests("train")) == set(parity.digests("train"))
+    assert "parity tells 2 classes apart" in folder.page.read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("name", STUDIES)
 def test_no_run_of_a_bundled_study_begins_twice(name, tmp_path):
     """From the weights of another variant, or from ImageNet's, which its parent may have asked for."""

@@ -16,6 +16,8 @@ from opsin.errors import RunError
 from opsin.runfolder import RunFolder
 from opsin.tasks.table import TASKS
 
+SHOWN = 10  # classes that a sentence names
+
 
 @dataclass(frozen=True)
 class Paired:
@@ -127,10 +129,14 @@ def _check_classes(first: _Split, other: _Split) -> None:
         )
     if sorted(ours) != sorted(theirs):
         raise RunError(
-            f"{first.run.path} knows the {TASKS[first.run.task].outputs[1] or 'value'} {', '.join(ours)}, "
-            f"{other.run.path} {', '.join(theirs)}: only runs of "
-            "one data set can be compared."
+            f"{first.run.path} knows the {TASKS[first.run.task].outputs[1] or 'value'} {_listed(ours)}, "
+            f"{other.run.path} {_listed(theirs)}: only runs of one data set can be compared."
         )
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
 
 
 def _sight(run: RunFolder) -> tuple:

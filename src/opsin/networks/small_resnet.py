@@ -1,4 +1,4 @@
-"""Our small residual network for images up to 64 pixels: the default where nothing else is asked for."""
+"""Our residual networks for images up to 64 pixels: the default where nothing else is asked for, and a larger one."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ class SmallResNet(nn.Module):
         widths: Channels of the stages; each but the first halves the image.
         blocks: Residual blocks of each stage.
         dropout: Chance of a feature to be left out before the dense layer.
+        separable: Take depthwise-separable convolutions in the blocks.
+        residual: False leaves the shortcuts out.
     """
 
     def __init__(
@@ -29,6 +31,8 @@ class SmallResNet(nn.Module):
         widths: Sequence[int] = (16, 32, 64, 128),
         blocks: Sequence[int] = (1, 1, 1, 1),
         dropout: float = 0.0,
+        separable: bool = False,
+        residual: bool = True,
     ):
         super().__init__()
         stride = 2 if min(image_size) >= 96 else 1
@@ -38,7 +42,13 @@ class SmallResNet(nn.Module):
         stages, channels = [], widths[0]
         for number, (width, depth) in enumerate(zip(widths, blocks, strict=True)):
             stage = [
-                ResidualBlock(channels if block == 0 else width, width, 2 if number and block == 0 else 1)
+                ResidualBlock(
+                    channels if block == 0 else width,
+                    width,
+                    2 if number and block == 0 else 1,
+                    separable=separable,
+                    residual=residual,
+                )
                 for block in range(depth)
             ]
             stages.append(nn.Sequential(*stage))
@@ -51,3 +61,20 @@ class SmallResNet(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Return logits ``(N, num_classes)`` of images ``(N, C, H, W)``."""
         return self.head(self.dropout(self.pool(self.stages(self.stem(images))).flatten(1)))
+
+
+def separable_resnet(
+    num_classes: int,
+    in_channels: int,
+    image_size: tuple[int, int],
+    widths: Sequence[int] = (128, 256, 512),
+    blocks: Sequence[int] = (3, 3, 3),
+    dropout: float = 0.0,
+    separable: bool = True,
+    residual: bool = True,
+) -> SmallResNet:
+    """Make a larger `SmallResNet` of depthwise-separable convolutions, for images of about 32 pixels.
+
+    With 100 classes and color images it has 2.2 million parameters, with full convolutions 17.3 million.
+    """
+    return SmallResNet(num_classes, in_channels, image_size, widths, blocks, dropout, separable, residual)

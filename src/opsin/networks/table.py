@@ -26,8 +26,7 @@ from opsin.networks.pretrained import (
     load_offline_weights,
     require_weights,
 )
-from opsin.networks.separable_resnet import SeparableResNet
-from opsin.networks.small_resnet import SmallResNet
+from opsin.networks.small_resnet import SmallResNet, separable_resnet
 from opsin.networks.vgg16 import VGG16
 
 NETWORKS: dict[str, Callable[..., nn.Module]] = {
@@ -36,7 +35,7 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "fully_convolutional": FullyConvolutional,
     "mlp": MLP,
     "mobilenetv3_se": MobileNetV3SE,
-    "separable_resnet": SeparableResNet,
+    "separable_resnet": separable_resnet,
     "small_resnet": SmallResNet,
     "vgg16": VGG16,
 }

@@ -29,15 +29,17 @@ def conclude_study(study: Study, folder: StudyFolder) -> None:
     """Write the results of the finished runs into ``study.json``, and ``comparison.json`` where there are several."""
     runs = {name: found for name in study.variants if (found := folder.runs(name))}
     study = replace(study, score=study.score or TASKS[next(iter(runs.values()))[0].task].main_score)
-    comparison, reason = _compare(study, runs)
+    alike = _answering_alike(runs)
+    comparison, reason = _compare(study, alike)
     if comparison is not None:
         write_json(folder.path / COMPARISON, comparison.to_dict())
     else:
         (folder.path / COMPARISON).unlink(missing_ok=True)
     rows = [_row(study, name, found, comparison) for name, found in runs.items()]
     sign = -1 if describe_score(study.score).lower_is_better else 1
-    best = max(rows, key=lambda row: sign * row["validation"])
-    notes = [] if reason is None else [f"The variants could not be compared image by image: {reason}"]
+    best = max((row for row in rows if row["name"] in alike), key=lambda row: sign * row["validation"])
+    notes = [_apart(name, next(iter(runs)), runs) for name in runs if name not in alike]
+    notes += [] if reason is None else [f"The variants could not be compared image by image: {reason}"]
     if comparison is not None:
         notes += [note for note in comparison.notes if "--seed" not in note and "--split" not in note]
         notes += [finding.sentence for finding in comparison.findings]
@@ -51,6 +53,20 @@ def conclude_study(study: Study, folder: StudyFolder) -> None:
         methods=[] if comparison is None else comparison.methods,
         machine=first.get("machine", {}),
         tested=None if comparison is None else comparison.images,
+    )
+
+
+def _answering_alike(runs: dict[str, list[RunFolder]]) -> dict[str, list[RunFolder]]:
+    """Return the variants whose networks answer with the classes of the first one's: the others do another thing."""
+    first = next(iter(runs.values()))[0]
+    return {name: found for name, found in runs.items() if sorted(found[0].classes) == sorted(first.classes)}
+
+
+def _apart(name: str, first: str, runs: dict[str, list[RunFolder]]) -> str:
+    number, wanted = (len(runs[each][0].classes) for each in (name, first))
+    return (
+        f"{name} tells {number:,} classes apart and {first} {wanted:,}, which is another question: it is not compared "
+        "with the others, nor can it be the best of them."
     )
 
 

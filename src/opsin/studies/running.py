@@ -223,6 +223,9 @@ def _jobs(study: Study, folder: StudyFolder) -> list[Job]:
             if variant.begins_with is not None:
                 weights = str(places[variant.begins_with].resolve())
                 recipe = recipe.merge({"network": {"weights": weights, "pretrained": False}})
+                if recipe.data.label != study.variants[variant.begins_with].recipe.data.label:
+                    # Images are shared out by label: otherwise it would hold out some that those weights have seen.
+                    recipe = recipe.merge({"split": {"file": weights}})
             needs = tuple(places[other] for other in variant.needs)
             made.append(Job(name, seed, places[name], recipe, fold, needs, bool(variant.ensemble), variant.soup))
     for job in made:
