@@ -209,8 +209,13 @@ def prepare_again(folder: RunFolder, dataset: DataSet | None, console: Console) 
     with decoding(console) as progress:
         prepared = prepare(folder.recipe, dataset, known=known, progress=progress)
     if prepared.fingerprint != folder.info["data"]["fingerprint"]:
-        raise RunError(
-            f"The data of {folder.path} have changed since it began (images, labels, names, split or decisions), so it "
-            "cannot be gone on with or compared; train anew."
-        )
+        raise RunError(data_changed(folder))
     return prepared
+
+
+def data_changed(folder: RunFolder) -> str:
+    """Return what to say of a run whose data are others now."""
+    return (
+        f"The data of {folder.path} have changed since it began (images, labels, names, split or decisions), so it "
+        "cannot be gone on with or compared; train anew, in another folder (--out)."
+    )

@@ -18,7 +18,7 @@ from opsin.calibrating import learn_from_validation
 from opsin.checking import audit_prepared
 from opsin.data.dataset import TEST, VALIDATION, DataSet
 from opsin.errors import RunError, TrainingError, TrainingInterrupted
-from opsin.evaluating import assess_split, prepare_again, subject_of
+from opsin.evaluating import assess_split, data_changed, prepare_again, subject_of
 from opsin.examining import examine as examine_subject
 from opsin.machine import describe_machine, is_another_alive, this_process
 from opsin.networks.summary import summarize
@@ -116,11 +116,13 @@ def ask(
         DataError: The data cannot be read.
     """
     asked = from_settings(settings, Recipe.read(recipe) if isinstance(recipe, str | Path) else recipe)
-    if not isinstance(data, DataSet):
-        source = _source(data if data is not None else asked.data.source)
-        asked = asked.merge({"data": {"source": source, "decisions": _source(asked.data.decisions)}})
+    source = asked.data.source if data is None or isinstance(data, DataSet) else data
     asked = asked.merge(
-        {"split": {"file": _source(asked.split.file)}, "network": {"weights": _source(asked.network.weights)}}
+        {
+            "data": {"source": _source(source), "decisions": _source(asked.data.decisions)},
+            "split": {"file": _source(asked.split.file)},
+            "network": {"weights": _source(asked.network.weights)},
+        }
     )
     return asked, data if isinstance(data, DataSet) else read_source(asked, data_root)
 
@@ -129,6 +131,11 @@ def identify(asked: Recipe, dataset: DataSet) -> str:
     """Return text that is equal for runs that were asked for in the same words on the same data."""
     weights = f"-{find_source(asked.network.weights).fingerprint}" if asked.network.weights else ""
     return f"{asked.hash}-{stamp(dataset)}{weights}"
+
+
+def _without_stamp(identity: str) -> list[str]:
+    parts = identity.split("-")
+    return parts[:1] + parts[2:]
 
 
 def train_prepared(
@@ -215,14 +222,15 @@ def train_or_go_on(
         place: The run folder.
         shared: What all their ``run.json`` say: anonymous, examine, data_root.
         console: Where to say what is done.
-        ready: Makes the data ready; is called where there is anything to train from the beginning.
+        ready: Makes the data ready; is called where there is anything to train from the beginning, or to compare.
 
     Raises:
+        RunError: The data have changed since the run began, or the folder holds another run.
         TrainingInterrupted: Ctrl-C or a termination signal ended it; the same call goes on with it.
     """
     identity = identify(asked, dataset)
     try:
-        if (place / "run.json").exists() and RunFolder(place).info.get("asked") == identity:
+        if (place / "run.json").exists() and _is_of(RunFolder(place), identity, ready):
             return resume_run(place, dataset=dataset, quiet=console.quiet)
         RunFolder.clear_unmade(place)
         RunFolder.check_free(place)
@@ -231,6 +239,18 @@ def train_or_go_on(
         raise TrainingInterrupted(
             f"Stopped in {place}; nothing is lost. The same command goes on from there."
         ) from None
+
+
+def _is_of(folder: RunFolder, identity: str, ready: Callable[[], Prepared]) -> bool:
+    """Whether a run was asked for like this; where only the dates of its files differ, as of copies, look inside."""
+    asked = folder.info.get("asked", "")
+    if asked == identity:
+        return True
+    if _without_stamp(asked) != _without_stamp(identity):
+        return False
+    if ready().fingerprint != folder.info["data"]["fingerprint"]:
+        raise RunError(data_changed(folder))
+    return True
 
 
 def predict(run: Run | str | Path, images: Iterable[str | Path | NDArray[np.uint8]] | str | Path) -> list[Any]:

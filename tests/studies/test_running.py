@@ -99,6 +99,25 @@ def test_the_page_shows_all_of_it_and_asks_no_one(made):
     assert page.count("<svg") > 4
 
 
+def test_images_that_were_copied_are_the_same_and_changed_ones_are_not(few_digits, tmp_path):
+    images = few_digits.images.array.copy()
+    np.savez(tmp_path / "digits.npz", images=images, labels=few_digits.labels)
+    recipe = {"data": {"source": "digits.npz"}, "network": {"name": "mlp"}}
+    recipe |= {"training": {"epochs": 1, "batch_size": 32, "device": "cpu", "precision": "32-true"}}
+    study = Study.from_dict({"recipe": recipe}, folder=tmp_path)
+    first = run_study(study, out=tmp_path / "out", jobs=1, quiet=True)
+    (weights,) = first.path.glob("*/best.safetensors")
+    before = weights.stat().st_mtime_ns
+    os.utime(tmp_path / "digits.npz", (0, 0))
+    again = run_study(study, out=tmp_path / "out", jobs=1, quiet=True)
+    assert again.info["runs"][0]["state"] == "finished"
+    assert weights.stat().st_mtime_ns == before
+    images[0, 0, 0] += 1
+    np.savez(tmp_path / "digits.npz", images=images, labels=few_digits.labels)
+    with pytest.raises(OpsinError, match="have changed since it began"):
+        run_study(study, out=tmp_path / "out", jobs=1, quiet=True)
+
+
 def test_the_same_command_passes_over_what_is_finished(made, place):
     before = {path: path.stat().st_mtime_ns for path in made.path.glob("*/checkpoint.safetensors")}
     again = run_study(place / "study.toml", out=made.path, only=["narrow", "wide"], quiet=True)
