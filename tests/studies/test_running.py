@@ -246,6 +246,19 @@ def test_a_variant_with_other_classes_lends_its_weights_but_is_not_compared(few_
     assert "parity tells 2 classes apart" in folder.page.read_text(encoding="utf-8")
 
 
+def test_a_variant_of_another_task_has_its_own_report_alone(few_digits, tmp_path):
+    np.savez(tmp_path / "digits.npz", images=few_digits.images.array, labels=few_digits.labels)
+    recipe = {"data": {"source": "digits.npz"}, "network": {"name": "mlp"}}
+    recipe |= {"training": {"epochs": 1, "batch_size": 32, "device": "cpu", "precision": "32-true"}}
+    variants = {"number": {"task": "regression"}, "wide": {"network": {"options": {"widths": [200]}}}}
+    study = Study.from_dict({"recipe": recipe, "variants": variants}, folder=tmp_path)
+    folder = run_study(study, out=tmp_path / "out", jobs=1, quiet=True)
+    assert {row["variant"]: row["state"] for row in folder.info["runs"]} == dict.fromkeys(study.variants, "finished")
+    assert [row["name"] for row in folder.info["rows"]] == ["base", "wide"]
+    assert folder.info["notes"][0].startswith("number does regression and the first variant classification")
+    assert "number does regression" in folder.page.read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("name", STUDIES)
 def test_no_run_of_a_bundled_study_begins_twice(name, tmp_path):
     """From the weights of another variant, or from ImageNet's, which its parent may have asked for."""

@@ -27,8 +27,10 @@ COMPARISON = "comparison.json"
 
 def conclude_study(study: Study, folder: StudyFolder) -> None:
     """Write the results of the finished runs into ``study.json``, and ``comparison.json`` where there are several."""
-    runs = {name: found for name in study.variants if (found := folder.runs(name))}
-    study = replace(study, score=study.score or TASKS[next(iter(runs.values()))[0].task].main_score)
+    finished = {name: found for name in study.variants if (found := folder.runs(name))}
+    task = next(iter(finished.values()))[0].task
+    runs = {name: found for name, found in finished.items() if found[0].task == task}
+    study = replace(study, score=study.score or TASKS[task].main_score)
     alike = _answering_alike(runs)
     comparison, reason = _compare(study, alike)
     if comparison is not None:
@@ -38,7 +40,8 @@ def conclude_study(study: Study, folder: StudyFolder) -> None:
     rows = [_row(study, name, found, comparison) for name, found in runs.items()]
     sign = -1 if describe_score(study.score).lower_is_better else 1
     best = max((row for row in rows if row["name"] in alike), key=lambda row: sign * row["validation"])
-    notes = [_apart(name, next(iter(runs)), runs) for name in runs if name not in alike]
+    notes = [_other_task(name, task, finished[name][0].task) for name in finished if name not in runs]
+    notes += [_apart(name, next(iter(runs)), runs) for name in runs if name not in alike]
     notes += [] if reason is None else [f"The variants could not be compared image by image: {reason}"]
     if comparison is not None:
         notes += [note for note in comparison.notes if "--seed" not in note and "--split" not in note]
@@ -60,6 +63,10 @@ def _answering_alike(runs: dict[str, list[RunFolder]]) -> dict[str, list[RunFold
     """Return the variants whose networks answer with the classes of the first one's: the others do another thing."""
     first = next(iter(runs.values()))[0]
     return {name: found for name, found in runs.items() if sorted(found[0].classes) == sorted(first.classes)}
+
+
+def _other_task(name: str, wanted: str, task: str) -> str:
+    return f"{name} does {task} and the first variant {wanted}: its scores are others, and are in its own report."
 
 
 def _apart(name: str, first: str, runs: dict[str, list[RunFolder]]) -> str:
