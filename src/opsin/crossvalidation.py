@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
+from opsin.asking import ask, name_of_several
 from opsin.assessing import judge
 from opsin.crossvalfolder import CrossvalFolder
 from opsin.data.dataset import TEST, DataSet
@@ -21,7 +21,7 @@ from opsin.run import Run
 from opsin.runfolder import RunFolder, list_runs
 from opsin.tasks.table import TASKS
 from opsin.telling import decoding, tell_data
-from opsin.workflow import ask, identify, train_or_go_on
+from opsin.workflow import train_or_go_on
 
 FOLDS = 5
 
@@ -123,7 +123,7 @@ def cross_validate(
     if each_group:
         prepared = _prepare(_with_folds(asked, 2), dataset, console)
         asked = _with_folds(asked, _number_of_groups(prepared))
-    place = Path(out) if out is not None else Path(runs or "runs") / _name(asked, dataset)
+    place = Path(out) if out is not None else Path(runs or "runs") / name_of_several("crossval", asked, dataset)
     facts = {"recipe": asked.to_dict(), "name": dataset.name, "folds": asked.split.folds, "repeats": repeats}
     folder = CrossvalFolder.create(place, state="training", **facts, anonymous=anonymous)
     root = str(Path(data_root).resolve()) if data_root is not None else ""
@@ -169,12 +169,6 @@ def _number_of_groups(prepared: Prepared) -> int:
             "column) or --group-by (a part of the names)."
         )
     return len(np.unique(prepared.split.groups))
-
-
-def _name(asked: Recipe, dataset: DataSet) -> str:
-    """Return ``NAME-crossval-HASH``, the same for the same words on the same data."""
-    readable = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in dataset.name).strip("-.")
-    return f"{readable or 'run'}-crossval-{hashlib.sha256(identify(asked, dataset).encode()).hexdigest()[:6]}"
 
 
 def _position(repeat: int, repeats: int, fold: int, folds: int) -> str:

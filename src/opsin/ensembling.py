@@ -12,6 +12,7 @@ from rich.console import Console
 from torch import nn
 from torch.optim.swa_utils import update_bn
 
+from opsin.asking import free_place
 from opsin.data.batches import gather
 from opsin.data.dataset import TEST, TRAIN, VALIDATION, DataSet
 from opsin.data.preprocessing import Preprocessing
@@ -29,7 +30,7 @@ from opsin.tasks.scores import describe_score
 from opsin.tasks.table import TASKS, part_of
 from opsin.training.session import Ready
 from opsin.weights import load_weights, read_tensors, save_weights
-from opsin.workflow import finish, free_place, write_tables
+from opsin.workflow import finish, write_tables
 
 AT_ONCE = 256  # images in one pass for the statistics of batch normalization
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 from rich.console import Console
 
 import opsin
+from opsin.asking import ask, name_of_several
 from opsin.data.dataset import TRAIN, VALIDATION, DataSet
 from opsin.errors import DataError, RecipeError
 from opsin.evaluation.learning_curve import foresee
@@ -25,7 +25,7 @@ from opsin.runfolder import FORMAT, RunFolder
 from opsin.tasks.scores import describe_score
 from opsin.tasks.table import TASKS
 from opsin.telling import decoding, tell_data
-from opsin.workflow import ask, identify, train_or_go_on
+from opsin.workflow import train_or_go_on
 
 SIZES = (0.1, 0.2, 0.4, 0.7, 1.0)
 REPEATS = 3
@@ -109,7 +109,7 @@ def learning_curve(
         prepared = prepare(asked, dataset, progress=progress)
     tell_data(console, prepared)
     parts = _parts(sizes, prepared)
-    place = Path(out) if out is not None else Path(runs) / _name(asked, dataset)
+    place = Path(out) if out is not None else Path(runs) / name_of_several("curve", asked, dataset)
     if not any(place.glob("part-*/run.json")):
         RunFolder.check_free(place)
     root = str(Path(data_root).resolve()) if data_root is not None else ""
@@ -149,12 +149,6 @@ def _parts(sizes: Sequence[float], prepared: Prepared) -> list[float]:
     if len(parts) < 3:
         raise RecipeError("A learning curve needs at least three different --sizes; 1 means all training images.")
     return parts
-
-
-def _name(asked: Recipe, dataset: DataSet) -> str:
-    """Return ``NAME-curve-HASH``, the same for the same words on the same data."""
-    readable = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in dataset.name).strip("-.")
-    return f"{readable or 'run'}-curve-{hashlib.sha256(identify(asked, dataset).encode()).hexdigest()[:6]}"
 
 
 def _conclude(

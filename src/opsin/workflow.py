@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,20 +13,20 @@ import torch
 from numpy.typing import NDArray
 from rich.console import Console
 
+from opsin.asking import ask, find_same_run, free_place, identify, is_run_of
 from opsin.assessing import judge
 from opsin.calibrating import learn_from_validation
 from opsin.checking import audit_prepared
 from opsin.data.dataset import TEST, VALIDATION, DataSet
 from opsin.errors import RunError, TrainingError, TrainingInterrupted
-from opsin.evaluating import assess_split, data_changed, prepare_again, subject_of
+from opsin.evaluating import assess_split, prepare_again, subject_of
 from opsin.examining import examine as examine_subject
 from opsin.machine import describe_machine, is_another_alive, this_process
 from opsin.networks.summary import summarize
-from opsin.networks.transfer import find_source
-from opsin.preparing import Prepared, prepare, read_source, stamp
-from opsin.recipe import Recipe, from_settings
+from opsin.preparing import Prepared, prepare, read_source
+from opsin.recipe import Recipe
 from opsin.run import Run
-from opsin.runfolder import RunFolder, list_runs
+from opsin.runfolder import RunFolder
 from opsin.telling import (
     decoding,
     tell_audit,
@@ -89,7 +89,7 @@ def train(
     console = Console(quiet=quiet)
     asked, dataset = ask(data, recipe, settings, data_root)
     identity = identify(asked, dataset)
-    if resume and (found := _same_run(Path(out) if out is not None else None, Path(runs), identity)) is not None:
+    if resume and (found := find_same_run(Path(out) if out is not None else None, Path(runs), identity)) is not None:
         return resume_run(found, dataset=dataset, quiet=quiet, callbacks=callbacks)
     if out is not None:
         RunFolder.check_free(Path(out))
@@ -101,41 +101,6 @@ def train(
     return train_prepared(
         prepared, Path(out) if out is not None else Path(runs), facts, console, callbacks, out is None
     )
-
-
-def ask(
-    data: str | Path | DataSet | None,
-    recipe: Recipe | str | Path | None,
-    settings: Mapping[str, Any],
-    data_root: str | Path | None = None,
-) -> tuple[Recipe, DataSet]:
-    """Put together what was asked for, as `train` takes it: the recipe with all its paths in full, and the data.
-
-    Raises:
-        RecipeError: A setting is unknown or out of range.
-        DataError: The data cannot be read.
-    """
-    asked = from_settings(settings, Recipe.read(recipe) if isinstance(recipe, str | Path) else recipe)
-    source = asked.data.source if data is None or isinstance(data, DataSet) else data
-    asked = asked.merge(
-        {
-            "data": {"source": _source(source), "decisions": _source(asked.data.decisions)},
-            "split": {"file": _source(asked.split.file)},
-            "network": {"weights": _source(asked.network.weights)},
-        }
-    )
-    return asked, data if isinstance(data, DataSet) else read_source(asked, data_root)
-
-
-def identify(asked: Recipe, dataset: DataSet) -> str:
-    """Return text that is equal for runs that were asked for in the same words on the same data."""
-    weights = f"-{find_source(asked.network.weights).fingerprint}" if asked.network.weights else ""
-    return f"{asked.hash}-{stamp(dataset)}{weights}"
-
-
-def _without_stamp(identity: str) -> list[str]:
-    parts = identity.split("-")
-    return parts[:1] + parts[2:]
 
 
 def train_prepared(
@@ -230,7 +195,7 @@ def train_or_go_on(
     """
     identity = identify(asked, dataset)
     try:
-        if (place / "run.json").exists() and _is_of(RunFolder(place), identity, ready):
+        if (place / "run.json").exists() and is_run_of(RunFolder(place), identity, ready):
             return resume_run(place, dataset=dataset, quiet=console.quiet)
         RunFolder.clear_unmade(place)
         RunFolder.check_free(place)
@@ -239,18 +204,6 @@ def train_or_go_on(
         raise TrainingInterrupted(
             f"Stopped in {place}; nothing is lost. The same command goes on from there."
         ) from None
-
-
-def _is_of(folder: RunFolder, identity: str, ready: Callable[[], Prepared]) -> bool:
-    """Whether a run was asked for like this; where only the dates of its files differ, as of copies, look inside."""
-    asked = folder.info.get("asked", "")
-    if asked == identity:
-        return True
-    if _without_stamp(asked) != _without_stamp(identity):
-        return False
-    if ready().fingerprint != folder.info["data"]["fingerprint"]:
-        raise RunError(data_changed(folder))
-    return True
 
 
 def predict(run: Run | str | Path, images: Iterable[str | Path | NDArray[np.uint8]] | str | Path) -> list[Any]:
@@ -382,27 +335,3 @@ def write_tables(folder: RunFolder, session: Ready) -> None:
     outputs = {"classes": list(prepared.dataset.classes)} | ({"targets": known} if known else {})
     folder.write("preprocessing.json", outputs | prepared.preprocessing.to_dict())
     folder.write_split(prepared.rows())
-
-
-def _source(data: str | Path) -> str:
-    """Return an absolute path where there is one, so that a run can be resumed from anywhere; else the text."""
-    return str(Path(data).resolve()) if str(data) and Path(data).exists() else str(data)
-
-
-def _same_run(out: Path | None, runs: Path, identity: str) -> Path | None:
-    """Return the run that was asked for in the same words on the same data: an unfinished one before a finished one."""
-    folders = list_runs(runs) if out is None else [RunFolder(out)] if (out / "run.json").exists() else []
-    order = {"interrupted": 0, "training": 0, "finished": 1, "failed": 2}
-    same = [folder for folder in folders if folder.info.get("asked") == identity]
-    return min(same, key=lambda folder: order[folder.info["state"]]).path if same else None
-
-
-def free_place(runs: Path, name: str, recipe: Recipe) -> Path:
-    """Return ``runs/NAME-HASH``, with a number where that is taken."""
-    readable = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name).strip("-.") or "run"
-    place = runs / f"{readable}-{recipe.hash[:6]}"
-    number = 2
-    while place.exists():
-        place = runs / f"{readable}-{recipe.hash[:6]}-{number}"
-        number += 1
-    return place

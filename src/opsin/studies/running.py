@@ -235,7 +235,7 @@ def _jobs(study: Study, folder: StudyFolder) -> list[Job]:
 
 def _pass_over_finished(jobs: Sequence[Job], data_root: str | Path | None) -> None:
     """Mark the jobs whose runs are finished; where files have other dates now, a worker looks inside."""
-    from opsin.workflow import ask, identify
+    from opsin.asking import ask, identify
 
     read: dict[str, DataSet] = {}
     for job in jobs:

@@ -48,9 +48,10 @@ class Worker:
             return
         from rich.console import Console
 
+        from opsin.asking import ask
         from opsin.preparing import prepare, prepare_from, stamp
         from opsin.recipe import Recipe
-        from opsin.workflow import ask, train_or_go_on
+        from opsin.workflow import train_or_go_on
 
         root = job["data_root"]
         asked, dataset = ask(None, Recipe.from_dict(job["recipe"]), {}, root or None)
