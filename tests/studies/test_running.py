@@ -6,13 +6,14 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score
 
-from opsin.errors import OpsinError, RecipeError, RunError
+from opsin.errors import DataError, OpsinError, RecipeError, RunError
 from opsin.runfolder import RunFolder
 from opsin.studies.running import _jobs, run_study
 from opsin.studies.study import Study
@@ -186,6 +187,19 @@ def test_no_time_and_no_variant_that_works_are_told(place):
         run_study(place / "study.toml", out=place / "late", budget=0, quiet=True)
     with pytest.raises(OpsinError, match=r"No run of widths could be finished. broken: mlp has no option 'width'"):
         run_study(place / "study.toml", out=place / "broken", only=["broken"], seeds=1, quiet=True)
+
+
+def test_images_that_are_not_there_are_told_once_and_nothing_is_begun(place, tmp_path):
+    out = tmp_path / "out"
+    with pytest.raises(DataError, match=r"^blood_cells does not exist.* --data PATH, in place of blood_cells\.$"):
+        run_study("blood-cells", out=out, quiet=True)
+    with pytest.raises(DataError, match=r"^No data"):
+        run_study(Study.from_dict({"variants": {"wide": {"training": {"epochs": 2}}}}), out=out, quiet=True)
+    assert not out.exists()
+    study = Study.read(place / "study.toml").set(["training.epochs=1"]).select(["wide"])
+    lost = replace(study.variants["wide"], recipe=study.variants["wide"].recipe.merge({"data": {"source": "gone"}}))
+    folder = run_study(replace(study, variants=study.variants | {"lost": lost}), out=out, seeds=1, quiet=True)
+    assert {row["variant"]: row["state"] for row in folder.info["runs"]} == {"wide": "finished", "lost": "failed"}
 
 
 def test_a_folder_of_something_else_is_refused(place, tmp_path):

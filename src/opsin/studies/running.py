@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import signal
 import threading
 import time
@@ -15,8 +16,9 @@ from typing import Any
 import psutil
 from rich.console import Console
 
+from opsin.data.catalogue import CATALOGUE
 from opsin.data.dataset import DataSet
-from opsin.errors import OpsinError, RecipeError, RunError, TrainingInterrupted
+from opsin.errors import DataError, OpsinError, RecipeError, RunError, TrainingInterrupted
 from opsin.recipe import Recipe
 from opsin.reporting.formats import number_of
 from opsin.runfolder import RunFolder
@@ -116,11 +118,13 @@ def run_study(
 
     Raises:
         RecipeError: The study is wrong.
+        DataError: The images of not one variant can be read.
         OpsinError: Not one run could be finished.
         TrainingInterrupted: Ctrl-C or a termination signal ended it; the same call goes on with it.
     """
     console = Console(quiet=quiet)
     study = wanted_study(study, data, seeds, only, settings)
+    refuse_missing_data(study, data_root)
     number, devices = choose_workers(study, jobs, len(study.variants) * len(study.seeds) * max(1, study.folds))
     place = Path(out) if out is not None else Path("runs") / f"{study.name}-study"
     folder = StudyFolder.create(place, state="training", anonymous=anonymous, **describe(study))
@@ -202,6 +206,29 @@ def wanted_study(
             raise RecipeError("--seeds must be at least 1.")
         study = replace(study, seeds=wanted)
     return study.select(only) if only else study
+
+
+def refuse_missing_data(study: Study, data_root: str | Path | None) -> None:
+    """Raise where the images of not one variant can be read, before anything is begun.
+
+    Raises:
+        DataError: They cannot; the first variant's reason.
+    """
+    from opsin.preparing import read_source
+
+    recipes = {repr((each.recipe.task, each.recipe.data)): each.recipe for each in study.variants.values()}
+    errors = []
+    for recipe in recipes.values():
+        try:
+            read_source(recipe, data_root)
+            return
+        except DataError as error:
+            errors.append(error)
+    source = next(iter(recipes.values())).data.source
+    known = not source or source in CATALOGUE or os.path.lexists(source)
+    raise DataError(
+        str(errors[0]) + ("" if known else f" Say where your images are: --data PATH, in place of {source}.")
+    )
 
 
 def _in_full(data: str | Path) -> str:

@@ -17,7 +17,15 @@ from opsin.errors import OpsinError, RecipeError, TrainingInterrupted
 from opsin.files import write_text
 from opsin.recipe import Recipe
 from opsin.runfolder import RunFolder
-from opsin.studies.running import POLL, Job, choose_workers, shared_facts, stopping, wanted_study
+from opsin.studies.running import (
+    POLL,
+    Job,
+    choose_workers,
+    refuse_missing_data,
+    shared_facts,
+    stopping,
+    wanted_study,
+)
 from opsin.studies.space import Search, read_search
 from opsin.studies.study import Study
 from opsin.studies.studyfolder import StudyFolder
@@ -59,12 +67,14 @@ def search_study(
 
     Raises:
         RecipeError: The study or its table is wrong, or Optuna is missing.
+        DataError: The images cannot be read.
         OpsinError: Not one trial could be finished.
         TrainingInterrupted: Ctrl-C or a termination signal ended it; the same call goes on with it.
     """
     console = Console(quiet=quiet)
     study = wanted_study(study, data, None, (), settings)
     search = read_search(study)
+    refuse_missing_data(study, data_root)
     task = study.variants[search.variant].recipe.task or "classification"
     study = replace(study, score=study.score or TASKS[task].main_score)
     total = trials or search.trials
