@@ -245,7 +245,7 @@ def test_a_variant_with_other_classes_lends_its_weights_but_is_not_compared(few_
     )
     recipe = {"data": {"source": "digits.npz"}, "network": {"name": "mlp"}}
     recipe |= {"training": {"epochs": 2, "batch_size": 32, "device": "cpu", "precision": "32-true"}}
-    variants = {"parity": {"data": {"label": "odd"}}, "further": {"begins_with": "parity"}}
+    variants = {"parity": {"asks": "Is it odd?", "data": {"label": "odd"}}, "further": {"begins_with": "parity"}}
     variants["wide"] = {"network": {"options": {"widths": [200]}}}
     study = Study.from_dict({"recipe": recipe, "variants": variants}, folder=tmp_path)
     folder = run_study(study, out=tmp_path / "out", jobs=1, quiet=True)
@@ -257,7 +257,8 @@ def test_a_variant_with_other_classes_lends_its_weights_but_is_not_compared(few_
     assert "parity tells 2 classes apart and base 10" in folder.info["notes"][0]
     parity, further = (RunFolder(folder.path / rows[name]["runs"][0]) for name in ("parity", "further"))
     assert set(further.digests("train")) == set(parity.digests("train"))
-    assert "parity tells 2 classes apart" in folder.page.read_text(encoding="utf-8")
+    page = folder.page.read_text(encoding="utf-8")
+    assert "parity tells 2 classes apart" in page and page.count("Another question: its classes are others.") == 1
 
 
 def test_a_variant_of_another_task_has_its_own_report_alone(few_digits, tmp_path):

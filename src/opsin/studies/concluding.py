@@ -37,9 +37,9 @@ def conclude_study(study: Study, folder: StudyFolder) -> None:
         write_json(folder.path / COMPARISON, comparison.to_dict())
     else:
         (folder.path / COMPARISON).unlink(missing_ok=True)
-    rows = [_row(study, name, found, comparison) for name, found in runs.items()]
+    rows = [_row(study, name, found, comparison) | {"apart": name not in alike} for name, found in runs.items()]
     sign = -1 if describe_score(study.score).lower_is_better else 1
-    best = max((row for row in rows if row["name"] in alike), key=lambda row: sign * row["validation"])
+    best = max((row for row in rows if not row["apart"]), key=lambda row: sign * row["validation"])
     notes = [_other_task(name, task, finished[name][0].task) for name in finished if name not in runs]
     notes += [_apart(name, next(iter(runs)), runs) for name in runs if name not in alike]
     notes += [] if reason is None else [f"The variants could not be compared image by image: {reason}"]
