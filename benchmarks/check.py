@@ -144,7 +144,9 @@ def mislabel(source: Path, copy: Path, chance: random.Random) -> set[str]:
     return moved
 
 
-def count(found: opsin.checking.Check, planted: dict[str, set[str]], rows: dict[str, list[tuple[int, ...]]]) -> None:
+def count(
+    found: opsin.workflow.check.Check, planted: dict[str, set[str]], rows: dict[str, list[tuple[int, ...]]]
+) -> None:
     """Add to the rows of each kind: planted, planted and found, found, found and planted as anything at all."""
     said = {finding.kind: set(finding.images) for finding in found.findings}
     faulty = set().union(*planted.values())

@@ -13,7 +13,7 @@ def machine() -> str:
     """Return one line that says what machine this is; the host's name is not in it."""
     import psutil
 
-    from opsin.machine import describe_machine
+    from opsin.runtime.machine import describe_machine
 
     facts = describe_machine("cpu")
     memory = psutil.virtual_memory().total / 2**30

@@ -30,10 +30,10 @@ from rich.console import Console
 
 import opsin
 from common import machine, table, today, versions
-from opsin.evaluating import prepare_again, subject_of
-from opsin.evaluation.elsewhere import Answers, foretell, foretell_answered
-from opsin.evaluation.robustness import measure_corruptions, simulate_laboratories
-from opsin.examining.robustness import choose_rows, trial_of
+from opsin.inspection.domain_shift import Answers, foretell, foretell_answered
+from opsin.inspection.robustness import measure_corruptions, simulate_laboratories
+from opsin.inspection.robustness_run import choose_rows, trial_of
+from opsin.workflow.evaluate import prepare_again, subject_of
 
 STRONGEST = {"laboratories": 3.0, "milder": 2.0, "harsher": 4.0}
 SEVERITIES = (2, 4)

@@ -21,11 +21,11 @@ from rich.console import Console
 
 import opsin
 from common import machine, table, today
-from opsin.evaluating import prepare_again, subject_of
-from opsin.evaluation.elsewhere import Answers, foretell_answered
-from opsin.evaluation.robustness import applicable, simulate_laboratories
-from opsin.examining.robustness import choose_rows, trial_of
+from opsin.inspection.domain_shift import Answers, foretell_answered
+from opsin.inspection.robustness import applicable, simulate_laboratories
+from opsin.inspection.robustness_run import choose_rows, trial_of
 from opsin.tasks.predictions import Classified
+from opsin.workflow.evaluate import prepare_again, subject_of
 
 SEVERITIES = (2, 4)
 HARSHER = 15

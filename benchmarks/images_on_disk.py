@@ -227,9 +227,7 @@ def import_everything(mode: str) -> None:
         import torchvision.datasets
         import torchvision.transforms.v2  # noqa: F401
     else:
-        import opsin.data.batches
-        import opsin.data.pixels
-        import opsin.data.reading  # noqa: F401
+        import opsin.data.read  # noqa: F401
 
 
 def run_through(batches: Iterable[Any]) -> int:
@@ -270,8 +268,8 @@ def prepare_opsin(mode: str, folder: Path, cache: Path, cores: int) -> Any:
     from opsin.data.batches import Batches
     from opsin.data.pixels import load_pixels
     from opsin.data.preprocessing import Preprocessing
-    from opsin.data.reading import read_dataset
-    from opsin.recipe_sections import AugmentationRecipe
+    from opsin.data.read import read_dataset
+    from opsin.recipe.schema import AugmentationRecipe
 
     dataset = read_dataset(folder)
     preprocessing = Preprocessing(SIDE, SIDE, 3)

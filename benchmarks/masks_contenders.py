@@ -21,7 +21,7 @@ def bare(pace: Pace, images: NDArray[np.uint8], masks: NDArray[np.uint8], folder
     """Run the loop that a good engineer writes by hand: floats in memory, channels-last, fused optimizer, no extras."""
     import torch
 
-    from opsin.tasks.segmentation_losses import create_loss
+    from opsin.tasks.segmentation.losses import create_loss
 
     network = _network().to(memory_format=torch.channels_last)
     loss_of = create_loss("cross-entropy+dice")
@@ -49,7 +49,7 @@ def opsin(
 ) -> None:
     """Run Opsin as `opsin train` does."""
     from opsin.data.dataset import ArrayImages, DataSet
-    from opsin.recipe import from_settings
+    from opsin.recipe.recipe import from_settings
 
     held_out = BATCH_SIZE  # validation and test must not be empty; neither is timed
     split = np.array(["train"] * len(images) + ["validation"] * held_out + ["test"] * held_out)

@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw
 
 import opsin
 from common import machine, mean_spread, table, today
-from opsin.evaluation.diagnosis_looking import METHODS
+from opsin.evaluation.verdict.attribution import METHODS
 
 SETTINGS = {"network": "small_resnet", "pretrained": False, "image_size": 64, "epochs": 6}
 

@@ -19,7 +19,6 @@ from collections.abc import Callable
 import numpy as np
 
 from common import machine, ratios, spread, table, today, versions
-from opsin.evaluation.intervals import wilson
 from opsin.lessons.digits import BETTER, BETTER_UNITS, train_digits
 from opsin.lessons.sources import find_digits, find_reviews
 from opsin.scratch.network import Network, train
@@ -32,6 +31,7 @@ from opsin.scratch.sentiment import (
     learn_in_turn,
     learn_phrases,
 )
+from opsin.statistics.bootstrap import wilson
 
 BATCH_SIZE, RATE = 128, 0.1
 

@@ -64,7 +64,7 @@ def _bare(pace: Pace, images: Any, labels: NDArray[np.int64], prepare: Callable[
 def opsin(pace: Pace, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> None:
     """Run Opsin as `opsin train` does."""
     from opsin.data.dataset import ArrayImages, DataSet
-    from opsin.recipe import from_settings
+    from opsin.recipe.recipe import from_settings
 
     held_out = min(1000, len(images) // 2)  # validation and test must not be empty; neither is timed
     split = np.array(["train"] * len(images) + ["validation"] * held_out + ["test"] * held_out)

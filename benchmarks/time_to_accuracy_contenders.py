@@ -22,7 +22,7 @@ def opsin(pace: Pace, train: Split, test: Split, **settings: Any) -> None:
     import torch
 
     from opsin.data.dataset import TEST, ArrayImages, DataSet
-    from opsin.recipe import from_settings
+    from opsin.recipe.recipe import from_settings
 
     split = np.array(["train"] * len(train[0]) + ["test"] * len(test[0]))
     images, labels = (np.concatenate(each) for each in zip(train, test, strict=True))

@@ -22,12 +22,12 @@ from numpy.typing import NDArray
 import opsin
 from common import machine, table, today
 from opsin.data.dataset import TEST
-from opsin.data.reading import read_dataset
+from opsin.data.read import read_dataset
 from opsin.evaluation.calibration import tempered
-from opsin.evaluation.scorecard import score_probabilities
 from opsin.metrics.thresholds import roc_auc
-from opsin.preparing import read_source
+from opsin.tasks.classification.scorecard import score_probabilities
 from opsin.tasks.predictions import Classified
+from opsin.training.prepare import read_source
 
 SHOWN = 1000  # images of a data set, drawn at random
 

@@ -266,11 +266,11 @@ def train_in_turns(
     """
     from rich.console import Console
 
-    from opsin.preparing import prepare
-    from opsin.runfolder import RunFolder
+    from opsin.runs.folder import RunFolder
+    from opsin.training.callbacks import Checkpoints, Curves, ProgressBar, Signals
     from opsin.training.fit import Callback
+    from opsin.training.prepare import prepare
     from opsin.training.session import Session
-    from opsin.training.watching import Checkpoints, Curves, ProgressBar, Signals
 
     session = Session(prepare(recipe, dataset))
     validation = Stopwatch()

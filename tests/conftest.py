@@ -16,8 +16,8 @@ from hypothesis import settings
 from sklearn.datasets import load_digits
 
 from opsin.data.dataset import ArrayImages, DataSet
-from opsin.recipe import Recipe, from_settings
-from opsin.runfolder import RunFolder
+from opsin.recipe.recipe import Recipe, from_settings
+from opsin.runs.folder import RunFolder
 from opsin.tasks.predictions import Classified
 
 # Where a change is accepted or not, the same examples are tried each time; elsewhere new ones are looked for.

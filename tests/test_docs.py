@@ -24,9 +24,9 @@ import opsin
 from opsin.cli import VERBS, app
 from opsin.cli.recipe import _markdown
 from opsin.cli.study import markdown_table
-from opsin.recipe import settings
+from opsin.recipe.recipe import settings
+from opsin.studies.bundled import STUDIES
 from opsin.studies.study import Study
-from opsin.studies.table import STUDIES
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

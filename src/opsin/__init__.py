@@ -14,24 +14,24 @@ __version__ = "0.1.0"
 
 # Imported on first use, so that `import opsin` and `opsin --help` need neither torch nor matplotlib.
 _LAZY = {
-    "check": "opsin.checking",
-    "train": "opsin.workflow",
-    "cross_validate": "opsin.crossvalidation",
-    "ensemble": "opsin.ensembling",
-    "evaluate": "opsin.evaluating",
-    "examine": "opsin.evaluating",
-    "foretell": "opsin.foretelling",
-    "predict": "opsin.workflow",
-    "learning_curve": "opsin.learningcurve",
-    "load_run": "opsin.run",
-    "Run": "opsin.run",
-    "Recipe": "opsin.recipe",
+    "check": "opsin.workflow.check",
+    "train": "opsin.workflow.train",
+    "cross_validate": "opsin.workflow.cross_validate",
+    "ensemble": "opsin.workflow.ensemble",
+    "evaluate": "opsin.workflow.evaluate",
+    "examine": "opsin.workflow.evaluate",
+    "foretell": "opsin.workflow.estimate_accuracy",
+    "predict": "opsin.workflow.train",
+    "learning_curve": "opsin.workflow.learning_curve",
+    "load_run": "opsin.workflow.run",
+    "Run": "opsin.workflow.run",
+    "Recipe": "opsin.recipe.recipe",
     "OpsinError": "opsin.errors",
-    "read_dataset": "opsin.data.reading",
-    "compare": "opsin.evaluation.comparison",
-    "run_study": "opsin.studies.running",
+    "read_dataset": "opsin.data.read",
+    "compare": "opsin.evaluation.comparison.compare",
+    "run_study": "opsin.studies.runner",
     "Study": "opsin.studies.study",
-    "score_isic": "opsin.scoring.isic",
+    "score_isic": "opsin.competitions.isic",
 }
 
 __all__ = [
@@ -56,21 +56,21 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from opsin.checking import check
-    from opsin.crossvalidation import cross_validate
-    from opsin.data.reading import read_dataset
-    from opsin.ensembling import ensemble
+    from opsin.competitions.isic import score_isic
+    from opsin.data.read import read_dataset
     from opsin.errors import OpsinError
-    from opsin.evaluating import evaluate, examine
-    from opsin.evaluation.comparison import compare
-    from opsin.foretelling import foretell
-    from opsin.learningcurve import learning_curve
-    from opsin.recipe import Recipe
-    from opsin.run import Run, load_run
-    from opsin.scoring.isic import score_isic
-    from opsin.studies.running import run_study
+    from opsin.evaluation.comparison.compare import compare
+    from opsin.recipe.recipe import Recipe
+    from opsin.studies.runner import run_study
     from opsin.studies.study import Study
-    from opsin.workflow import predict, train
+    from opsin.workflow.check import check
+    from opsin.workflow.cross_validate import cross_validate
+    from opsin.workflow.ensemble import ensemble
+    from opsin.workflow.estimate_accuracy import foretell
+    from opsin.workflow.evaluate import evaluate, examine
+    from opsin.workflow.learning_curve import learning_curve
+    from opsin.workflow.run import Run, load_run
+    from opsin.workflow.train import predict, train
 
 
 def __getattr__(name: str) -> Any:

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from opsin.auditing import features
+from opsin.audit import features
 
 
 @pytest.fixture

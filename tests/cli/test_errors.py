@@ -133,33 +133,33 @@ def test_damaged_files_of_a_run(place: Path, tmp_path: Path, opsin_command: Call
 
 
 def test_an_interrupted_training_ends_with_130(opsin_command: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
-    import opsin.workflow
+    import opsin.workflow.train
 
     def interrupted(*_: object, **__: object) -> None:
         raise TrainingInterrupted("Stopped in epoch 2; go on with: opsin train --resume runs/[a].")
 
-    monkeypatch.setattr(opsin.workflow, "train", interrupted)
+    monkeypatch.setattr(opsin.workflow.train, "train", interrupted)
     result = opsin_command("train", "digits")
     assert result.code == 130
     assert result.err == "Stopped in epoch 2; go on with: opsin train --resume runs/[a].\n"
 
 
 def test_ctrl_c_elsewhere_ends_with_130(opsin_command: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
-    import opsin.runfolder
+    import opsin.runs.folder
 
     def stopped(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(opsin.runfolder, "list_runs", stopped)
+    monkeypatch.setattr(opsin.runs.folder, "list_runs", stopped)
     result = opsin_command("runs")
     assert result.code == 130
     assert "Traceback" not in result.err
 
 
 def test_a_bug_keeps_its_traceback(opsin_command: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
-    import opsin.runfolder
+    import opsin.runs.folder
 
-    monkeypatch.setattr(opsin.runfolder, "list_runs", lambda *_: 1 / 0)
+    monkeypatch.setattr(opsin.runs.folder, "list_runs", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         opsin_command("runs")
 

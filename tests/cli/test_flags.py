@@ -7,7 +7,7 @@ import pytest
 from opsin.cli.flags import Wanted, default_text, flag_text, takes_recipe
 from opsin.cli.train import train
 from opsin.errors import RecipeError
-from opsin.recipe import Recipe, flag_names, settings
+from opsin.recipe.recipe import Recipe, flag_names, settings
 
 
 def received(**given: object) -> Wanted:

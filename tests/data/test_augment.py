@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch.nn.functional import affine_grid, grid_sample
 
 from opsin.data.augment import Augmentation, warp
-from opsin.recipe_sections import AugmentationRecipe
+from opsin.recipe.schema import AugmentationRecipe
 
 NOTHING = {"rotation": 0.0, "shift": 0.0, "scale": 0.0, "shear": 0.0}
 

@@ -8,7 +8,7 @@ from torchvision.transforms import v2
 from opsin.data.augment import Augmentation
 from opsin.data.batches import Batches
 from opsin.data.preprocessing import Preprocessing
-from opsin.recipe_sections import AugmentationRecipe
+from opsin.recipe.schema import AugmentationRecipe
 
 PIXELS = (torch.arange(50 * 6 * 6) % 251).to(torch.uint8).view(50, 6, 6, 1)
 LABELS = torch.arange(50) % 5

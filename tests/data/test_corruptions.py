@@ -12,7 +12,7 @@ from scipy import ndimage
 from torchvision.transforms.v2 import functional as vision
 
 from opsin.data.corruptions import CORRUPTIONS, SEVERITIES, corrupt, corrupt_by
-from opsin.recipe_sections import AugmentationRecipe
+from opsin.recipe.schema import AugmentationRecipe
 
 SIZES = [(8, 8), (16, 24), (28, 28), (96, 96)]
 

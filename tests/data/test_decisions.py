@@ -7,7 +7,7 @@ import pytest
 
 from opsin.data.dataset import ArrayImages, DataSet
 from opsin.data.decisions import Decision, Decisions, apply_decisions, read_decisions
-from opsin.data.reading import read_dataset
+from opsin.data.read import read_dataset
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from PIL import Image
 from scipy.fft import dctn
 from sklearn.datasets import load_digits, load_sample_image
 
-from opsin.data.near_duplicates import find_near_duplicates
-from opsin.data.near_duplicates_alignment import POSES, lay_over, posed, whole, window, windows
-from opsin.data.near_duplicates_search import ALONG, LEAF, WINDOWS, Index
+from opsin.data.near_duplicates.alignment import POSES, lay_over, posed, whole, window, windows
+from opsin.data.near_duplicates.find import find_near_duplicates
+from opsin.data.near_duplicates.search import ALONG, LEAF, WINDOWS, Index
 
 SIDE = 48
 

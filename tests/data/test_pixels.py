@@ -92,7 +92,7 @@ def test_parts_of_two_folders_with_the_same_names_are_told_apart(tmp_path):
         assert (load_pixels(part, SIZE, budget=0, cache=tmp_path / "cache").images == value).all()
 
 
-@pytest.mark.parametrize("version", ["opsin.data.pixels.LAYOUT", "opsin.data.decode.RULES"])
+@pytest.mark.parametrize("version", ["opsin.data.pixels.LAYOUT", "opsin.data.decoding.RULES"])
 def test_another_version_decodes_anew(files, tmp_path, monkeypatch, version):
     load_pixels(files, SIZE, budget=0, cache=tmp_path / "cache")
     monkeypatch.setattr(version, 99)

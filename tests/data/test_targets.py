@@ -6,12 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opsin.data.dataset import ArrayImages, DataSet
-from opsin.data.reading import check_classes
-from opsin.data.split import split_samples
+from opsin.data.read import check_classes
+from opsin.data.splitting.split import split_samples
 from opsin.data.targets import TARGETS
 from opsin.errors import DataError
-from opsin.recipe_sections import SplitRecipe
-from opsin.tasks.table import TASKS
+from opsin.recipe.schema import SplitRecipe
+from opsin.tasks.registry import TASKS
 
 VALUES = TARGETS["regression"]
 

@@ -5,9 +5,9 @@ import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, recall_score
 
 from opsin.evaluation.out_of_fold import OutOfFold, reading, score_out_of_fold, spread
-from opsin.evaluation.scorecard import score, to_json
+from opsin.tasks.classification.scorecard import score, to_json
 from opsin.tasks.predictions import Classified
-from opsin.tasks.table import TASKS
+from opsin.tasks.registry import TASKS
 
 CLASSES = ("a", "b", "c")
 SCORES = TASKS["classification"].scores

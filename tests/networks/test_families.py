@@ -9,7 +9,7 @@ from torch import nn
 
 from opsin.errors import NetworkError
 from opsin.networks.layers import ACTIVATIONS
-from opsin.networks.table import create_network, find_weights, input_statistics
+from opsin.networks.registry import create_network, find_weights, input_statistics
 
 
 def count(network: nn.Module) -> int:

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import torch
 
+from opsin.networks.registry import create_network
 from opsin.networks.summary import summarize
-from opsin.networks.table import create_network
 
 
 def test_course_cnn_layer_by_layer():

@@ -13,8 +13,8 @@ import pytest
 from sklearn.datasets import load_digits
 from sklearn.metrics import roc_auc_score
 
-from opsin.recipe import Recipe
-from opsin.runfolder import RunFolder
+from opsin.recipe.recipe import Recipe
+from opsin.runs.folder import RunFolder
 from opsin.tasks.predictions import Classified
 
 

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opsin.reporting import figures
-from opsin.reporting.style import figure_to_svg
+from opsin.reporting.figures import run as figures
+from opsin.reporting.figures.style import figure_to_svg
 
 
 def texts(figure) -> list[str]:

@@ -13,11 +13,13 @@ from PIL import Image
 from safetensors.numpy import save_file
 
 from opsin.errors import RunError
-from opsin.examining.map import SHEET
-from opsin.reporting.page import Page
-from opsin.reporting.pictures import overlay, weight_image
-from opsin.reporting.report import render_report
-from opsin.reporting.sections import alike, filters, looking
+from opsin.inspection.embedding_map import SHEET
+from opsin.reporting.run_report.page import Page
+from opsin.reporting.run_report.pictures import overlay, weight_image
+from opsin.reporting.run_report.report import render_report
+from opsin.reporting.sections import attributions as looking
+from opsin.reporting.sections import embedding_map as alike
+from opsin.reporting.sections import first_layer as filters
 
 METHODS = ["saliency", "integrated_gradients", "grad_cam", "occlusion"]
 

@@ -1,8 +1,8 @@
 import pytest
 
-from opsin.recipe import Recipe
-from opsin.reporting import privacy
-from opsin.reporting.report import render_report, write_report
+from opsin.recipe.recipe import Recipe
+from opsin.reporting.run_report import privacy
+from opsin.reporting.run_report.report import render_report, write_report
 
 SECRET = "xq7secretpatient"
 

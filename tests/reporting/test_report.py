@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 
 from opsin.errors import RunError
-from opsin.reporting import formats, gallery
-from opsin.reporting.page import Page as PageFacts
-from opsin.reporting.page import Predicted
-from opsin.reporting.report import render_report, write_report
-from opsin.reporting.sections import confusion
+from opsin.reporting import formats
+from opsin.reporting.run_report import gallery
+from opsin.reporting.run_report.page import Page as PageFacts
+from opsin.reporting.run_report.page import Predicted
+from opsin.reporting.run_report.report import render_report, write_report
+from opsin.tasks.classification import section_confusion as confusion
 
 VOID = {"meta", "img", "br", "input", "hr", "link"}
 EVIL = "<script>alert('x')</script>"

@@ -4,7 +4,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from opsin.reporting.style import BLUE, INK, add_axes, figure_to_svg, new_figure, shorten
+from opsin.reporting.figures.style import BLUE, INK, add_axes, figure_to_svg, new_figure, shorten
 
 
 def drawing(title: str = "Loss"):

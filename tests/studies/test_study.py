@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from opsin.errors import RecipeError
+from opsin.studies.bundled import STUDIES, bundled_file
 from opsin.studies.study import Study
-from opsin.studies.table import STUDIES, bundled_file
 from opsin.studies.variants import differing
 
 WIDTHS = """

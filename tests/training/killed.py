@@ -13,7 +13,7 @@ import sys
 import torch
 
 import opsin
-from opsin.training import watching
+from opsin.training import callbacks as watching
 from opsin.training.fit import Callback
 
 SETTINGS = {

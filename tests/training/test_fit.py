@@ -6,9 +6,9 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from opsin.errors import RecipeError, TrainingError
-from opsin.preparing import prepare
-from opsin.recipe import from_settings
+from opsin.recipe.recipe import from_settings
 from opsin.training.fit import Callback, TrainingState
+from opsin.training.prepare import prepare
 from opsin.training.session import Session, measure_throughput
 
 SETTINGS = {

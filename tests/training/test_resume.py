@@ -14,9 +14,9 @@ from safetensors import safe_open
 
 import opsin
 from opsin.errors import RunError, TrainingInterrupted
-from opsin.runfolder import RunFolder
+from opsin.runs.folder import RunFolder
 from opsin.training.fit import Callback
-from opsin.workflow import resume_run
+from opsin.workflow.train import resume_run
 
 SCRIPT = Path(__file__).with_name("killed.py")
 QUICK = {"network": "mlp", "epochs": 3, "batch_size": 64, "device": "cpu", "quiet": True, "examine": False}
@@ -132,7 +132,7 @@ def test_a_run_of_another_format_is_refused_in_a_sentence(interrupted):
 def test_a_full_disk_stops_training_and_keeps_the_last_checkpoint(tmp_path, monkeypatch):
     import errno
 
-    from opsin import weights as checkpoint
+    from opsin.storage import safetensors as checkpoint
 
     saved = []
     write = checkpoint.save_file
@@ -144,7 +144,7 @@ def test_a_full_disk_stops_training_and_keeps_the_last_checkpoint(tmp_path, monk
         write(tensors, path, metadata=metadata)
 
     monkeypatch.setattr(checkpoint, "save_file", full_disk)
-    monkeypatch.setattr("opsin.training.watching.Checkpoints.__init__.__defaults__", (0.0,))
+    monkeypatch.setattr("opsin.training.callbacks.Checkpoints.__init__.__defaults__", (0.0,))
     with pytest.raises(RunError, match="disk is full.*opsin train --resume"):
         opsin.train("digits", out=tmp_path / "run", **QUICK)
     assert RunFolder(tmp_path / "run").info["state"] == "failed"

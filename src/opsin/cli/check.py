@@ -13,8 +13,8 @@ from opsin.cli.console import console
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from opsin.auditing.finding import ImageFinding
-    from opsin.checking import Check
+    from opsin.audit.finding import ImageFinding
+    from opsin.workflow.check import Check
 
 app = typer.Typer(add_completion=False)
 

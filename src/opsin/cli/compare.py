@@ -11,7 +11,7 @@ import typer
 from opsin.cli.console import console, table
 
 if TYPE_CHECKING:
-    from opsin.evaluation.comparison import Compared, Comparison
+    from opsin.evaluation.comparison.compare import Compared, Comparison
 
 app = typer.Typer(add_completion=False)
 
@@ -77,7 +77,7 @@ def compare(
 
 def _print_scores(comparison: Comparison, screen: Any) -> None:
     recipes = comparison.recipes
-    from opsin.evaluation.finding import score_words
+    from opsin.evaluation.verdict.finding import score_words
 
     if len(recipes) <= SIDE_BY_SIDE:
         seeds = ["seeds" if len(comparison.runs) > len(recipes) else "seed", *map(_seeds, recipes)]
@@ -90,7 +90,7 @@ def _print_scores(comparison: Comparison, screen: Any) -> None:
 
 
 def _print_differences(comparison: Comparison, screen: Any) -> None:
-    from opsin.evaluation.finding import score_words
+    from opsin.evaluation.verdict.finding import score_words
 
     rows = [
         (

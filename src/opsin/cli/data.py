@@ -31,7 +31,7 @@ def list_data(data_root: DataRoot = None) -> None:
 
     One that is not here is fetched when it is first used, where there is a network.
     """
-    from opsin.data.catalogue import list_datasets
+    from opsin.data.catalog import list_datasets
 
     rows = [
         (
@@ -59,8 +59,8 @@ def show(
     data_root: DataRoot = None,
 ) -> None:
     """Show the classes of a data set, how many images each has, and their sizes, without training."""
-    from opsin.data.reading import read_dataset
-    from opsin.planning import look_at
+    from opsin.data.read import read_dataset
+    from opsin.training.defaults import look_at
 
     dataset = read_dataset(data, label=label, group=group, data_root=data_root, check=False)
     look = look_at(dataset)
@@ -78,7 +78,7 @@ def show(
 def _counts(dataset: DataSet) -> tuple[list[str], list[list[str]]]:
     """Return headings and a row for each class: how many images, in all and in each part of a given split."""
     from opsin.data.dataset import SPLITS
-    from opsin.tasks.table import TASKS
+    from opsin.tasks.registry import TASKS
 
     split = dataset.split
     parts = [] if split is None else [name for name in SPLITS if (split == name).any()]

@@ -17,7 +17,7 @@ from typing import Annotated, Any
 import typer
 
 from opsin.errors import RecipeError
-from opsin.recipe import Recipe, flag_names, settings
+from opsin.recipe.recipe import Recipe, flag_names, settings
 
 PANELS = {"": "Run", "data": "Data", "split": "Split", "network": "Network"}
 PANELS |= {"augmentation": "Augmentation", "training": "Training"}

@@ -23,9 +23,9 @@ def networks(
 
     The last column says whether the ImageNet weights are on this machine; others are fetched where there is a network.
     """
-    from opsin.networks.segmentation.table import NETWORKS as FOR_MASKS
-    from opsin.networks.segmentation.table import list_segmentation_networks
-    from opsin.networks.table import NETWORKS, find_weights, list_networks
+    from opsin.networks.registry import NETWORKS, find_weights, list_networks
+    from opsin.networks.segmentation.registry import NETWORKS as FOR_MASKS
+    from opsin.networks.segmentation.registry import list_segmentation_networks
 
     names = [*list_networks(), *list_segmentation_networks()]
     with_weights = {name.partition(".")[0] for name in list_networks(pretrained=True)}  # timm adds a tag for the data

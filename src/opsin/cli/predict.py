@@ -14,10 +14,10 @@ from opsin.cli.console import console, table
 from opsin.errors import DataError, nearest
 
 if TYPE_CHECKING:
-    from opsin.answering import Answers
-    from opsin.run import Run
-    from opsin.runfolder import RunFolder
-    from opsin.submissions import Submission
+    from opsin.competitions.submissions import Submission
+    from opsin.runs.folder import RunFolder
+    from opsin.workflow.predict import Answers
+    from opsin.workflow.run import Run
 
 app = typer.Typer(add_completion=False)
 
@@ -123,8 +123,8 @@ def predict(
     paths = expand(images)
 
     import opsin
-    from opsin.answering import answer, find_groups
-    from opsin.tasks.table import TASKS
+    from opsin.tasks.registry import TASKS
+    from opsin.workflow.predict import answer, find_groups
 
     trained = opsin.load_run(run)
     classes = trained.folder.classes
@@ -163,8 +163,8 @@ def predict(
 
 
 def _write_masks(trained: Run, paths: Sequence[Path], out: Path, tiles: bool, probabilities: bool) -> None:
-    from opsin.masking import write_masks
-    from opsin.networks.tiles import Tiling
+    from opsin.inference.sliding_window import Tiling
+    from opsin.tasks.segmentation.write_masks import write_masks
 
     number = write_masks(trained.folder, trained.predictor, paths, out, Tiling() if tiles else None, probabilities)
     console(stderr=True).print(f"{number:,} masks written to {out}", soft_wrap=True)
@@ -178,7 +178,7 @@ def _threshold(
         return abstain_below or 0.0, ""
     if abstain_below is not None:
         raise DataError("Give either --target-accuracy or --abstain-below.")
-    from opsin.answering import threshold_for
+    from opsin.workflow.predict import threshold_for
 
     return (chosen := threshold_for(folder, target_accuracy, pooled)).confidence, chosen.describe()
 
@@ -193,7 +193,7 @@ def _plan(
     skip_unreadable: bool,
 ) -> Submission | None:
     """Return what a file for a competition holds; None for our own format."""
-    from opsin.submissions import FORMATS, parse_columns, plan_submission
+    from opsin.competitions.submissions import FORMATS, parse_columns, plan_submission
 
     if form not in FORMATS:
         raise DataError(f"--format {form}: there are {', '.join(FORMATS)}{nearest(form, FORMATS)}.")
@@ -218,7 +218,7 @@ def expand(patterns: Sequence[str]) -> list[Path]:
     Raises:
         DataError: An argument means nothing that exists.
     """
-    from opsin.data.decode import SUFFIXES
+    from opsin.data.decoding import SUFFIXES
 
     found: dict[Path, None] = {}
     for pattern in patterns:

@@ -10,7 +10,7 @@ import typer
 
 from opsin.cli.console import console, table
 from opsin.cli.flags import Wanted, bounds_text, default_text, flag_text, takes_recipe
-from opsin.recipe import flag_names, settings
+from opsin.recipe.recipe import flag_names, settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -38,11 +38,11 @@ def show(wanted: Wanted) -> None:
     """
     alone = wanted.data is not None and not (wanted.file or wanted.assignments or wanted.settings)
     if alone and (Path(str(wanted.data)) / "run.json").is_file():
-        from opsin.runfolder import RunFolder
+        from opsin.runs.folder import RunFolder
 
         recipe = RunFolder(str(wanted.data)).recipe
     else:
-        from opsin import workflow
+        from opsin.workflow import train as workflow
 
         recipe = workflow.resolve_recipe(wanted.recipe(), data_root=wanted.data_root)
     typer.echo(recipe.to_toml(), nl=False)

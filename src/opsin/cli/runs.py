@@ -12,7 +12,7 @@ import typer
 from opsin.cli.console import console, interval, table
 
 if TYPE_CHECKING:
-    from opsin.runfolder import RunFolder
+    from opsin.runs.folder import RunFolder
 
 app = typer.Typer(add_completion=False)
 
@@ -39,9 +39,9 @@ def evaluate(
     Every opening of the locked test split is logged in the run's looks.jsonl and shown in its report.
     """
     import opsin
-    from opsin.runfolder import RunFolder
-    from opsin.tasks.scores import DETAILS
-    from opsin.tasks.table import TASKS
+    from opsin.metrics.names import DETAILS
+    from opsin.runs.folder import RunFolder
+    from opsin.tasks.registry import TASKS
 
     scores = opsin.evaluate(run, data, split=split, data_root=data_root)
     screen = console()
@@ -62,7 +62,7 @@ def evaluate(
 
 
 def _score_row(name: str, score: Mapping[str, Any]) -> tuple[str, str, str, str]:
-    from opsin.tasks.scores import describe_score
+    from opsin.metrics.names import describe_score
 
     return describe_score(name).words, interval(score), f"{score.get('n', 0):,}", str(score.get("method", ""))
 
@@ -82,15 +82,15 @@ def runs(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to look.")] = Path("runs"),
 ) -> None:
     """List the runs in a folder, newest first."""
-    from opsin.runfolder import list_runs
+    from opsin.runs.folder import list_runs
 
     found = list_runs(folder)
     screen = console()
     if not found:
         screen.print(f"No runs in {folder} yet; `opsin train digits` makes the first.")
         return
-    from opsin.tasks.scores import describe_score
-    from opsin.tasks.table import TASKS
+    from opsin.metrics.names import describe_score
+    from opsin.tasks.registry import TASKS
 
     mains = {run.path: TASKS[run.task].main_score for run in found}
     one = len(set(mains.values())) == 1
@@ -169,7 +169,7 @@ def report(
 ) -> None:
     """Write the report of a run and its verdict anew, from the files in its folder alone."""
     import opsin
-    from opsin.assessing import judge
+    from opsin.evaluation.evaluate_split import judge
 
     opened = opsin.load_run(run)
     if any(value is not None for value in (positive, sensitivity, cost_of_miss, cost_of_false_alarm)):

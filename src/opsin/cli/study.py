@@ -16,8 +16,8 @@ from opsin.cli.console import console, table
 from opsin.errors import RecipeError
 
 if TYPE_CHECKING:
+    from opsin.runs.study import StudyFolder
     from opsin.studies.study import Study
-    from opsin.studies.studyfolder import StudyFolder
     from opsin.studies.variants import Variant
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
@@ -72,7 +72,7 @@ def run(
     Stopped, by Ctrl-C or a --budget, the same command goes on where it was; finished runs are not trained again. A
     variant that fails costs only itself.
     """
-    from opsin.studies.running import run_study
+    from opsin.studies.runner import run_study
 
     folder = run_study(
         study,
@@ -121,7 +121,7 @@ def search(
     comes out is a small study, found.toml, that tests the best against where it came from. Stopped, the same command
     goes on.
     """
-    from opsin.studies.searching import FOUND, search_study
+    from opsin.studies.search import FOUND, search_study
 
     folder = search_study(
         study,
@@ -152,8 +152,8 @@ def search(
 @app.command("list")
 def list_() -> None:
     """List the studies that come with Opsin."""
+    from opsin.studies.bundled import STUDIES
     from opsin.studies.study import Study
-    from opsin.studies.table import STUDIES
 
     rows = []
     for name in STUDIES:
@@ -208,8 +208,8 @@ def report(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder of a study.")],
 ) -> None:
     """Write the report of a study anew from what its folder holds."""
-    from opsin.reporting.study import write_study_page
-    from opsin.studies.studyfolder import StudyFolder
+    from opsin.reporting.pages.study import write_study_page
+    from opsin.runs.study import StudyFolder
 
     found = StudyFolder(folder)
     if not found.info.get("rows"):

@@ -12,8 +12,8 @@ from opsin.cli.flags import Wanted, takes_recipe
 from opsin.errors import RecipeError
 
 if TYPE_CHECKING:
-    from opsin.run import Run
-    from opsin.training.learning_rate import LearningRateCurve
+    from opsin.training.lr_finder import LearningRateCurve
+    from opsin.workflow.run import Run
 
 app = typer.Typer(add_completion=False)
 
@@ -89,7 +89,7 @@ def train(
     else:
         run = _resume(resume, anonymous, quiet)
     if leak_check and (run.path / "leak.json").exists():
-        from opsin.crossvalidation import cross_validate
+        from opsin.workflow.cross_validate import cross_validate
 
         cross_validate(run, quiet=quiet)
     if quiet:
@@ -99,13 +99,13 @@ def train(
 def _train(wanted: Wanted, **arguments: Any) -> Run:
     recipe = wanted.recipe()  # a wrong flag is answered before torch is imported
 
-    from opsin import workflow
+    from opsin.workflow import train as workflow
 
     return workflow.train(recipe.data.source, recipe=recipe, data_root=wanted.data_root, **arguments)
 
 
 def _resume(path: Path, anonymous: bool, quiet: bool) -> Run:
-    from opsin import workflow
+    from opsin.workflow import train as workflow
 
     run = workflow.resume_run(path, quiet=quiet)
     if anonymous:
@@ -136,7 +136,7 @@ def lr_find(
         raise RecipeError(f"{out}: the picture must end in .png, .svg or .pdf.")
     recipe = wanted.recipe()
 
-    from opsin import workflow
+    from opsin.workflow import train as workflow
 
     curve = workflow.find_learning_rate(recipe, data_root=wanted.data_root)
     _draw(curve, out)

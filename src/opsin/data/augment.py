@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import grid_sample, interpolate
 
-from opsin.recipe_sections import AugmentationRecipe
+from opsin.recipe.schema import AugmentationRecipe
 
 GREY = (0.299, 0.587, 0.114)  # ITU-R BT.601 luma
 ELASTIC_NODES = 5  # in each direction; each moves by itself and the pixels between them follow smoothly

@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.nn.functional import conv2d, interpolate, pad
 
 from opsin.data.augment import GREY, warp
-from opsin.recipe_sections import AugmentationRecipe
+from opsin.recipe.schema import AugmentationRecipe
 
 SEVERITIES = (1, 2, 3, 4, 5)
 SMALLEST = 32  # pixels; lengths are parts of this side in smaller images

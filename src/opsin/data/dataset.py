@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from opsin.data.decode import from_array, image_size, open_image, read_image
+from opsin.data.decoding import from_array, image_size, open_image, read_image
 from opsin.data.targets import TARGETS, Targets
 from opsin.errors import DataError, nearest
 
@@ -142,7 +142,7 @@ class FileImages(NamedFiles):
         return os.path.abspath(self.root)
 
     def open(self, index: int, size: tuple[int, int] | None = None, bits: int = 16) -> Image.Image:
-        """Decode the file; see `opsin.data.decode.open_image`."""
+        """Decode the file; see `opsin.data.decoding.open_image`."""
         return open_image(self.paths[index], size=size, bits=bits)
 
     def read(self, index: int, size: tuple[int, int] | None = None, bits: int = 16) -> NDArray[np.uint8]:

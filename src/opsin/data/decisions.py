@@ -20,8 +20,8 @@ from pathlib import Path
 
 import numpy as np
 
+from opsin.data.csv_table import Table, parse_table
 from opsin.data.dataset import DataSet
-from opsin.data.readers.cells import Table, parse_table
 from opsin.data.readers.common import spoken
 from opsin.errors import DataError, nearest
 

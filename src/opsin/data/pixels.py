@@ -23,11 +23,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from opsin.data import decode
+from opsin.data import decoding
 from opsin.data.dataset import ArrayImages, Images
 from opsin.data.preprocessing import Preprocessing
 from opsin.errors import DataError, OpsinError, UnreadableImageError
-from opsin.files import replacing
+from opsin.storage.atomic import replacing
 
 LAYOUT = 2  # raised whenever the files on disk come to be laid out or signed in another way
 SAVE_EVERY = 5.0  # seconds of decoding that a power cut may cost
@@ -162,7 +162,7 @@ def _key(images: Images, preprocessing: Preprocessing) -> str:
     """Return the name of the folder for these images at this size, decoded by these rules."""
     names = [images.name(index) for index in range(len(images))]
     sizes = {key: value for key, value in preprocessing.to_dict().items() if key not in ("mean", "std")}
-    content = [LAYOUT, decode.RULES, PIL.__version__, images.identity(), names, sizes]
+    content = [LAYOUT, decoding.RULES, PIL.__version__, images.identity(), names, sizes]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:24]
 
 
@@ -334,7 +334,7 @@ def _cores() -> int:
 
 
 def _cache_folder() -> Path:
-    from opsin.data.catalogue import cache_folder
+    from opsin.data.catalog import cache_folder
 
     return cache_folder() / "pixels"
 

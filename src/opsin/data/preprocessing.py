@@ -15,8 +15,8 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from opsin.data.dataset import Images
-from opsin.data.decode import from_array, to_array
-from opsin.data.masks import VOID
+from opsin.data.decoding import from_array, to_array
+from opsin.data.mask_codes import VOID
 
 CHUNK = 2**24  # bytes of images whose values are counted at a time
 

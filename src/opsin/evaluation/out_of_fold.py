@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from opsin.evaluation.finding import number, with_interval
-from opsin.evaluation.scorecard import to_json
-from opsin.tasks.scores import describe_score
-from opsin.tasks.table import part_of
+from opsin.evaluation.verdict.finding import number, with_interval
+from opsin.metrics.names import describe_score
+from opsin.tasks.classification.scorecard import to_json
+from opsin.tasks.registry import part_of
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from opsin.evaluation.intervals import Interval, wilson
 from opsin.lessons.lesson import LOOKS, Lesson, Part, Picture, Table, log_scale
-from opsin.reporting.style import add_axes, add_legend, label_x, new_figure, whole_numbers
+from opsin.reporting.figures.style import add_axes, add_legend, label_x, new_figure, whole_numbers
 from opsin.scratch.experiments import Digits
 from opsin.scratch.functions import Array
 from opsin.scratch.network import Network, Progress, train
+from opsin.statistics.bootstrap import Interval, wilson
 
 # The recipe that reads best: more units, momentum, and dropout in the place of a penalty against learning by heart.
 BETTER_UNITS = (300, 100)

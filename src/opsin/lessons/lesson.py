@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 import opsin
-from opsin.files import write_text
-from opsin.reporting.report import create_environment
-from opsin.reporting.style import BLUE, INK, MUTED, ORANGE, figure_to_svg
+from opsin.reporting.figures.style import BLUE, INK, MUTED, ORANGE, figure_to_svg
+from opsin.reporting.run_report.report import create_environment
+from opsin.storage.atomic import write_text
 
 # How the lines of a figure differ, in color and in dashes.
 LOOKS: tuple[dict[str, Any], ...] = (

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from opsin.lessons.lesson import Lesson, Part, Picture, Table
-from opsin.reporting.style import BLUE, MUTED, ORANGE, add_axes, add_legend, label_x, new_figure, whole_numbers
+from opsin.reporting.figures.style import BLUE, MUTED, ORANGE, add_axes, add_legend, label_x, new_figure, whole_numbers
 from opsin.scratch.functions import Array, sigmoid
 from opsin.scratch.perceptron import (
     CORNERS,

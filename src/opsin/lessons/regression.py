@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from opsin.lessons.lesson import LOOKS, Lesson, Part, Picture, Table, log_scale
-from opsin.reporting.style import BLUE, INK, MUTED, ORANGE, add_axes, add_legend, label_x, new_figure
+from opsin.reporting.figures.style import BLUE, INK, MUTED, ORANGE, add_axes, add_legend, label_x, new_figure
 from opsin.scratch.cars import Cars
 from opsin.scratch.functions import Array
 from opsin.scratch.regression import Scale, closed_form, cost, descend, explained, largest_rate, steps_needed

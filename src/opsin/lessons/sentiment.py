@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.figure import Figure
 
-from opsin.evaluation.intervals import Interval, wilson
 from opsin.lessons.lesson import LOOKS, Lesson, Part, Picture, Table, log_scale
-from opsin.reporting.style import BLUE, ORANGE, add_axes, label_x, new_figure
+from opsin.reporting.figures.style import BLUE, ORANGE, add_axes, label_x, new_figure
 from opsin.scratch.sentiment import (
     FastNetwork,
     Pass,
@@ -25,6 +24,7 @@ from opsin.scratch.sentiment import (
     learn_phrases,
     similar_words,
 )
+from opsin.statistics.bootstrap import Interval, wilson
 
 HELD_OUT = 1_000  # the last reviews, as in the lesson this follows
 COMMON = 100  # how often a word must occur to be drawn; less often where there are fewer than 20,000 reviews

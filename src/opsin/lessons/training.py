@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from opsin.lessons.lesson import LOOKS, Lesson, Part, Picture, Table, log_scale
-from opsin.reporting.style import BLUE, MUTED, ORANGE, add_axes, add_legend, label_x, new_figure, whole_numbers
+from opsin.reporting.figures.style import BLUE, MUTED, ORANGE, add_axes, add_legend, label_x, new_figure, whole_numbers
 from opsin.scratch import experiments
 from opsin.scratch.experiments import Digits, Variant
 

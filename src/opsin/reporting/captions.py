@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from opsin.metrics.segmentation import confusion_matrices, image_dice, pixel_accuracy
 from opsin.reporting import formats
 from opsin.reporting.formats import percent
-from opsin.reporting.page import Predicted
+from opsin.reporting.run_report.page import Predicted
 
 
 @dataclass(frozen=True)

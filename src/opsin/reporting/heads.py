@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from opsin.evaluation.finding import number
+from opsin.evaluation.verdict.finding import number
 from opsin.reporting import formats
-from opsin.reporting.page import Page, Predicted
+from opsin.reporting.run_report.page import Page, Predicted
 
 
 def head_of_classification(page: Page, score: dict[str, Any], split: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opsin.reporting.formats import percent
-from opsin.reporting.page import Predicted
+from opsin.reporting.run_report.page import Predicted
 
 Words = tuple[tuple[str, bool], ...]  # pieces of a line, each with whether it is emphasized
 

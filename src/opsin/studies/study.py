@@ -44,7 +44,7 @@ class Study:
         score: The score that decides; empty: the main one of the task.
         variants: By name, parents before their children.
         base: The name of the variant that all others come from.
-        search: The table ``[search]``, as `opsin.studies.searching` reads it; empty where there is none.
+        search: The table ``[search]``, as `opsin.studies.search` reads it; empty where there is none.
     """
 
     name: str
@@ -71,7 +71,7 @@ class Study:
         Raises:
             RecipeError: There is no such study, or its file is wrong; the sentence says what and where.
         """
-        from opsin.studies.table import STUDIES, bundled_file
+        from opsin.studies.bundled import STUDIES, bundled_file
 
         path, beside = Path(source), None
         if not path.exists() and str(source) in STUDIES:

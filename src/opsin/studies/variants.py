@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from opsin.errors import RecipeError, nearest
-from opsin.recipe import Recipe
-from opsin.recipe_values import flat
+from opsin.recipe.recipe import Recipe
+from opsin.recipe.validation import flat
 
 OF_VARIANT = ("inherits", "begins_with", "ensemble", "soup", "asks", "published")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")

@@ -48,10 +48,10 @@ class Worker:
             return
         from rich.console import Console
 
-        from opsin.asking import ask
-        from opsin.preparing import prepare, prepare_from, stamp
-        from opsin.recipe import Recipe
-        from opsin.workflow import train_or_go_on
+        from opsin.recipe.recipe import Recipe
+        from opsin.training.prepare import prepare, prepare_from, stamp
+        from opsin.workflow.request import ask
+        from opsin.workflow.train import train_or_go_on
 
         root = job["data_root"]
         asked, dataset = ask(None, Recipe.from_dict(job["recipe"]), {}, root or None)
@@ -71,7 +71,7 @@ class Worker:
 
     def _put_together(self, job: dict[str, Any]) -> None:
         """Make one run of several."""
-        from opsin.ensembling import ensemble
+        from opsin.workflow.ensemble import ensemble
 
         shutil.rmtree(job["place"], ignore_errors=True)  # one that was stopped halfway is made anew
         ensemble(job["members"], soup=job["soup"], out=job["place"], examine=job["examine"], quiet=True)

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from opsin.errors import RunError
+from opsin.storage.safetensors import fill, read_tensors, write_tensors
 from opsin.training.fit import TrainingState
-from opsin.training.optimization import Schedule
-from opsin.weights import fill, read_tensors, write_tensors
+from opsin.training.optimizer import Schedule
 
 
 def save_checkpoint(

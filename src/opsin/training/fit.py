@@ -15,9 +15,9 @@ from torch.optim.swa_utils import AveragedModel
 
 from opsin.data.batches import Batches
 from opsin.errors import TrainingError
-from opsin.recipe_sections import TrainingRecipe
+from opsin.recipe.schema import TrainingRecipe
 from opsin.tasks.base import Task
-from opsin.training.optimization import Schedule, set_trainable
+from opsin.training.optimizer import Schedule, set_trainable
 
 CHECK_EVERY = 50  # steps between two looks at whether the loss is still a number; each look waits for the device
 

@@ -17,21 +17,21 @@ from torchvision.transforms import v2
 from opsin.data.augment import Augmentation
 from opsin.data.batches import Batches, seed_step
 from opsin.data.dataset import TRAIN, VALIDATION
-from opsin.devices import create_fabric
 from opsin.errors import RecipeError, TrainingError
-from opsin.machine import memory_kept
-from opsin.networks.building import Beginning, begin_network
-from opsin.networks.parts import unwrapped
-from opsin.preparing import Prepared
-from opsin.recipe import Recipe
+from opsin.inference.predict_images import predict_images
+from opsin.networks.layer_groups import unwrapped
+from opsin.recipe.recipe import Recipe
+from opsin.runtime.devices import create_fabric
+from opsin.runtime.machine import memory_kept
 from opsin.tasks.base import Task
-from opsin.tasks.inference import predict_images
-from opsin.tasks.table import part_of
+from opsin.tasks.registry import part_of
+from opsin.training.batch_norm import renew_statistics
 from opsin.training.checkpoint import load_checkpoint, save_checkpoint
 from opsin.training.fit import Callback, TrainingState, create_average, fit
-from opsin.training.frozen import FrozenFeatures, HeadAlone, extract_features
-from opsin.training.normalization import renew_statistics
-from opsin.training.optimization import Schedule, check_trainable_layers, create_optimizer, set_trainable
+from opsin.training.head_only import FrozenFeatures, HeadAlone, extract_features
+from opsin.training.network import Beginning, begin_network
+from opsin.training.optimizer import Schedule, check_trainable_layers, create_optimizer, set_trainable
+from opsin.training.prepare import Prepared
 
 MEASURE_SECONDS = 0.5  # how long each of loader and model is timed
 

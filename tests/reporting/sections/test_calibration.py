@@ -7,10 +7,10 @@ import pytest
 
 from opsin.evaluation.calibration import calibrate, tempered
 from opsin.metrics.classification import calibration_error
-from opsin.reporting.page import Page
-from opsin.reporting.report import render_report
-from opsin.reporting.sections.calibration import facts
-from opsin.runfolder import RunFolder
+from opsin.reporting.run_report.page import Page
+from opsin.reporting.run_report.report import render_report
+from opsin.runs.folder import RunFolder
+from opsin.tasks.classification.section_calibration import facts
 from opsin.tasks.predictions import Classified
 
 

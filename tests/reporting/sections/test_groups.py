@@ -5,11 +5,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from opsin.evaluation.scorecard import score, to_json
-from opsin.reporting.page import Page
-from opsin.reporting.report import render_report
-from opsin.reporting.sections.groups import facts
-from opsin.runfolder import RunFolder
+from opsin.reporting.run_report.page import Page
+from opsin.reporting.run_report.report import render_report
+from opsin.runs.folder import RunFolder
+from opsin.tasks.classification.scorecard import score, to_json
+from opsin.tasks.classification.section_groups import facts
 
 
 def in_groups(run: RunFolder) -> RunFolder:

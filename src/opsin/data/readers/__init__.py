@@ -1,1 +1,1 @@
-"""Readers, one file per format; `opsin.data.reading` decides which one reads a path."""
+"""Readers, one file per format; `opsin.data.read` decides which one reads a path."""

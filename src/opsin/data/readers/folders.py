@@ -12,7 +12,7 @@ import numpy as np
 
 from opsin.data.dataset import SPLITS, TRAIN, DataSet
 from opsin.data.decisions import is_decisions_file
-from opsin.data.decode import SUFFIXES
+from opsin.data.decoding import SUFFIXES
 from opsin.data.readers.common import file_images, listed, natural_key, refuse_column_names, split_of
 from opsin.errors import DataError, nearest
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opsin.data.dataset import ArrayImages, DataSet
-from opsin.data.masks import PIECES, look_at_mask, shown_classes, understand
+from opsin.data.mask_codes import PIECES, look_at_mask, shown_classes, understand
 from opsin.data.readers.arrays import LABEL_WORDS, Arrays, gather_arrays, opened_arrays, parts_of, pixels_of
 from opsin.errors import DataError
 
@@ -22,7 +22,7 @@ def read_mask_arrays(path: Path, *, label: str = "label", group: str = "group", 
         path: The file. Masks are integers or booleans ``(N, H, W)`` or ``(N, H, W, 1)``, of the images' size.
         label: The array of masks, or what stands in its place; left at its default: masks, mask, labels or y.
         group: The array of groups, as in `read_arrays`.
-        masks: "auto", "classes" or "binary"; see `opsin.data.masks.understand`. An array ``classes`` or
+        masks: "auto", "classes" or "binary"; see `opsin.data.mask_codes.understand`. An array ``classes`` or
             ``class_names`` names the classes 0, 1, ...
 
     Raises:

@@ -11,10 +11,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from opsin.data.csv_table import parse_table
 from opsin.data.dataset import TEST, TRAIN, VALIDATION, DataSet
-from opsin.data.decode import SUFFIXES, image_size, read_values
-from opsin.data.masks import PIECES, MaskFiles, Seen, look_at_mask, read_colors, read_names, shown_classes, understand
-from opsin.data.readers.cells import parse_table
+from opsin.data.decoding import SUFFIXES, image_size, read_values
+from opsin.data.mask_codes import (
+    PIECES,
+    MaskFiles,
+    Seen,
+    look_at_mask,
+    read_colors,
+    read_names,
+    shown_classes,
+    understand,
+)
 from opsin.data.readers.common import file_images, natural_key, refuse_column_names, split_of
 from opsin.data.readers.table import files_in_column, path_column, split_in_column
 from opsin.errors import DataError, UnreadableImageError, unreadable_message
@@ -59,14 +68,14 @@ def read_mask_folder(path: Path, *, label: str = "label", group: str = "group", 
 
     Either folders ``images`` and ``masks`` (or other such words) hold files of equal names, or each mask lies beside
     its image and is called like it with ``_mask`` or ``_anno`` added. Folders called train, valid and test above or
-    below are a given split. What the values of the masks mean, `opsin.data.masks.understand` decides; ``classes.txt``
+    below are a given split. What the values of the masks mean, `opsin.data.mask_codes.understand` decides; ``classes.txt``
     names the classes 0, 1, ..., ``colors.csv`` or ``colors.toml`` the colors.
 
     Args:
         path: The folder.
         label: Must be left at its default: folders have no columns.
         group: Must be left at its default.
-        masks: "auto", "classes" or "binary"; see `opsin.data.masks.understand`.
+        masks: "auto", "classes" or "binary"; see `opsin.data.mask_codes.understand`.
 
     Raises:
         DataError: An image or a mask stands alone, sizes differ, a mask cannot be read or its values mean nothing.
@@ -120,7 +129,7 @@ def read_mask_table(path: Path, *, label: str = "label", group: str = "group", m
         path: The CSV or TSV file, UTF-8.
         label: The column of masks; left at its default: mask, masks, mask_path or segmentation.
         group: The column of groups; a missing column ``group`` means that there are none.
-        masks: "auto", "classes" or "binary"; see `opsin.data.masks.understand`.
+        masks: "auto", "classes" or "binary"; see `opsin.data.mask_codes.understand`.
 
     Raises:
         DataError: A column, a value or a file is missing; or as for `read_mask_folder`.

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from opsin.data.csv_table import PATH_COLUMNS, Table, further, parse_table
 from opsin.data.dataset import DataSet
-from opsin.data.readers.cells import PATH_COLUMNS, Table, further, parse_table
 from opsin.data.readers.common import file_images, listed, split_of, spoken
 from opsin.data.readers.labels import Labels, is_yes_or_no, read_label_columns, read_label_sets, read_labels
 from opsin.data.targets.label_sets import SEPARATOR

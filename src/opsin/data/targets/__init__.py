@@ -6,9 +6,9 @@ Whatever reads, splits, counts or writes down targets asks the form; nothing out
 from __future__ import annotations
 
 from opsin.data.targets.base import Needed, Targets
-from opsin.data.targets.classes import ClassNumbers
+from opsin.data.targets.class_labels import ClassNumbers
 from opsin.data.targets.label_sets import LabelSets
-from opsin.data.targets.pixels import PixelClasses
+from opsin.data.targets.masks import PixelClasses
 from opsin.data.targets.values import Values
 
 __all__ = ["TARGETS", "Needed", "Targets"]

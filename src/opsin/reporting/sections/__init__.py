@@ -11,32 +11,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from opsin.reporting.page import Page
-from opsin.reporting.sections import (
-    abstaining,
-    alike,
-    calibration,
-    classes,
-    confusion,
-    data,
-    elsewhere,
-    estimates,
-    filters,
-    gallery,
-    groups,
-    images,
-    labels,
-    looking,
-    masks,
-    members,
-    network,
-    pixels,
-    reproduce,
-    scores,
-    thresholds,
-    training,
-    verdict,
-)
+from opsin.reporting.run_report.page import Page
+from opsin.reporting.sections import attributions as looking
+from opsin.reporting.sections import data, gallery, images, members, network, reproduce, scores, training, verdict
+from opsin.reporting.sections import domain_shift as elsewhere
+from opsin.reporting.sections import embedding_map as alike
+from opsin.reporting.sections import first_layer as filters
+from opsin.tasks.classification import section_calibration as calibration
+from opsin.tasks.classification import section_classes as classes
+from opsin.tasks.classification import section_confusion as confusion
+from opsin.tasks.classification import section_groups as groups
+from opsin.tasks.classification import section_selective as abstaining
+from opsin.tasks.classification import section_thresholds as thresholds
+from opsin.tasks.multilabel import section_labels as labels
+from opsin.tasks.regression import section_estimates as estimates
+from opsin.tasks.segmentation import section_masks as masks
+from opsin.tasks.segmentation import section_pixels as pixels
 
 
 class Section(NamedTuple):

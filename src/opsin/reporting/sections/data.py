@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from opsin.evaluation.finding import images_of
+from opsin.evaluation.verdict.finding import images_of
 from opsin.reporting.formats import number_of
-from opsin.reporting.page import Page
-from opsin.runfolder import RunFolder
+from opsin.reporting.run_report.page import Page
+from opsin.runs.folder import RunFolder
 
 LISTED_FILES = 200
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from opsin.reporting.gallery import read_gallery
-from opsin.reporting.page import Page
+from opsin.reporting.run_report.gallery import read_gallery
+from opsin.reporting.run_report.page import Page
 
 LARGEST = 3_000_000  # bytes of all pictures, less where the rest of the page needs more
 CAPTION = 1_500  # bytes, more than any

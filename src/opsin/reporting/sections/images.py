@@ -5,9 +5,9 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-from opsin.auditing.finding import KINDS
-from opsin.files import damage_explained
-from opsin.reporting.page import Page
+from opsin.audit.finding import KINDS
+from opsin.reporting.run_report.page import Page
+from opsin.storage.atomic import damage_explained
 
 NAMED = 12  # images that each finding names
 

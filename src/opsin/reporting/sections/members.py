@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from opsin.reporting.page import Page
-from opsin.tasks.scores import describe_score
+from opsin.metrics.names import describe_score
+from opsin.reporting.run_report.page import Page
 
 
 def facts(page: Page) -> dict[str, Any] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from opsin.reporting.page import Page, network_facts
+from opsin.reporting.run_report.page import Page, network_facts
 
 
 def facts(page: Page) -> dict[str, Any] | None:

@@ -7,9 +7,9 @@ from typing import Any
 
 import tomli_w
 
-from opsin.reporting.page import Page
-from opsin.reporting.privacy import anonymous_machine, anonymous_recipe
-from opsin.runfolder import RunFolder
+from opsin.reporting.run_report.page import Page
+from opsin.reporting.run_report.privacy import anonymous_machine, anonymous_recipe
+from opsin.runs.folder import RunFolder
 
 
 def facts(page: Page) -> dict[str, Any]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from opsin.reporting.page import Page
-from opsin.runfolder import RunFolder
-from opsin.tasks.scores import describe_score
-from opsin.tasks.table import TASKS
+from opsin.metrics.names import describe_score
+from opsin.reporting.run_report.page import Page
+from opsin.runs.folder import RunFolder
+from opsin.tasks.registry import TASKS
 
 
 def facts(page: Page) -> dict[str, Any] | None:

@@ -6,12 +6,12 @@ from typing import Any
 
 from markupsafe import Markup
 
-from opsin.reporting.figures import plot_learning_curves
-from opsin.reporting.page import Page, training_facts
-from opsin.reporting.style import figure_to_svg
-from opsin.runfolder import RunFolder
-from opsin.tasks.scores import describe_score
-from opsin.tasks.table import TASKS
+from opsin.metrics.names import describe_score
+from opsin.reporting.figures.run import plot_learning_curves
+from opsin.reporting.figures.style import figure_to_svg
+from opsin.reporting.run_report.page import Page, training_facts
+from opsin.runs.folder import RunFolder
+from opsin.tasks.registry import TASKS
 
 
 def facts(page: Page) -> dict[str, Any] | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from opsin.reporting.page import Page
-from opsin.runfolder import RunFolder
+from opsin.reporting.run_report.page import Page
+from opsin.runs.folder import RunFolder
 
 SEVERITIES = ("serious", "warning", "note", "good")
 

@@ -1,0 +1,118 @@
+"""Images whose label is likely wrong: what a simple classifier that did not see them says with confidence."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from opsin.audit.context import Material
+from opsin.audit.features import Features
+from opsin.audit.finding import WARNING, ImageFinding
+from opsin.data.splitting.split import join_groups
+from opsin.tasks.registry import TASKS
+
+FOLDS = 5
+FEWEST = 10  # images of a class, or nothing is said about it
+REGULARIZATION = 5.0  # the C of the logistic regression, on features whose variances add up to 1
+STEPS = 300
+
+
+def find_label_errors(material: Material, features: Features) -> list[ImageFinding]:
+    """Find images whose label is likely wrong, by confident learning (Northcutt, Jiang and Chuang 2021).
+
+    A logistic regression on the features gives each image probabilities that come from other images only: five folds,
+    stratified by class, that keep groups, duplicates and near-duplicates together. `rank_label_errors` then says how
+    many labels are likely wrong, and which. Images whose label a person gave or kept are not reported. Only where each
+    image has one class is there anything to look for.
+    """
+    if not TASKS[material.dataset.task].exclusive:
+        return []
+    labels = material.dataset.labels[features.rows]
+    known = np.bincount(labels, minlength=len(material.dataset.classes)) >= FEWEST
+    places = np.flatnonzero(known[labels])
+    groups = _groups(material)[features.rows[places]]
+    if known.sum() < 2 or len(np.unique(groups)) < FOLDS or not features.values.shape[1]:
+        return []
+    values = features.values[places] / np.sqrt((features.spread.astype(np.float64) ** 2).sum())
+    probabilities = _out_of_fold(values, labels[places], groups, len(known))
+    guesses = probabilities.argmax(axis=1)
+    agreement = float((guesses == labels[places]).mean())
+    wrong = rank_label_errors(probabilities, labels[places])
+    wrong = wrong[~material.labelled[features.rows[places[wrong]]]]
+    rows = features.rows[places[wrong]].tolist()
+    suggested = [material.dataset.classes[label] for label in guesses[wrong]]
+    sure = probabilities[wrong, guesses[wrong]].tolist()
+    details = {
+        row: f"labelled {material.label(row)}, looks like {guess} ({100 * part:.0f} % sure)"
+        for row, guess, part in zip(rows, suggested, sure, strict=True)
+    }
+    found = material.about_images(
+        "label-error",
+        WARNING,
+        lambda number: (
+            f"{number:,} {'image looks' if number == 1 else 'images look'} like another class than the label says, "
+            f"to a simple classifier that had not seen {'it' if number == 1 else 'them'} and agrees with "
+            f"{100 * agreement:.0f} % of all labels (confident learning on {features.source})."
+        ),
+        "Look at each, the first ones first: relabel what is wrong, keep what is right. Images that are merely hard "
+        "to tell are among them.",
+        rows,
+        details,
+    )
+    names = {material.names[row]: guess for row, guess in zip(rows, suggested, strict=True)}
+    return [replace(finding, suggestions={name: names[name] for name in finding.images}) for finding in found]
+
+
+def rank_label_errors(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the images whose label is likely wrong, the most likely first.
+
+    How many there are, confident learning says: an image is confidently another class if, of the classes whose
+    probability is at least the mean of it among the images labelled so, the most probable is not its label. That many
+    images are returned, those whose most probable class lies farthest above their label.
+
+    Args:
+        probabilities: ``(M, C)``, from a classifier that did not see the image.
+        labels: int64 ``(M,)``, the given classes.
+
+    Returns:
+        int64; places in ``labels``.
+    """
+    rows, classes = np.arange(len(labels)), probabilities.shape[1]
+    own = probabilities[rows, labels]
+    counts = np.bincount(labels, minlength=classes)
+    means = np.bincount(labels, own, minlength=classes) / np.maximum(counts, 1)
+    confident = np.where((probabilities >= means) & (counts > 0), probabilities, -1)
+    number = int(((confident.max(axis=1) >= 0) & (confident.argmax(axis=1) != labels)).sum())
+    margins = probabilities.max(axis=1) - own
+    order = np.argsort(-margins, kind="stable")[:number]
+    return order[margins[order] > 0]
+
+
+def _groups(material: Material) -> NDArray[np.int64]:
+    """Return a number for each image, equal for those that stay in one fold: same group, or almost the same picture."""
+    number = len(material.dataset)
+    near = None if material.near is None else material.near.groups(number)
+    return join_groups(number, material.dataset.groups, material.digests, near)
+
+
+def _out_of_fold(
+    values: NDArray[np.floating], labels: NDArray[np.int64], groups: NDArray[np.int64], classes: int
+) -> NDArray[np.float64]:
+    """Return probabilities ``(M, classes)`` of each image from a classifier trained on the other folds."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    probabilities = np.zeros((len(labels), classes))
+    folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # classes in fewer groups than folds, and steps that were not enough
+        for training, held_out in folds.split(values, labels, groups):
+            if len(np.unique(labels[training])) < 2:
+                continue
+            model = LogisticRegression(C=REGULARIZATION, max_iter=STEPS)
+            model.fit(values[training], labels[training])
+            probabilities[np.ix_(held_out, model.classes_)] = model.predict_proba(values[held_out])
+    return probabilities

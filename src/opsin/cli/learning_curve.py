@@ -1,0 +1,103 @@
+"""``opsin curve``: train on growing parts of the training images and say what more of them would bring."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from opsin.cli.console import console, table
+from opsin.cli.flags import Wanted, takes_recipe
+from opsin.errors import RecipeError
+from opsin.metrics.names import describe_score
+
+if TYPE_CHECKING:
+    from opsin.workflow.learning_curve import LearningCurve
+
+app = typer.Typer(add_completion=False)
+
+EXAMPLES = """[bold]Examples[/bold]
+
+  opsin curve photos/
+
+  opsin curve scans.csv --group patient --sizes 0.2,0.5,1 --repeats 5
+
+  opsin curve runs/photos-3f9a1c --sizes 250,500,1000,2000"""
+
+
+@app.command(epilog=EXAMPLES)
+@takes_recipe
+def curve(
+    wanted: Wanted,
+    sizes: Annotated[
+        str,
+        typer.Option(help="Parts of the training images, or numbers of images above 1.", rich_help_panel="Run"),
+    ] = "0.1,0.2,0.4,0.7,1",
+    repeats: Annotated[int, typer.Option(help="Train on each size so often.", rich_help_panel="Run")] = 3,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the runs; left out: one in --runs.", rich_help_panel="Run"),
+    ] = None,
+    runs: Annotated[Path, typer.Option(help="Folder in which that is made.", rich_help_panel="Run")] = Path("runs"),
+    anonymous: Annotated[
+        bool, typer.Option("--anonymous", help="Keep file names out of the reports.", rich_help_panel="Run")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print curve.json and nothing else.", rich_help_panel="Run")
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print only the page's path.", rich_help_panel="Run")
+    ] = False,
+) -> None:
+    """Train on growing parts of the training images, fit a power law, and say what twice as many would bring.
+
+    All networks are scored on the same validation images; the test split stays locked. DATA may also be a run, whose
+    data and recipe are then taken. Stopped, the same command goes on where it was.
+    """
+    is_run = wanted.data is not None and (Path(wanted.data) / "run.json").is_file()
+    if is_run and (wanted.file or wanted.assignments):
+        raise RecipeError(f"{wanted.data} is a run and keeps its own recipe; change it by flags alone.")
+    settings = {key: value for key, (_, value) in wanted.settings.items()} if is_run else {}
+    recipe = None if is_run else wanted.recipe()
+    parts = _numbers(sizes)
+
+    from opsin.workflow.learning_curve import learning_curve
+
+    made = learning_curve(
+        wanted.data if is_run or recipe is None else recipe.data.source,
+        sizes=parts,
+        repeats=repeats,
+        recipe=recipe,
+        out=out,
+        runs=runs,
+        data_root=wanted.data_root,
+        anonymous=anonymous,
+        quiet=quiet or as_json,
+        **settings,
+    )
+    if as_json:
+        typer.echo(json.dumps(made.info, indent=2, ensure_ascii=False))
+    elif quiet:
+        typer.echo(made.report)
+    else:
+        _print(made)
+
+
+def _numbers(text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise RecipeError(f"--sizes {text}: write numbers parted by commas, as in 0.1,0.3,1.") from None
+
+
+def _print(made: LearningCurve) -> None:
+    by_size: dict[int, list[float]] = {}
+    for run in made.info["runs"]:
+        by_size.setdefault(run["images"], []).append(run["score"]["value"])
+    rows = [
+        [f"{images:,}", f"{sum(values) / len(values):.3f}", f"{min(values):.3f}–{max(values):.3f}"]
+        for images, values in sorted(by_size.items())
+    ]
+    console().print(table(["training images", f"validation {describe_score(made.info['score']).words}", "range"], rows))

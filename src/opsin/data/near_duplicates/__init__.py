@@ -1,0 +1,1 @@
+"""Near-duplicate images: candidates, alignment, comparison."""

@@ -1,0 +1,183 @@
+"""Where to set the threshold: operating points chosen on validation, then measured on test."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from opsin.metrics.thresholds import Calls, all_calls, calls_at
+from opsin.runs.folder import RunFolder
+from opsin.statistics.bootstrap import Interval, bca, bootstrap, bounded, wilson
+from opsin.statistics.clusters import group_method, membership_of
+from opsin.storage.atomic import damage_explained
+
+EVEN = 0.5
+SCORES = ("sensitivity", "specificity", "precision", "f1")
+
+
+@dataclass(frozen=True)
+class Aims:
+    """What a threshold is to be good for.
+
+    Attributes:
+        sensitivity: The least part of the positive images that is to be found, above 0 and at most 1.
+        cost_of_miss: What a positive image that is called negative costs, in any unit, 0 or more.
+        cost_of_false_alarm: What a negative image that is called positive costs, in the same unit, 0 or more.
+    """
+
+    sensitivity: float = 0.95
+    cost_of_miss: float = 1.0
+    cost_of_false_alarm: float = 1.0
+
+
+def read_aims(folder: RunFolder) -> Aims:
+    """Return what a person decided that thresholds of a run are to be good for, or the defaults.
+
+    Raises:
+        RunError: ``run.json`` is damaged.
+    """
+    with damage_explained(folder.path / "run.json"):
+        return Aims(**{name: float(value) for name, value in folder.info.get("aims", {}).items()})
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """A threshold measured on images that had no part in choosing it.
+
+    Attributes:
+        threshold: Images are called positive from this probability on.
+        true_positives: Positive images called positive.
+        false_positives: Negative images called positive.
+        scores: ``sensitivity``, ``specificity``, ``precision`` and ``f1``, each with its 95 % interval.
+    """
+
+    threshold: float
+    true_positives: int
+    false_positives: int
+    scores: dict[str, Interval]
+
+
+def choose_thresholds(positive: NDArray[np.bool_], scores: NDArray[np.floating], aims: Aims) -> dict[str, float]:
+    """Choose thresholds on validation images; each lies midway between two scores that occur.
+
+    Args:
+        positive: bool ``(N,)``.
+        scores: float ``(N,)``; probabilities.
+        aims: What they are to be good for.
+
+    Returns:
+        ``youden`` (sensitivity + specificity is largest; Youden 1950, Cancer 3:32), ``sensitive`` (the specificity is
+        largest among those that reach the sensitivity aimed at) and ``cheapest`` (least expected cost). None of them
+        without images of both kinds.
+    """
+    calls = all_calls(positive, scores)
+    if not calls.positives or not calls.negatives:
+        return {}
+    occurring = calls.thresholds[1:]
+    none = (occurring[0] + 1) / 2 if occurring[0] < 1 else np.nextafter(1, 2)
+    between = np.concatenate([[none], (occurring + np.append(occurring[1:], 0)) / 2])
+    chosen = {
+        "youden": int(np.argmax(calls.sensitivity + calls.specificity)),
+        "sensitive": int(np.argmax(calls.sensitivity >= aims.sensitivity - 1e-12)),
+        "cheapest": int(np.argmin(expected_cost(calls, aims))),
+    }
+    return {rule: float(between[index]) for rule, index in chosen.items()}
+
+
+def expected_cost(calls: Calls, aims: Aims, prevalence: float | None = None) -> NDArray[np.float64]:
+    """Return the expected cost of an image at each threshold, float64 ``(K,)``.
+
+    Args:
+        calls: Counts at K thresholds, of images of both kinds.
+        aims: The costs.
+        prevalence: Part of the positive among the images to come; left out, as counted.
+    """
+    part = calls.positives / (calls.positives + calls.negatives) if prevalence is None else prevalence
+    misses, alarms = part * (1 - calls.sensitivity), (1 - part) * (1 - calls.specificity)
+    return aims.cost_of_miss * misses + aims.cost_of_false_alarm * alarms
+
+
+def measure(
+    thresholds: Sequence[float],
+    positive: NDArray[np.bool_],
+    scores: NDArray[np.floating],
+    groups: NDArray | None = None,
+) -> list[OperatingPoint]:
+    """Measure thresholds on images that had no part in choosing them.
+
+    Args:
+        thresholds: K thresholds.
+        positive: bool ``(N,)``.
+        scores: float ``(N,)``; probabilities.
+        groups: ``(N,)``, what images were taken from; then intervals come from drawing whole groups. Left out: Wilson,
+            for F1 by way of true positives among all that are positive or called so, of which F1 is a function.
+
+    Returns:
+        A point per threshold. Scores that the images say nothing of are nan between 0 and 1.
+    """
+    calls = calls_at(positive, scores, np.asarray(thresholds, np.float64))
+    true, false = calls.true_positives, calls.false_positives
+    membership = membership_of(groups)
+    if membership is None:
+        found = [_by_image(int(t), int(f), calls.positives, calls.negatives) for t, f in zip(true, false, strict=True)]
+    else:
+        found = _by_group(calls.thresholds, np.asarray(positive, bool), scores, membership)
+    return [
+        OperatingPoint(float(threshold), int(t), int(f), each)
+        for threshold, t, f, each in zip(calls.thresholds, true, false, found, strict=True)
+    ]
+
+
+def _by_image(true: int, false: int, positives: int, negatives: int) -> dict[str, Interval]:
+    either = wilson(true, positives + false)
+    value, low, high = (2 * part / (1 + part) for part in (either.value, either.low, either.high))
+    return {
+        "sensitivity": wilson(true, positives),
+        "specificity": wilson(negatives - false, negatives),
+        "precision": wilson(true, true + false),
+        "f1": Interval(value, low, high, "Wilson", either.n),
+    }
+
+
+def _by_group(
+    thresholds: NDArray[np.float64],
+    positive: NDArray[np.bool_],
+    scores: NDArray[np.floating],
+    membership: sparse.csr_array,
+) -> list[dict[str, Interval]]:
+    called, true, number = scores[:, None] >= thresholds, positive[:, None], len(thresholds)
+    # Columns: hits, right rejections, calls at each threshold; then positive and negative images.
+    images = np.concatenate([called & true, ~called & ~true, called, true, ~true], axis=1).astype(np.float64)
+    terms = sparse.csr_array(membership @ images)
+    result = bootstrap(terms, _rates)
+    holding = terms.toarray() > 0
+    either = holding[:, 2 * number : 3 * number] | holding[:, [-2]]
+    units = np.concatenate([_of(holding.sum(axis=0))[: 3 * number], either.sum(axis=0)])
+    of = _of(terms.sum(axis=0)).astype(np.int64)
+    lows, highs = bca(result, units=units)
+    found: list[dict[str, Interval]] = [{} for _ in range(number)]
+    for index, value in enumerate(result.values):
+        kind, place = divmod(index, number)
+        method = group_method(int(units[index]))
+        found[place][SCORES[kind]] = bounded(
+            float(value), lows[index], highs[index], method, int(of[index]), float(units[index])
+        )
+    return found
+
+
+def _of(sums: NDArray) -> NDArray:
+    """Return what each of ``(..., 4 K)`` scores is a part of, from sums ``(..., 3 K + 2)``."""
+    called, number = np.split(sums[..., :-2], 3, axis=-1)[2], (sums.shape[-1] - 2) // 3
+    positives, negatives = (np.repeat(sums[..., [place]], number, axis=-1) for place in (-2, -1))
+    return np.concatenate([positives, negatives, called, called + positives], axis=-1)
+
+
+def _rates(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return sensitivities, specificities, precisions and F1s ``(..., 4 K)`` of sums ``(..., 3 K + 2)``."""
+    hits, rejections, _ = np.split(sums[..., :-2], 3, axis=-1)
+    of = _of(sums)
+    return np.concatenate([hits, rejections, hits, 2 * hits], axis=-1) / np.where(of > 0, of, np.nan)

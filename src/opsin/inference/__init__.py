@@ -1,0 +1,1 @@
+"""Prediction with a trained run: all that serving needs, and nothing of training."""

@@ -1,0 +1,110 @@
+"""What costs more passes through the network than scoring does: computed once after training, kept in the run folder.
+
+Each examination is a module of this package with a function ``examine(folder, subject)`` that writes its own file into
+the run folder, for the report to read. It uses a stated number of validation images; the test split stays locked.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from opsin.errors import OpsinError, nearest
+from opsin.tasks.registry import TASKS
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from rich.console import Console
+    from torch import Tensor
+
+    from opsin.data.dataset import Symmetry
+    from opsin.inference.predictor import Predictor
+    from opsin.runs.folder import RunFolder
+
+# Name -> the module that holds it, and what it finds out, for `opsin examine --help`.
+EXAMINATIONS: dict[str, tuple[str, str]] = {
+    "robustness": (
+        "opsin.inspection.robustness_run",
+        "how its answers hold up under corruptions and in other laboratories",
+    ),
+    "attributions": ("opsin.inspection.attributions", "which parts of an image its answer depends on"),
+    "map": ("opsin.inspection.embedding_map", "which images it sees as alike"),
+}
+
+
+def _nothing(done: int, total: int) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A trained network and the data it was made from.
+
+    Attributes:
+        predictor: The network, its preprocessing and its task; ``predict_pixels(pixels, rows)`` predicts.
+        pixels: uint8 ``(M, H, W, C)``, all decoded images, in memory or mapped from a file.
+        labels: ``(M, ...)``, what is true of each, as the task has it; for classification int64 ``(M,)``.
+        rows: Split -> int64 ``(N,)``, which images belong to it.
+        classes: Their names, in the order of the network's outputs.
+        symmetry: What may be mirrored without becoming something else; None where it is not known.
+        groups: ``(M,)``, equal for images of the same patient, slide or video; None where each stands for itself.
+        progress: To be called with (steps done, all steps) now and then.
+    """
+
+    predictor: Predictor
+    pixels: Tensor
+    labels: NDArray
+    rows: Mapping[str, NDArray[np.int64]]
+    classes: tuple[str, ...]
+    symmetry: Symmetry | None = None
+    groups: NDArray[Any] | None = None
+    progress: Callable[[int, int], None] = _nothing
+
+
+def examine(folder: RunFolder, subject: Subject, only: Iterable[str] = (), console: Console | None = None) -> list[str]:
+    """Make the examinations and write what they find into the run folder.
+
+    Args:
+        folder: The run.
+        subject: Its network and data.
+        only: Names from `EXAMINATIONS`; none: all of them.
+        console: Where to draw a bar while one is made; None: nowhere.
+
+    Returns:
+        The names of the examinations made.
+
+    Raises:
+        OpsinError: There is no such examination, or not for this task.
+    """
+    applying = TASKS[folder.task].examinations
+    names = [name for name in check_names(only) if name in applying or only]
+    for name in names:
+        if name not in applying:
+            raise OpsinError(
+                f"The examination '{name}' is for other tasks than {folder.task}, which has {', '.join(applying)}."
+            )
+    from opsin.workflow.console import working
+
+    for name in names:
+        module = importlib.import_module(EXAMINATIONS[name][0])
+        with working(console, f"examining {name}") as progress:
+            module.examine(folder, replace(subject, progress=progress))
+    return names
+
+
+def check_names(only: Iterable[str]) -> list[str]:
+    """Return the examinations of these names, in the order in which they are made; all where none is named.
+
+    Raises:
+        OpsinError: There is no such examination.
+    """
+    only = list(only)
+    for name in only:
+        if name not in EXAMINATIONS:
+            raise OpsinError(
+                f"There is no examination '{name}'{nearest(name, EXAMINATIONS)}; there are {', '.join(EXAMINATIONS)}."
+            )
+    return [name for name in EXAMINATIONS if name in only or not only]

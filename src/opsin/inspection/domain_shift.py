@@ -1,0 +1,185 @@
+"""What to expect on somebody else's images, from what a network does in simulated laboratories."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit, logit
+
+from opsin.metrics.names import describe_score
+
+COVERAGE = 0.8  # part of the laboratories between the bounds that are told
+ANSWERS_FILE = "laboratories.npz"  # of a run folder: the attributes of `Answers`
+SAMPLES = 100  # from which is taken what a sample has in common with all images
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a network answers to the same n images at home (the first row) and in L simulated laboratories.
+
+    Attributes:
+        predicted: int64 ``(1 + L, n)``, the classes.
+        confidence: float32 ``(1 + L, n)``, their probabilities.
+        labels: int64 ``(n,)``, the true classes.
+    """
+
+    predicted: NDArray[np.int64]
+    confidence: NDArray[np.float32]
+    labels: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, predictions: Sequence[Any], labels: NDArray[np.int64]) -> Self:
+        """Keep of predictions, at home and in each laboratory, what `foretell_answered` needs."""
+        return cls(
+            np.stack([each.labels for each in predictions]), np.stack([each.confidence for each in predictions]), labels
+        )
+
+
+@dataclass(frozen=True)
+class Foretold:
+    """What to expect on images whose labels nobody knows.
+
+    Attributes:
+        expected: The accuracy, 0 to 1.
+        low: With ``high`` the bounds between which it lies in four of five simulated laboratories.
+        high: See ``low``.
+        overlap: What the shares of the answers and those of the classes have in common, 0 to 1. No accuracy is above
+            it where the shares are right.
+        confidence: The mean probability of the answers.
+        home_overlap: The same at home.
+        home_confidence: The same at home.
+        beyond: Whether fewer answers seem to be right than in any of the laboratories, so that the estimate is drawn
+            out beyond what was seen.
+    """
+
+    expected: float
+    low: float
+    high: float
+    overlap: float
+    confidence: float
+    home_overlap: float
+    home_confidence: float
+    beyond: bool
+
+
+def laboratory_scores(laboratories: dict[str, Any], counts: Sequence[int] = ()) -> NDArray[np.float64]:
+    """Return the score in each simulated laboratory, ascending, float64 ``(laboratories,)``.
+
+    Args:
+        laboratories: From `opsin.inspection.robustness.simulate_laboratories`.
+        counts: int ``(classes,)``; of a classifier, how many images of each class there are, as far as that is known.
+            Classes of which no image was in the simulation are left out.
+
+    Returns:
+        nan everywhere where none of the classes was in the simulation.
+    """
+    if "scores" in laboratories:
+        return np.sort(np.array(laboratories["scores"], float))
+    images = np.array(laboratories["images"], float)
+    weights = np.where(images > 0, np.array(counts, float), 0)
+    recalls = np.array(laboratories["right"], float) / np.maximum(images, 1)
+    return np.sort(recalls @ weights / weights.sum()) if weights.sum() else np.full(len(recalls), math.nan)
+
+
+def foretell(laboratories: dict[str, Any], counts: Sequence[int] = (), *, score: str = "accuracy") -> dict[str, float]:
+    """Return the score to expect in another laboratory; see `laboratory_scores`.
+
+    Returns:
+        ``expected`` (the median laboratory), ``low`` and ``high`` (the central 80 % lie between them), and ``worst``.
+    """
+    scores = laboratory_scores(laboratories, counts)
+    low, expected, high = np.quantile(scores, [0.5 - COVERAGE / 2, 0.5, 0.5 + COVERAGE / 2])
+    worst = scores[-1] if describe_score(score).lower_is_better else scores[0]
+    return {"expected": float(expected), "low": float(low), "high": float(high), "worst": float(worst)}
+
+
+def foretell_answered(
+    home: Answers,
+    predicted: NDArray[np.int64],
+    confidence: NDArray[np.float32],
+    shares: ArrayLike,
+    *,
+    exact: bool = False,
+) -> Foretold:
+    """Return the accuracy to expect of answers to images without labels.
+
+    A network that fails elsewhere is less sure, and leans to some of its classes. Both can be seen without labels: the
+    mean confidence, and the overlap of the shares of its answers with the shares that the classes really have. How
+    both go with accuracy is learned from the simulated laboratories, by a ridge regression between logits. To learn
+    accuracy from data that were shifted on purpose is the idea of Deng and Zheng (2021, Are Labels Always Necessary
+    for Classifier Accuracy Evaluation?); the two measures and the laboratories are ours.
+
+    Args:
+        home: What the network answers at home and in the laboratories.
+        predicted: int64 ``(N,)``; its answers to N images.
+        confidence: float32 ``(N,)``; their probabilities.
+        shares: float ``(classes,)``, of any sum; how common the classes are among these images. Classes of which no
+            image was in the laboratories are left out of account.
+        exact: Whether the shares are those of these very images, counted. Else they are those of all images of the
+            kind, of which these are a sample, whose own shares vary.
+
+    Raises:
+        ValueError: There are no images, or no class with a share was in the laboratories.
+    """
+    from sklearn.linear_model import Ridge
+
+    counts = np.bincount(home.labels, minlength=np.size(shares))
+    given = np.where(counts > 0, np.asarray(shares, np.float64), 0)
+    if not len(predicted) or not given.sum() > 0:
+        raise ValueError("There must be images, and a class with a share that was in the laboratories.")
+    given = given / given.sum()
+    weights = (given / np.maximum(counts, 1))[home.labels]
+    even = np.full(len(predicted), 1 / len(predicted))
+
+    rows = [_tell(*each, weights, given) for each in zip(home.predicted, home.confidence, strict=True)]
+    own = _tell(predicted, confidence, even, given)
+    if not exact:
+        # Even right answers do not have the shares of all images of the kind, but those of a sample.
+        sample = np.random.default_rng(0).multinomial(len(predicted), given, SAMPLES) / len(predicted)
+        own = own[0], min(own[1] / float(np.minimum(sample, given).sum(axis=1).mean()), 1.0)
+    accuracies = (home.predicted == home.labels) @ weights
+    seen, middle, spread = _logits(rows), _logits(rows).mean(axis=0), _logits(rows).std(axis=0) + 1e-9
+    inputs, outputs = (seen - middle) / spread, _logits(accuracies)
+
+    def expect(fitted: Any, row: NDArray[np.float64], overlap: float) -> float:
+        return min(float(expit(fitted.predict(row[None])[0])), overlap)
+
+    everything = Ridge(alpha=1.0).fit(inputs, outputs)
+    expected = expect(everything, (_logits(own) - middle) / spread, own[1])
+    errors = []
+    for left_out in range(1, len(inputs)):
+        others = np.arange(len(inputs)) != left_out
+        fitted = Ridge(alpha=1.0).fit(inputs[others], outputs[others])
+        errors.append(accuracies[left_out] - expect(fitted, inputs[left_out], rows[left_out][1]))
+    low, high = expected + np.quantile(errors, [0.5 - COVERAGE / 2, 0.5 + COVERAGE / 2])
+    return Foretold(
+        expected,
+        low=max(min(float(low), expected), 0.0),
+        high=min(max(float(high), expected), own[1]),
+        overlap=own[1],
+        confidence=own[0],
+        home_overlap=rows[0][1],
+        home_confidence=rows[0][0],
+        beyond=bool(expected < accuracies.min()),
+    )
+
+
+def _tell(
+    predicted: NDArray[np.int64],
+    confidence: NDArray[np.float32],
+    weights: NDArray[np.float64],
+    shares: NDArray[np.float64],
+) -> tuple[float, float]:
+    """Return the mean confidence of answers, and what their shares have in common with those of the classes."""
+    answered = np.bincount(predicted, weights=weights, minlength=len(shares))
+    return float(confidence @ weights), float(np.minimum(answered, shares).sum())
+
+
+def _logits(values: ArrayLike) -> NDArray[np.float64]:
+    """Return logits of parts, 0.3 % away from nothing and everything at the least."""
+    return logit(np.clip(np.asarray(values, np.float64), 0.003, 0.997))

@@ -1,0 +1,244 @@
+"""How a network's answers hold up under corruptions, and what to expect of it on somebody else's images.
+
+The second question is answered by simulation, from the images at hand alone: a simulated laboratory applies one fixed,
+random combination of moderate corruptions to all its images, as another stain, camera, lamp, objective and file format
+would. The spread of the scores over many such laboratories is what to expect in another one, as far as laboratories
+differ in the ways that are simulated; what they do not know of (other patients, other kinds of cells, labels by other
+people) comes on top.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import sparse
+from torch import Tensor
+
+from opsin.data.corruptions import CORRUPTIONS, SEVERITIES, corrupt_by, move_masks
+from opsin.inspection.domain_shift import Answers, foretell
+from opsin.metrics.names import describe_score
+from opsin.recipe.schema import AugmentationRecipe
+from opsin.statistics.bootstrap import Interval, bca, bootstrap, bounded, wilson
+from opsin.tasks.predictions import Predictions
+from opsin.tasks.registry import TASKS, part_of
+from opsin.tasks.segmentation.scorecard import mean_terms, means_of
+
+LABORATORIES = 30
+STRONGEST = 3.0  # of the severities 0 to 5; up to here a person is still sure of the picture
+# What differs from laboratory to laboratory, in the order in which it happens on the way from specimen to file.
+LABORATORY = ("stain", "brightness", "scale", "blur", "cast", "contrast", "saturation", "noise", "jpeg")
+AT_ONCE = 256  # images that are corrupted at a time; fewer where they are large
+VALUES_AT_ONCE = AT_ONCE * 3 * 256 * 256
+
+Values = NDArray[np.bool_] | NDArray[np.float64]  # of each image; see `opsin.evaluation.per_image`
+
+
+@dataclass(frozen=True)
+class Trial:
+    """N images whose truth is known, and the network that is tried on them.
+
+    Attributes:
+        predict: Gives the predictions of images uint8 ``(K, C, H, W)``.
+        images: uint8 ``(N, C, H, W)``.
+        targets: ``(N, ...)``, what is true of them. Masks, uint8 ``(N, H, W)``, move with the pixels of their images.
+        classes: Names of the outputs.
+        task: As in ``recipe.task``.
+    """
+
+    predict: Callable[[Tensor], Predictions]
+    images: Tensor
+    targets: NDArray[Any]
+    classes: tuple[str, ...]
+    task: str = "classification"
+
+    @property
+    def score(self) -> str:
+        """The score that is told: the mean over the images of what `look` gives of each."""
+        return TASKS[self.task].per_image
+
+    def look(self, severities: dict[str, float], ways: dict[str, float], seed: int = 0) -> tuple[Predictions, Values]:
+        """Predict the images after corruptions; see `opsin.data.corruptions.corrupt_by`.
+
+        Returns:
+            The predictions, and how good each of them is, or how far off.
+        """
+        predictions, targets = [], []
+        few = max(1, min(AT_ONCE, VALUES_AT_ONCE // self.images[0].numel()))
+        for number, start in enumerate(range(0, len(self.images), few)):
+            part, noise = slice(start, start + few), seed + number
+            predictions.append(self.predict(corrupt_by(self.images[part], severities, ways=ways, seed=noise)))
+            truth = self.targets[part]
+            if truth.ndim == 3:
+                truth = move_masks(torch.from_numpy(truth), severities, ways=ways, seed=noise).numpy()
+            targets.append(truth)
+        joined = type(predictions[0]).join(predictions)
+        values: Values = part_of(self.task, "per_image")(np.concatenate(targets), joined)
+        return joined, values
+
+
+def choose_images(labels: NDArray[np.int64], number: int, seed: int = 0) -> NDArray[np.int64]:
+    """Choose images at random so that every class keeps its share; return their places, int64 ascending.
+
+    Args:
+        labels: int64 ``(N,)``.
+        number: How many; all where there are no more.
+        seed: Decides which.
+    """
+    order = np.lexsort((np.random.default_rng(seed).random(len(labels)), labels))
+    number = min(number, len(labels))
+    return np.sort(order[((np.arange(number) + 0.5) * len(labels) / max(number, 1)).astype(np.int64)])
+
+
+def applicable(images: Tensor) -> list[str]:
+    """Return the corruptions that images, uint8 ``(N, C, H, W)``, can have: those of color need color."""
+    colored = images.shape[1] == 3 and bool((images[:, :1] != images[:, 1:]).any())
+    return [name for name, corruption in CORRUPTIONS.items() if colored or not corruption.colored]
+
+
+def measure_corruptions(
+    trial: Trial,
+    augmentation: AugmentationRecipe,
+    severities: Sequence[int] = SEVERITIES,
+    progress: Callable[[], None] = lambda: None,
+) -> dict[str, Any]:
+    """Measure the score under each corruption at each severity.
+
+    Args:
+        trial: The images and the network.
+        augmentation: What training varied, so that what the network knows does not count as new.
+        severities: Some of 1 to 5.
+        progress: Called after each pass over the images.
+
+    Returns:
+        ``score`` (its name), ``clean`` (its value as is), ``corruptions`` (for each its severities, and whether
+        training has ``seen`` the like), ``mean`` (over those never seen; None where there are none), ``worst``, and
+        ``classes`` (of a classifier: for each its recall as is and under the corruptions never seen). A value is
+        ``{"value", "low", "high", "method", "n"}``; under a corruption also ``cost``, by how much the score is worse,
+        and ``error``, the standard error of that if nothing were lost.
+    """
+    _, before = trial.look({}, {})
+    progress()
+    names = applicable(trial.images)
+    after: dict[tuple[str, int], Values] = {}
+    for name in names:
+        for severity in severities:
+            _, after[name, severity] = trial.look({name: severity}, {})
+            progress()
+    worse = 1.0 if describe_score(trial.score).lower_is_better else -1.0
+    clean, *means = _means([before, *after.values()], trial.score)
+    entries = {
+        (name, severity): {
+            "severity": severity,
+            "amount": CORRUPTIONS[name].meaning.format(CORRUPTIONS[name].amount(severity)),
+            **mean.to_dict(),
+            **_cost(worse * (after[name, severity].astype(np.float64) - before)),
+        }
+        for (name, severity), mean in zip(after, means, strict=True)
+    }
+    rows, unseen = [], []
+    for name in names:
+        corruption = CORRUPTIONS[name]
+        seen = corruption.seen(augmentation)
+        unseen += [] if seen else [after[name, severity] for severity in severities]
+        own = [entries[name, severity] for severity in severities]
+        rows.append({"name": name, "title": corruption.title, "flag": corruption.flag, "seen": seen, "severities": own})
+    return {
+        "score": trial.score,
+        "clean": clean.to_dict(),
+        "corruptions": rows,
+        "mean": float(np.nanmean(unseen)) if unseen else None,
+        "worst": _worst(rows, worse),
+        "classes": _by_class(before, unseen, trial) if TASKS[trial.task].exclusive else [],
+    }
+
+
+def _means(values: Sequence[Values], score: str) -> list[Interval]:
+    """Return the mean over the images of each of some values, with its 95 % interval."""
+    if values[0].dtype == np.bool_:
+        return [wilson(int(each.sum()), len(each)) for each in values]
+    columns = np.stack(values, axis=1).astype(np.float64)
+    result = bootstrap(sparse.csr_array(mean_terms(columns)), means_of)
+    largest = 1.0 if describe_score(score).part else float(np.nanmax(columns, initial=0.0))
+    known = np.isfinite(columns).sum(axis=0)
+    return [
+        bounded(float(value), float(low), float(high), "BCa over images", int(number), float(number), largest)
+        for value, low, high, number in zip(result.values, *bca(result), known, strict=True)
+    ]
+
+
+def _cost(lost: NDArray[np.float64]) -> dict[str, float]:
+    """Return the mean of what the images lose, and the standard error that it would have if nothing were lost."""
+    lost = lost[np.isfinite(lost)]
+    number = max(len(lost), 1)
+    return {"cost": float(lost.sum()) / number, "error": float(np.linalg.norm(lost)) / number}
+
+
+def _worst(rows: list[dict[str, Any]], worse: float) -> dict[str, Any]:
+    """Return the corruption that costs most over its severities, those that training has seen among them."""
+    means = [float(np.mean([entry["value"] for entry in row["severities"]])) for row in rows]
+    worst = int(np.argmax(worse * np.array(means)))
+    return {"name": rows[worst]["name"], "title": rows[worst]["title"], "value": means[worst]}
+
+
+def _by_class(before: Values, after: list[Values], trial: Trial) -> list[dict[str, Any]]:
+    """Return the recall of each class that is there, as is and under corruptions, that which suffers most first."""
+    corrupted = np.mean(after, axis=0) if after else before.astype(float)
+    rows = []
+    for number, name in enumerate(trial.classes):
+        own = trial.targets == number
+        if own.any():
+            recall, left = float(before[own].mean()), float(corrupted[own].mean())
+            rows.append({"class": name, "n": int(own.sum()), "clean": recall, "corrupted": left})
+    return sorted(rows, key=lambda row: row["corrupted"] - row["clean"])
+
+
+def simulate_laboratories(
+    trial: Trial,
+    number: int = LABORATORIES,
+    strongest: float = STRONGEST,
+    progress: Callable[[], None] = lambda: None,
+) -> tuple[dict[str, Any], Answers | None]:
+    """Measure the score in simulated laboratories.
+
+    Each draws one severity, evenly from 0 to ``strongest``, and one way to go for everything in which laboratories
+    differ, and applies them to all images.
+
+    Args:
+        trial: The images and the network.
+        number: Of laboratories.
+        strongest: Severity that is never exceeded, up to 5.
+        progress: Called after each pass over the images: one at home, and one in each laboratory.
+
+    Returns:
+        ``number``, ``strongest``, ``severities`` (of each laboratory), and its ``scores``; of a classifier in their
+        place ``images`` (of each class) and ``right`` (for each laboratory and class, the images that are predicted
+        right). And what `foretell` makes of them, for images with the same shares of the classes. Then, of a
+        classifier, what it answers: at home, and in each laboratory.
+    """
+    names = [name for name in LABORATORY if name in applicable(trial.images)]
+    generator = np.random.default_rng(0)
+    at_home, _ = trial.look({}, {})
+    progress()
+    exclusive = TASKS[trial.task].exclusive
+    answers, drawn, values = [at_home], [], []
+    for laboratory in range(number):
+        severities = dict(zip(names, generator.uniform(0, strongest, len(names)).tolist(), strict=True))
+        ways = dict(zip(names, generator.uniform(0, 1, len(names)).tolist(), strict=True))
+        predictions, seen = trial.look(severities, ways, seed=laboratory)
+        answers += [predictions] if exclusive else []  # masks would fill the memory
+        values.append(seen)
+        drawn.append({name: round(severity, 3) for name, severity in severities.items()})
+        progress()
+    found: dict[str, Any] = {"number": number, "strongest": strongest, "severities": drawn}
+    if not exclusive:
+        found["scores"] = [float(np.nanmean(each)) for each in values]
+        return found | foretell(found, score=trial.score), None
+    classes = len(trial.classes)
+    found["images"] = np.bincount(trial.targets, minlength=classes).tolist()
+    found["right"] = [np.bincount(trial.targets[each], minlength=classes).tolist() for each in values]
+    return found | foretell(found, found["images"]), Answers.of(answers, trial.targets)

@@ -1,0 +1,129 @@
+"""What every section of a report is made from."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from opsin.metrics.classification import confusion_matrix
+from opsin.reporting.run_report.privacy import Redactor, anonymous_network, names_of
+from opsin.runs.folder import RunFolder
+from opsin.tasks.registry import TASKS, TaskEntry
+
+LARGEST = 5_000_000  # bytes of the whole file
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """Predictions of one split.
+
+    Attributes:
+        names: What each of the N images is called.
+        labels: ``(N, ...)``, what is true of each, as the task has it; of a classifier int64 ``(N,)``.
+        result: The predictions, of the task's own type; of a classifier `opsin.tasks.predictions.Classified`.
+        classes: How many outputs the network has.
+    """
+
+    names: list[str]
+    labels: NDArray
+    result: Any
+    classes: int
+
+    @classmethod
+    def read(cls, folder: RunFolder, split: str) -> Predicted | None:
+        """Read a split's predictions; None where there are none yet."""
+        if not (folder.path / f"predictions-{split}.csv").exists():
+            return None
+        names, labels, result = folder.predictions(split)
+        return cls(names, labels, result, len(folder.classes))
+
+    @functools.cached_property
+    def matrix(self) -> NDArray[np.int64]:
+        """True class by predicted class, int64 ``(C, C)``, of a classifier."""
+        return confusion_matrix(self.labels, self.result.labels, self.classes)
+
+
+@dataclass(frozen=True)
+class Page:
+    """The report of a run, as far as all its sections share it.
+
+    Attributes:
+        run: The run, finished or not.
+        predicted: Predictions on test; None where there are none yet.
+        validation: The same on validation.
+        classes: Names of the network's outputs; empty where no file of the run knows them yet.
+        words: Takes the names of files, folders, groups and machines out of a text where the report is anonymous.
+        anonymous: Whether such names are to be left out.
+        room: Bytes that the file may still grow by. Sections that can shrink keep to it.
+    """
+
+    run: RunFolder
+    predicted: Predicted | None
+    validation: Predicted | None
+    classes: list[str]
+    words: Callable[[str], str]
+    anonymous: bool
+    room: int = LARGEST
+
+    @classmethod
+    def read(cls, run: RunFolder, *, anonymous: bool = False) -> Page:
+        """Read what the sections share.
+
+        Raises:
+            RunError: A file of the run is damaged.
+        """
+        classes = class_names(run)
+        words: Callable[[str], str] = Redactor(names_of(run), classes) if anonymous else str
+        return cls(run, Predicted.read(run, "test"), Predicted.read(run, "validation"), classes, words, anonymous)
+
+    @property
+    def task(self) -> TaskEntry:
+        """What differs from task to task."""
+        return TASKS[self.run.task]
+
+
+def class_names(folder: RunFolder) -> list[str]:
+    """Return the class names, as early as any file of the run knows them."""
+    if (folder.path / "preprocessing.json").exists():
+        return list(folder.classes)
+    return list(folder.info.get("data", {}).get("classes", []))
+
+
+def training_facts(folder: RunFolder) -> dict[str, Any]:
+    """Return how far training came, which epoch was kept and how long it took."""
+    info, history = folder.info, folder.history
+    return {
+        "state": info.get("state", ""),
+        "epochs": len(history),
+        "planned": folder.recipe.training.epochs,
+        "best": info.get("best"),
+        "seconds": info.get("seconds"),
+        "features": info.get("feature_extraction", ""),
+        "epoch_seconds": float(np.median([row["seconds"] for row in folder.timings])) if folder.timings else None,
+    }
+
+
+_VIEWS = {
+    "mirror": "Its probabilities are the mean over each image and its mirror image.",
+    "any": "Its probabilities are the mean over all turns by a quarter and mirror images of each image.",
+}
+
+
+def network_facts(folder: RunFolder, *, anonymous: bool) -> dict[str, Any] | None:
+    """Return what ``run.json`` says of the network; None where it says nothing yet."""
+    network = folder.info.get("network")
+    if not network:
+        return None
+    network = {"weights": "", "macs": None, "input": [], "layers": []} | network
+    network["views"] = _VIEWS.get(folder.recipe.data.test_views, "")
+    if anonymous:
+        for key in ("name", "weights"):
+            network[key] = anonymous_network(network[key])
+        if folder.recipe.network.weights:
+            network["weights"] = "of another run"
+    return network

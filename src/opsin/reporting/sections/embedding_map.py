@@ -1,0 +1,95 @@
+"""Images laid out so that those which the network sees as alike stand together."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from opsin.inspection.projection import NEIGHBORS
+from opsin.reporting.figures.style import shorten
+from opsin.reporting.formats import percent
+from opsin.reporting.run_report.page import Page
+
+COLORS = 10  # classes that have a color of their own; alike.css holds as many
+WIDTH, HEIGHT, MARGIN = 1_000, 600, 24
+LONGEST = 60  # characters of a file name
+
+
+def facts(page: Page) -> dict[str, Any] | None:
+    """Return the places, pictures and colors of the images; None where they were not laid out."""
+    predicted = page.validation
+    if predicted is None or not (page.run.path / "map.npz").exists():
+        return None
+    stored = page.run.arrays("map.npz", "rows", "principal", "neighbors", "explained", "agreement", "sheet", "tile")
+    rows = stored["rows"]
+    if not len(rows) or rows.max() >= len(predicted.labels):
+        return None
+    labels, guesses = predicted.labels[rows], predicted.result.labels[rows]
+    principal, explained = fit(stored["principal"]), stored["explained"]
+    neighbors = fit(stored["neighbors"]) if len(stored["neighbors"]) else None
+    shown = principal if neighbors is None else neighbors
+    colors = color_of(labels, guesses, len(page.classes))
+    wrong = labels != guesses
+    sheet = bytes(stored["sheet"])
+    kind = "png" if sheet.startswith(b"\x89PNG") else "jpeg"
+    return {
+        "number": len(rows),
+        "available": len(predicted.labels),
+        "wrong": int(wrong.sum()),
+        "width": WIDTH,
+        "height": HEIGHT,
+        "neighbors": neighbors is not None,
+        "near": NEIGHBORS,
+        "agreement": float(stored["agreement"]),
+        "explained": float(explained.sum()),
+        "dots": [
+            (int(colors[labels[i]]), *shown[i].tolist(), bool(wrong[i])) for i in np.argsort(wrong, kind="stable")
+        ],
+        "legend": [
+            {"name": page.classes[label], "label": int(label), "color": int(colors[label]), "images": int(count)}
+            for label, count in zip(*np.unique(labels, return_counts=True), strict=True)
+        ],
+        "data": {
+            "places": [places.tolist() for places in (neighbors, principal) if places is not None],
+            "labels": labels.tolist(),
+            "guesses": guesses.tolist(),
+            "sure": [percent(float(confidence)) for confidence in predicted.result.confidence[rows]],
+            "names": [] if page.anonymous else [shorten(predicted.names[row], LONGEST) for row in rows],
+            "classes": page.classes,
+            "colors": colors.tolist(),
+            "tile": stored["tile"].tolist(),
+        },
+        "sheet": f"data:image/{kind};base64,{base64.b64encode(sheet).decode()}",
+    }
+
+
+def fit(places: NDArray[np.floating]) -> NDArray[np.int64]:
+    """Move and scale places ``(N, 2)`` into the map, without distortion, and turn them upside up."""
+    low, high = places.min(axis=0), places.max(axis=0)
+    room = np.array([WIDTH, HEIGHT]) - 2 * MARGIN
+    scale = (room / np.maximum(high - low, 1e-9)).min()
+    middle = (low + high) / 2
+    return np.rint((places - middle) * scale * (1, -1) + (WIDTH / 2, HEIGHT / 2)).astype(np.int64)
+
+
+def color_of(labels: NDArray[np.int64], guesses: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
+    """Give up to ten classes a color each: all, or those with most mistakes, the last color standing for the rest.
+
+    Args:
+        labels: int64 ``(N,)``, true classes.
+        guesses: int64 ``(N,)``, predicted classes.
+        classes: How many there are.
+
+    Returns:
+        int64 ``(classes,)``, numbers of colors.
+    """
+    if classes <= COLORS:
+        return np.arange(classes)
+    wrong = labels != guesses
+    mistakes = np.bincount(labels[wrong], minlength=classes) + np.bincount(guesses[wrong], minlength=classes)
+    colors = np.full(classes, COLORS - 1)
+    colors[np.sort(np.argsort(-mistakes, kind="stable")[: COLORS - 1])] = np.arange(COLORS - 1)
+    return colors

@@ -1,0 +1,95 @@
+"""What a study says while it runs: one live table, or a line for each run where there is no terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from opsin.errors import OpsinError
+from opsin.runs.folder import RunFolder
+from opsin.studies.study import Study
+from opsin.tasks.registry import TASKS
+
+if TYPE_CHECKING:
+    from opsin.studies.runner import Job
+
+
+class StudyTable:
+    """Shows how far each run has come; a context manager.
+
+    Args:
+        console: Where.
+        study: The study.
+        jobs: Its runs, whose states change.
+    """
+
+    def __init__(self, console: Console, study: Study, jobs: Sequence[Job]):
+        self.console, self.study, self.jobs = console, study, jobs
+        self.live = Live(console=console, auto_refresh=False) if console.is_terminal and not console.quiet else None
+
+    def __enter__(self) -> StudyTable:
+        if self.live:
+            self.live.start()
+        self.draw()
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        if self.live:
+            self.draw()
+            self.live.stop()
+
+    def draw(self) -> None:
+        """Draw the table anew."""
+        if self.live:
+            self.live.update(self._table(), refresh=True)
+
+    def tell(self, job: Job) -> None:
+        """Say how a run ended, where there is no table."""
+        if not self.live:
+            done = sum(each.state == "finished" for each in self.jobs)
+            text = f"[{done}/{len(self.jobs)}] {job.variant} {_where(job)}: {job.state} {self._cell(job)}"
+            self.console.print(text.rstrip(), highlight=False, markup=False, soft_wrap=True)
+            if job.why and job.state != "finished":
+                self.console.print(f"  {job.why}", highlight=False, markup=False, soft_wrap=True)
+
+    def _table(self) -> Table:
+        table = Table(box=None, padding=(0, 2), header_style="bold")
+        table.add_column("variant")
+        for job in self.jobs:
+            if job.variant == self.jobs[0].variant:
+                table.add_column(_where(job))
+        for name in self.study.variants:
+            cells = [self._cell(job) or job.state for job in self.jobs if job.variant == name]
+            table.add_row(name, *cells)
+        return table
+
+    def _cell(self, job: Job) -> str:
+        """Return how far a run has come, in a few words; empty where there is nothing to say."""
+        if job.state not in ("training", "finished"):
+            return ""
+        try:
+            run = RunFolder(job.place)
+            decides = self.study.score or TASKS[run.task].main_score
+            if job.state == "finished":
+                return _scored(run, decides)
+            history = run.history
+            if not history:
+                return "epoch 1"
+            score = history[-1]["validation"].get(decides)
+            shown = f", validation {score:.4f}" if score is not None else ""
+            return f"epoch {len(history)}/{run.recipe.training.epochs}{shown}"
+        except (OpsinError, KeyError):
+            return ""  # it is being written at this moment
+
+
+def _where(job: Job) -> str:
+    return f"seed {job.seed}" + ("" if job.fold is None else f" fold {job.fold}")
+
+
+def _scored(run: RunFolder, score: str) -> str:
+    found: dict[str, Any] = run.scorecard.get("test") or run.scorecard.get("validation", {})
+    return f"{score.replace('_', ' ')} {found[score]['value']:.4f}" if score in found else ""

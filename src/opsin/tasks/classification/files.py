@@ -1,0 +1,48 @@
+"""Predictions of a classifier as a CSV file that people and programs can read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from opsin.storage.atomic import damage_explained, read_csv_rows, write_csv
+from opsin.tasks.predictions import Classified
+
+
+def write_predictions(
+    path: Path, names: Sequence[str], classes: Sequence[str], predictions: Classified, labels: NDArray[np.int64]
+) -> None:
+    """Write a CSV with a row per image: ``image,true,predicted,confidence``, then a probability for each class.
+
+    Args:
+        path: The file.
+        names: What to call each image.
+        classes: Class names.
+        predictions: Probabilities.
+        labels: int64 ``(N,)``, the true classes.
+    """
+    best, confidences = predictions.labels, predictions.confidence
+    header = ["image", "true", "predicted", "confidence", *(f"p({name})" for name in classes)]
+    rows = (
+        [name, classes[labels[row]], classes[best[row]]]
+        + [f"{p:.9g}" for p in (confidences[row], *predictions.probabilities[row])]
+        for row, name in enumerate(names)
+    )
+    write_csv(path, header, rows)
+
+
+def read_predictions(path: Path, classes: Sequence[str]) -> tuple[list[str], NDArray[np.int64], Classified]:
+    """Return image names, true labels int64 ``(N,)`` and predictions, as `write_predictions` wrote them.
+
+    Raises:
+        RunError: The file is damaged.
+    """
+    index = {name: number for number, name in enumerate(classes)}
+    with damage_explained(path):
+        rows = read_csv_rows(path)
+        labels = np.array([index[row[1]] for row in rows], dtype=np.int64)
+        probabilities = np.array([row[4:] for row in rows], dtype=np.float32).reshape(len(rows), len(index))
+        return [row[0] for row in rows], labels, Classified(probabilities)

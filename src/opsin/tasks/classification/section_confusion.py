@@ -1,0 +1,56 @@
+"""The confusion matrix."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from opsin.reporting.figures.run import NUMBERED_CLASSES, order_by_confusion, plot_confusion_matrix
+from opsin.reporting.figures.style import figure_to_svg
+from opsin.reporting.run_report.page import Page
+
+DRAWN_CLASSES = 200
+Measure = Literal["both", "counts", "parts"]
+
+
+def facts(page: Page) -> dict[str, Any] | None:
+    """Draw the confusion matrix of test; None where there are no predictions yet."""
+    if page.predicted is None or not len(page.predicted.labels):
+        return None
+    matrix, names = most_confused(page.predicted.matrix, page.classes)
+    numbered = len(names) <= NUMBERED_CLASSES
+    orders = [False, True] if order_by_confusion(matrix).tolist() != list(range(len(names))) else [False]
+    measures: tuple[Measure, ...] = ("both",) if numbered else ("counts", "parts")
+    figures = [_draw(matrix, names, ordered, measure) for ordered in orders for measure in measures]
+    return {
+        "figures": figures,
+        "numbered": numbered,
+        "orders": len(orders),
+        "hidden": len(names) < len(page.classes),
+        "shown": len(names),
+    }
+
+
+def _draw(matrix: NDArray[np.int64], names: list[str], ordered: bool, measure: Measure) -> dict[str, Any]:
+    figure = plot_confusion_matrix(matrix, names, ordered=ordered, measure=measure)
+    order = "alike" if ordered else "listed"
+    words = "classes taken for one another together" if ordered else "classes in their order"
+    return {
+        "order": order,
+        "measure": measure,
+        "width": round(figure.get_size_inches()[0] * 96),
+        "svg": figure_to_svg(
+            figure, f"confusion-{order}-{measure}", f"confusion matrix: true class by predicted class, {words}"
+        ),
+    }
+
+
+def most_confused(matrix: NDArray[np.int64], names: list[str]) -> tuple[NDArray[np.int64], list[str]]:
+    """Return the part of a confusion matrix that a page has room for: the classes with most mistakes, in order."""
+    if len(names) <= DRAWN_CLASSES:
+        return matrix, names
+    mistakes = matrix.sum(axis=0) + matrix.sum(axis=1) - 2 * np.diagonal(matrix)
+    kept = np.sort(np.argsort(-mistakes, kind="stable")[:DRAWN_CLASSES])
+    return matrix[np.ix_(kept, kept)], [names[index] for index in kept]

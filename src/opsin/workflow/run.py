@@ -1,0 +1,160 @@
+"""A run opened again: its recipe, scores and report, and its network for predicting."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from opsin.inference.predictor import Predictor
+from opsin.recipe.recipe import Recipe
+from opsin.runs.folder import RunFolder
+from opsin.tasks.answers import Answering
+from opsin.tasks.registry import part_of
+
+
+class Run:
+    """A run: its recipe, scores and report, and its network for predicting.
+
+    Args:
+        path: The run folder.
+
+    Raises:
+        RunError: There is no run, or it is of another format version.
+    """
+
+    def __init__(self, path: str | Path):
+        self.folder = RunFolder(path)
+
+    @property
+    def path(self) -> Path:
+        """The run folder."""
+        return self.folder.path
+
+    @property
+    def name(self) -> str:
+        """The run folder's name."""
+        return self.folder.name
+
+    @property
+    def recipe(self) -> Recipe:
+        """The resolved recipe, which reproduces the run."""
+        return self.folder.recipe
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """One row per epoch: learning rate, training and validation scores."""
+        return self.folder.history
+
+    @property
+    def scorecard(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """Split -> score -> ``{"value", "low", "high", "method", "n"}``."""
+        return self.folder.scorecard
+
+    @property
+    def report(self) -> Path:
+        """The report, a self-contained HTML file."""
+        return self.path / "report.html"
+
+    @functools.cached_property
+    def predictor(self) -> Predictor:
+        """The network and its preprocessing, loaded on first use."""
+        return Predictor(self.folder)
+
+    def predict(self, images: Iterable[str | Path | NDArray[np.uint8]] | str | Path) -> list[Any]:
+        """Predict image files or arrays.
+
+        Args:
+            images: Paths, or uint8 arrays ``(H, W)``, ``(H, W, 1)`` or ``(H, W, 3)``; also one array
+                ``(N, H, W, 1 or 3)``, or a single path or image.
+
+        Returns:
+            One prediction for each image, in order; for a classifier `opsin.tasks.predictions.Prediction`.
+
+        Raises:
+            DataError: Images cannot be read; they are named.
+        """
+        several: list[Any]
+        if isinstance(images, str | Path) or (isinstance(images, np.ndarray) and images.ndim < 4):
+            several = [images]
+        else:
+            several = list(images)
+        found = self.predictor.predict(several)
+        unlike = [None] * len(found.names) if found.unlike is None else found.unlike.tolist()
+        answers: Answering = part_of(self.folder.task, "answers")(found.predictions, self.folder.classes)
+        return [
+            answers.prediction(row, name, far) for row, (name, far) in enumerate(zip(found.names, unlike, strict=True))
+        ]
+
+    def write_report(self, anonymous: bool = False) -> Path:
+        """Write ``report.html`` from the files of the run, and return its path.
+
+        Args:
+            anonymous: Leave out file names, paths and everything else that could name a person.
+        """
+        from opsin.reporting.run_report.report import write_report
+
+        return write_report(self.folder, anonymous=anonymous)
+
+    def decide(
+        self,
+        *,
+        positive: str | None = None,
+        sensitivity: float | None = None,
+        cost_of_miss: float | None = None,
+        cost_of_false_alarm: float | None = None,
+    ) -> None:
+        """Decide what thresholds are to be good for; what is left out stays as it was. See `opsin.workflow.operating_point.decide`.
+
+        Args:
+            positive: Of two classes the one that is looked for.
+            sensitivity: The least sensitivity that a threshold is to reach.
+            cost_of_miss: What an image of the class costs when it is missed, in any unit.
+            cost_of_false_alarm: What another image costs when it is taken for one of the class, in the same unit.
+
+        Raises:
+            RunError: The class is unknown, there are not two, or a number is out of range.
+        """
+        from opsin.workflow.operating_point import decide
+
+        decide(
+            self.folder,
+            positive=positive,
+            sensitivity=sensitivity,
+            cost_of_miss=cost_of_miss,
+            cost_of_false_alarm=cost_of_false_alarm,
+        )
+
+    def add_readers(self, path: str | Path) -> None:
+        """Show people beside the network in the report; see `opsin.evaluation.reader_study.read_readers`.
+
+        Args:
+            path: A CSV file with the columns ``reader,sensitivity,specificity`` or ``reader,image,call``.
+
+        Raises:
+            DataError: The table cannot be read, or rows are wrong; they are named.
+        """
+        from opsin.workflow.operating_point import add_readers
+
+        add_readers(self.folder, path)
+
+    def _repr_html_(self) -> str:
+        from opsin.reporting.pages.notebook import run_html
+
+        return run_html(self.folder)
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"
+
+
+def load_run(path: str | Path) -> Run:
+    """Open a run folder.
+
+    Raises:
+        RunError: There is no run, it is damaged, or it is of another format version.
+    """
+    return Run(path)
