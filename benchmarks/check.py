@@ -145,7 +145,7 @@ def mislabel(source: Path, copy: Path, chance: random.Random) -> set[str]:
 
 
 def count(
-    found: opsin.workflow.check.Check, planted: dict[str, set[str]], rows: dict[str, list[tuple[int, ...]]]
+    found: opsin.audit.result.Check, planted: dict[str, set[str]], rows: dict[str, list[tuple[int, ...]]]
 ) -> None:
     """Add to the rows of each kind: planted, planted and found, found, found and planted as anything at all."""
     said = {finding.kind: set(finding.images) for finding in found.findings}

@@ -24,7 +24,7 @@ from common import machine, table, today
 from opsin.inspection.domain_shift import Answers, foretell_answered
 from opsin.inspection.robustness import applicable, simulate_laboratories
 from opsin.inspection.robustness_run import choose_rows, trial_of
-from opsin.tasks.predictions import Classified
+from opsin.tasks.classification.predictions import Classifications
 from opsin.workflow.evaluate import prepare_again, subject_of
 
 SEVERITIES = (2, 4)
@@ -57,7 +57,7 @@ def change(run: opsin.Run, options: argparse.Namespace) -> tuple[Answers, dict[s
     subject = subject_of(run, prepare_again(run.folder, None, Console(stderr=True)))
     trial = trial_of(subject, choose_rows(subject, options.images, options.seed))
     alone = [
-        cast(Classified, trial.look({name: severity}, {})[0])
+        cast(Classifications, trial.look({name: severity}, {})[0])
         for name in applicable(trial.images)
         for severity in SEVERITIES
     ]

@@ -48,7 +48,8 @@ def opsin(
     precision: str = "32-true",
 ) -> None:
     """Run Opsin as `opsin train` does."""
-    from opsin.data.dataset import ArrayImages, DataSet
+    from opsin.data.dataset import Dataset
+    from opsin.data.images import ArrayImages
     from opsin.recipe.recipe import from_settings
 
     held_out = BATCH_SIZE  # validation and test must not be empty; neither is timed
@@ -58,7 +59,7 @@ def opsin(
     pixels[len(images) :, 0, 0] ^= 1  # so that copies are not taken for duplicates, which the split holds together
     masked = ArrayImages(masks[rows])
     shown = np.stack([np.ones(len(rows), bool), masks[rows].any(axis=(1, 2))], axis=1)
-    dataset = DataSet("blobs", ("ground", "blob"), ArrayImages(pixels), shown, split, task="segmentation", masks=masked)
+    dataset = Dataset("blobs", ("ground", "blob"), ArrayImages(pixels), shown, split, task="segmentation", masks=masked)
     settings: dict[str, Any] = {
         "network": "unet",
         "options": {"widths": list(WIDTHS)},

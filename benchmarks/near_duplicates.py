@@ -44,10 +44,10 @@ from PIL import Image
 
 from common import limit_cores, machine, table, today, versions
 from images_on_disk import smooth_noise
+from opsin.data.fingerprint import find_symmetry, look_at
 from opsin.data.near_duplicates.find import NearDuplicates, find_near_duplicates
 from opsin.data.read import read_dataset
 from opsin.recipe.recipe import from_settings
-from opsin.training.defaults import find_symmetry, look_at
 from opsin.training.prepare import prepare
 
 RESAMPLING = (Image.Resampling.BILINEAR, Image.Resampling.BICUBIC, Image.Resampling.LANCZOS)

@@ -136,8 +136,8 @@ def measure_accuracy(epochs: int, seeds: int) -> None:
 def measure_sentiment() -> None:
     """Walk the six steps, then train ours; its cross-validation is over all reviews, in five parts."""
     reviews, labels, source = find_reviews()
-    train_part, test_part = slice(-1000), slice(-1000, None)
-    counts = count_words(reviews[train_part], labels[train_part])
+    train_fraction, test_part = slice(-1000), slice(-1000, None)
+    counts = count_words(reviews[train_fraction], labels[train_fraction])
     full, few = Vocabulary(counts.words()), Vocabulary(counts.words(20, 0.05))
     print(f"{source}, the last 1,000 held out\n")
     present = {name: [each.present(review) for review in reviews] for name, each in (("5", full), ("6", few))}
@@ -146,8 +146,8 @@ def measure_sentiment() -> None:
     for name, network, inputs, tested in (
         ("3: counts", SlowNetwork(len(full)), numbers, None),
         ("4: presence", SlowNetwork(len(full), presence=True), present["5"][:1000], None),
-        ("5: only what is there", FastNetwork(len(full)), present["5"][train_part], present["5"][test_part]),
-        ("6: pruned", FastNetwork(len(few)), present["6"][train_part], present["6"][test_part]),
+        ("5: only what is there", FastNetwork(len(full)), present["5"][train_fraction], present["5"][test_part]),
+        ("6: pruned", FastNetwork(len(few)), present["6"][train_fraction], present["6"][test_part]),
     ):
         done = learn_in_turn(network, inputs, labels[: len(inputs)])
         slowest = slowest or done.speed
@@ -156,7 +156,7 @@ def measure_sentiment() -> None:
         rows.append([name, f"{done.reviews:,}", *speed, f"{done.running[-1]:.1%}", score])
     columns = ["step", "reviews", "reviews/s", "speed / step 3", "seconds", "right as it learned", "held-out reviews"]
     print(table(columns, rows))
-    vocabulary, ours = learn_phrases(reviews[train_part], labels[train_part])
+    vocabulary, ours = learn_phrases(reviews[train_fraction], labels[train_fraction])
     right = accuracy(ours, [vocabulary.present(review) for review in reviews[test_part]], labels[test_part])
     print(f"\nwords and pairs: {_score(right, 1000)} of the held-out reviews", flush=True)
     folds, parts = [], np.random.default_rng(0).permutation(len(reviews)) % 5

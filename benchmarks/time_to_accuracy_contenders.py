@@ -21,12 +21,13 @@ def opsin(pace: Pace, train: Split, test: Split, **settings: Any) -> None:
     """Run Opsin as `opsin train mnist --epochs ...` does."""
     import torch
 
-    from opsin.data.dataset import TEST, ArrayImages, DataSet
+    from opsin.data.dataset import Dataset
+    from opsin.data.images import TEST, ArrayImages
     from opsin.recipe.recipe import from_settings
 
     split = np.array(["train"] * len(train[0]) + ["test"] * len(test[0]))
     images, labels = (np.concatenate(each) for each in zip(train, test, strict=True))
-    dataset = DataSet("mnist", tuple(map(str, range(10))), ArrayImages(images), labels, split)
+    dataset = Dataset("mnist", tuple(map(str, range(10))), ArrayImages(images), labels, split)
     recipe = from_settings({"epochs": pace.epochs, "device": "cpu", "near_duplicates": False, **settings})
 
     def right(session: Any) -> float:

@@ -21,12 +21,12 @@ from numpy.typing import NDArray
 
 import opsin
 from common import machine, table, today
-from opsin.data.dataset import TEST
+from opsin.data.images import TEST
 from opsin.data.read import read_dataset
 from opsin.evaluation.calibration import tempered
 from opsin.metrics.thresholds import roc_auc
+from opsin.tasks.classification.predictions import Classifications
 from opsin.tasks.classification.scorecard import score_probabilities
-from opsin.tasks.predictions import Classified
 from opsin.training.prepare import read_source
 
 SHOWN = 1000  # images of a data set, drawn at random
@@ -55,7 +55,7 @@ def parse() -> argparse.Namespace:
 def calibration(run: opsin.Run) -> None:
     """Print the scores of the probabilities on test at temperature 1 and at the run's."""
     _, labels, after = run.folder.predictions(TEST)
-    before = Classified(tempered(after.probabilities, 1 / run.folder.temperature))
+    before = Classifications(tempered(after.probabilities, 1 / run.folder.temperature))
     rows = []
     for name, predictions in (("1", before), (f"{run.folder.temperature:.2f}", after)):
         scores = score_probabilities(predictions, labels, run.folder.groups(TEST))
@@ -98,7 +98,7 @@ def images(run: opsin.Run, others: list[str]) -> Iterator[tuple[str, torch.Tenso
         yield other, decoded(run, found.images, np.arange(len(found)))
 
 
-def decoded(run: opsin.Run, source: opsin.data.dataset.Images, rows: NDArray[np.int64]) -> torch.Tensor:
+def decoded(run: opsin.Run, source: opsin.data.images.Images, rows: NDArray[np.int64]) -> torch.Tensor:
     """Return at most `SHOWN` images, drawn with seed 0."""
     rows = np.random.default_rng(0).permutation(rows)[:SHOWN]
     return torch.from_numpy(np.stack([run.predictor.preprocessing.read(source, int(row)) for row in rows]))

@@ -260,7 +260,7 @@ def train_in_turns(
 
     Args:
         pace: Whose turn it is.
-        dataset: An `opsin.DataSet`.
+        dataset: An `opsin.Dataset`.
         recipe: An `opsin.Recipe` of so many epochs.
         report: Given the session after an epoch, returns what else is to be reported; its time does not count.
     """

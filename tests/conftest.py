@@ -15,10 +15,11 @@ import torch
 from hypothesis import settings
 from sklearn.datasets import load_digits
 
-from opsin.data.dataset import ArrayImages, DataSet
+from opsin.data.dataset import Dataset
+from opsin.data.images import ArrayImages
 from opsin.recipe.recipe import Recipe, from_settings
 from opsin.runs.folder import RunFolder
-from opsin.tasks.predictions import Classified
+from opsin.tasks.classification.predictions import Classifications
 
 # Where a change is accepted or not, the same examples are tried each time; elsewhere new ones are looked for.
 settings.register_profile("any", deadline=None)
@@ -29,20 +30,20 @@ torch.set_num_threads(1)  # the test processes share the cores
 
 
 @pytest.fixture(scope="session")
-def digits() -> DataSet:
+def digits() -> Dataset:
     """All 1,797 digits of scikit-learn, 8x8 grey."""
     bunch = load_digits()
     images = np.round(bunch.images * (255 / 16)).astype(np.uint8)
     classes = tuple("0123456789")
-    return DataSet("digits", classes, ArrayImages(images), bunch.target.astype(np.int64), symmetry="none")
+    return Dataset("digits", classes, ArrayImages(images), bunch.target.astype(np.int64), symmetry="none")
 
 
 @pytest.fixture(scope="session")
-def few_digits(digits: DataSet) -> DataSet:
+def few_digits(digits: Dataset) -> Dataset:
     """The first 300 digits."""
     some = np.arange(300)
     images = ArrayImages(digits.images.array[some])  # type: ignore[attr-defined]
-    return DataSet("digits", digits.classes, images, digits.labels[some], symmetry="none")
+    return Dataset("digits", digits.classes, images, digits.labels[some], symmetry="none")
 
 
 @pytest.fixture(autouse=True)
@@ -79,7 +80,7 @@ def predicted_run(tmp_path: Path) -> Callable[..., RunFolder]:
         pixels = digests or range(len(labels))
         rows = zip(names, labels, own, pixels, strict=True)
         run.write_split([[file, classes[label], split, group, f"{digest:016x}"] for file, label, group, digest in rows])
-        run.write_predictions(split, names, labels, Classified(np.asarray(probabilities, np.float32)))
+        run.write_predictions(split, names, labels, Classifications(np.asarray(probabilities, np.float32)))
         epochs = [{"loss": 1.0 / epoch, "accuracy": 1 - 0.5 / epoch} for epoch in (1, 2, 3)]
         run.write("history.jsonl", [{"epoch": at, "validation": scores} for at, scores in enumerate(epochs, 1)])
         return run

@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from opsin.version import __version__ as __version__
 
 # Imported on first use, so that `import opsin` and `opsin --help` need neither torch nor matplotlib.
 _LAZY = {

@@ -8,22 +8,23 @@ from typing import Any
 import numpy as np
 import pytest
 
-from opsin.audit.context import Material
-from opsin.data.dataset import ArrayImages, DataSet
+from opsin.audit.context import AuditContext
+from opsin.data.dataset import Dataset
 from opsin.data.decisions import Decision, Decisions
+from opsin.data.images import ArrayImages
 from opsin.data.near_duplicates.find import NearDuplicates
 
 
 @pytest.fixture
-def make_material() -> Callable[..., Material]:
+def make_material() -> Callable[..., AuditContext]:
     """Make material of pictures, labels and whatever else is given; decisions are given as image number -> word."""
 
     def make(
         pixels: np.ndarray, labels: Any, classes=("a", "b"), decided=(), shapes=None, near=(), **known
-    ) -> Material:
+    ) -> AuditContext:
         images = ArrayImages(pixels)
         rows = tuple(Decision(f"image {number}", word) for number, word in dict(decided).items())
-        data = DataSet("some", tuple(classes), images, np.asarray(labels), **known)
+        data = Dataset("some", tuple(classes), images, np.asarray(labels), **known)
         if rows:
             object.__setattr__(data, "decisions", Decisions(Path("decisions.csv"), rows))
         digests = [int.from_bytes(hashlib.blake2b(row.tobytes(), digest_size=8).digest()) for row in images.array]
@@ -31,7 +32,7 @@ def make_material() -> Callable[..., Material]:
         pairs = np.array([pair[:2] for pair in near], np.int64).reshape(-1, 2)
         kinds = np.array([pair[2] for pair in near], str)
         alike = NearDuplicates(pairs, kinds, np.full(len(pairs), 0.97))
-        return Material(data, images.array, np.array(digests, np.uint64), stored, alike)
+        return AuditContext(data, images.array, np.array(digests, np.uint64), stored, alike)
 
     return make
 

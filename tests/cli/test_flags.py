@@ -4,18 +4,18 @@ from pathlib import Path
 
 import pytest
 
-from opsin.cli.flags import Wanted, default_text, flag_text, takes_recipe
+from opsin.cli.flags import RecipeOptions, default_text, flag_text, takes_recipe
 from opsin.cli.train import train
 from opsin.errors import RecipeError
 from opsin.recipe.recipe import Recipe, flag_names, settings
 
 
-def received(**given: object) -> Wanted:
+def received(**given: object) -> RecipeOptions:
     """Call a command as Typer would and return what it was told."""
-    seen: list[Wanted] = []
+    seen: list[RecipeOptions] = []
 
     @takes_recipe
-    def command(wanted: Wanted, extra: int = 3) -> None:
+    def command(wanted: RecipeOptions, extra: int = 3) -> None:
         assert extra == 3
         seen.append(wanted)
 

@@ -7,7 +7,7 @@ import pytest
 from opsin.competitions.submissions import parse_columns, plan_submission
 from opsin.errors import DataError
 from opsin.tasks.classification.answers import ClassAnswers
-from opsin.tasks.predictions import Classified
+from opsin.tasks.classification.predictions import Classifications
 
 LESIONS = ("Melanoma", "nevus", "seborrheic_keratosis")
 PROBABILITIES = np.array([[0.7, 0.2, 0.1], [0.1, 0.6, 0.3], [0.2, 0.2, 0.6]], np.float32)
@@ -32,7 +32,7 @@ def test_isic_follows_the_order_of_the_sample(tmp_path: Path) -> None:
     given = images("/x/d/a/1.jpg", "/x/d/b/2.jpg", "elsewhere/3.jpg", "elsewhere/4.jpg")
     plan = plan_submission("isic", given, LESIONS, sample=sample)
     assert plan.images == [given[1], given[0], given[2]] and plan.left_over == 1
-    predictions = Classified(PROBABILITIES)
+    predictions = Classifications(PROBABILITIES)
     plan.write(tmp_path / "out.csv", LESIONS, predictions, ClassAnswers(predictions, LESIONS))
     rows = read(tmp_path / "out.csv")
     assert rows[0] == ["Id", "task_1", "task_2"]
@@ -65,7 +65,7 @@ def test_ids_may_lack_the_suffix(tmp_path: Path) -> None:
 )
 def test_kaggle_names_its_columns(columns: str, expected: list, tmp_path: Path) -> None:
     plan = plan_submission("kaggle", images("p/1.png", "p/2.png"), ("cat", "dog"), columns=parse_columns(columns))
-    values = Classified(np.array([[0.75, 0.25], [0.25, 0.75]], np.float32))
+    values = Classifications(np.array([[0.75, 0.25], [0.25, 0.75]], np.float32))
     plan.write(tmp_path / "out.csv", ("cat", "dog"), values, ClassAnswers(values, ("cat", "dog")))
     assert read(tmp_path / "out.csv") == expected
 

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from opsin.data.dataset import ArrayImages, DataSet, FileImages, SomeImages
+from opsin.data.dataset import Dataset
+from opsin.data.images import ArrayImages, FileImages, SomeImages
 
 IMAGES = ArrayImages(np.random.default_rng(0).integers(0, 256, (4, 5, 6, 3), np.uint8))
 
 
 def dataset(labels=(0, 1, 0, 1), classes=("cat", "dog"), images=IMAGES, **options):
-    return DataSet("pets", classes, images, np.asarray(labels), **options)
+    return Dataset("pets", classes, images, np.asarray(labels), **options)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.int32, np.uint64, np.int64])

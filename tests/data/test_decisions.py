@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from opsin.data.dataset import ArrayImages, DataSet
-from opsin.data.decisions import Decision, Decisions, apply_decisions, read_decisions
+from opsin.data.dataset import Dataset, apply_decisions
+from opsin.data.decisions import Decision, Decisions, read_decisions
+from opsin.data.images import ArrayImages
 from opsin.data.read import read_dataset
 
 
@@ -73,7 +74,7 @@ def test_named_data_take_a_file(tmp_path):
 
 
 def test_everything_else_of_a_sample_goes_with_it():
-    data = DataSet(
+    data = Dataset(
         "four",
         ("a", "b"),
         ArrayImages(np.arange(4, dtype=np.uint8)[:, None, None] * np.ones((1, 2, 2), np.uint8)),

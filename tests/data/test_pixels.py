@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from opsin.data.dataset import ArrayImages, FileImages, SomeImages
+from opsin.data.images import ArrayImages, FileImages, SomeImages
 from opsin.data.pixels import load_pixels, memory_budget
 from opsin.data.preprocessing import Preprocessing
 

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from torchvision.transforms.functional import normalize
 
-from opsin.data.dataset import ArrayImages, FileImages
+from opsin.data.images import ArrayImages, FileImages
 from opsin.data.preprocessing import Preprocessing, channel_statistics
 
 

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opsin.data.dataset import ArrayImages, DataSet
+from opsin.data.dataset import Dataset
+from opsin.data.images import ArrayImages
 from opsin.data.read import check_classes
 from opsin.data.splitting.split import split_samples
 from opsin.data.targets import TARGETS
@@ -18,7 +19,7 @@ VALUES = TARGETS["regression"]
 
 def ages(values, **more):
     images = ArrayImages(np.zeros((len(values), 2, 2), np.uint8))
-    return DataSet("faces", ("age",), images, np.asarray(values), task="regression", **more)
+    return Dataset("faces", ("age",), images, np.asarray(values), task="regression", **more)
 
 
 def test_there_is_a_form_for_every_task():
@@ -27,7 +28,7 @@ def test_there_is_a_form_for_every_task():
 
 def test_an_unknown_task_is_named():
     with pytest.raises(DataError, match="no task 'regresion' .did you mean 'regression'"):
-        DataSet("faces", ("age",), ArrayImages(np.zeros((2, 2, 2), np.uint8)), np.zeros(2), task="regresion")
+        Dataset("faces", ("age",), ArrayImages(np.zeros((2, 2, 2), np.uint8)), np.zeros(2), task="regresion")
 
 
 @given(st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=200))
@@ -93,7 +94,7 @@ LABELS = TARGETS["multilabel"]
 def pets(labels, classes=("cat", "dog", "owl"), **more):
     labels = np.asarray(labels)
     images = ArrayImages(np.zeros((len(labels), 2, 2), np.uint8))
-    return DataSet("pets", classes, images, labels, task="multilabel", **more)
+    return Dataset("pets", classes, images, labels, task="multilabel", **more)
 
 
 def test_labels_are_true_or_false():

@@ -5,13 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opsin.evaluation.group_pooling import group_labels, pool
-from opsin.tasks.predictions import Classified
+from opsin.tasks.classification.predictions import Classifications
 
 
 @given(st.lists(st.sampled_from("abcde"), min_size=1, max_size=30))
 def test_a_group_has_the_mean_of_the_probabilities_of_its_images(groups: list[str]) -> None:
     scores = np.random.default_rng(0).random((len(groups), 3)) + 0.01
-    predictions = Classified((scores / scores.sum(axis=1, keepdims=True)).astype(np.float32))
+    predictions = Classifications((scores / scores.sum(axis=1, keepdims=True)).astype(np.float32))
     names, pooled = pool(predictions, groups)
     assert names.tolist() == sorted(set(groups))
     for name, row in zip(names, pooled.probabilities, strict=True):
@@ -20,7 +20,7 @@ def test_a_group_has_the_mean_of_the_probabilities_of_its_images(groups: list[st
 
 
 def test_one_image_cannot_rule_out_what_all_others_say() -> None:
-    _, pooled = pool(Classified(np.array([[0.9, 0.1], [0.9, 0.1], [0, 1]], np.float32)), ["a"] * 3)
+    _, pooled = pool(Classifications(np.array([[0.9, 0.1], [0.9, 0.1], [0, 1]], np.float32)), ["a"] * 3)
     assert pooled.labels.tolist() == [0]
 
 

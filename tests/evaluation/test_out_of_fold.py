@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, recall_score
 
-from opsin.evaluation.out_of_fold import OutOfFold, reading, score_out_of_fold, spread
-from opsin.tasks.classification.scorecard import score, to_json
-from opsin.tasks.predictions import Classified
+from opsin.evaluation.out_of_fold import reading, spread
+from opsin.runs.out_of_fold import OutOfFold, score_out_of_fold
+from opsin.statistics.serialize import to_json
+from opsin.tasks.classification.predictions import Classifications
+from opsin.tasks.classification.scorecard import score
 from opsin.tasks.registry import TASKS
 
 CLASSES = ("a", "b", "c")
@@ -24,7 +26,7 @@ def pooled(images=60, repeats=1, groups=None, seed=0, alike=False):
         names,
         "classification",
         np.tile(labels, repeats),
-        Classified(together),
+        Classifications(together),
         None if groups is None else np.tile(groups, repeats),
         repeats,
     )

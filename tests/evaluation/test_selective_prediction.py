@@ -6,13 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opsin.evaluation.selective_prediction import choose_threshold, selective
-from opsin.tasks.predictions import Classified
 
 
-def answers(confidences: list[float], right: list[bool]) -> tuple[np.ndarray, Classified]:
-    """Labels and predictions of two classes with these confidences (0.5 to 1), right or wrong."""
-    top = np.array(confidences, np.float32)
-    return np.where(right, 0, 1).astype(np.int64), Classified(np.stack([top, 1 - top], axis=1))
+def answers(confidences: list[float], right: list[bool]) -> tuple[np.ndarray, np.ndarray]:
+    """Confidences of answers (0.5 to 1), and whether each is right."""
+    return np.array(confidences, np.float32), np.array(right, bool)
 
 
 CASES = st.lists(
@@ -21,13 +19,12 @@ CASES = st.lists(
 
 
 @given(CASES)
-def test_the_curve_is_what_counting_gives(case: tuple[np.ndarray, Classified]) -> None:
-    labels, predictions = case
-    right = predictions.labels == labels
-    curve = selective(labels, predictions)
+def test_the_curve_is_what_counting_gives(case: tuple[np.ndarray, np.ndarray]) -> None:
+    confidences, right = case
+    curve = selective(confidences, right)
     risks = []
-    for confidence in predictions.confidence:
-        kept = predictions.confidence >= confidence
+    for confidence in confidences:
+        kept = confidences >= confidence
         place = np.flatnonzero(curve.thresholds == confidence)[0]
         assert curve.coverage[place] == pytest.approx(kept.mean())
         assert curve.accuracy[place] == pytest.approx(right[kept].mean())
@@ -39,16 +36,16 @@ def test_the_curve_is_what_counting_gives(case: tuple[np.ndarray, Classified]) -
 
 def test_confidences_without_meaning_have_the_area_of_the_errors() -> None:
     random = np.random.default_rng(0)
-    labels, predictions = answers(list(random.uniform(0.5, 1, 20_000)), list(random.random(20_000) < 0.8))
-    assert selective(labels, predictions).area == pytest.approx(0.2, abs=0.01)
+    confidences, right = answers(list(random.uniform(0.5, 1, 20_000)), list(random.random(20_000) < 0.8))
+    assert selective(confidences, right).area == pytest.approx(0.2, abs=0.01)
     assert selective(*answers([0.7] * 10, [True] * 8 + [False] * 2)).area == pytest.approx(0.2)
 
 
 @given(CASES, st.floats(0.3, 1.0))
-def test_the_threshold_is_the_lowest_that_keeps_its_word(case: tuple[np.ndarray, Classified], target: float) -> None:
-    labels, predictions = case
-    chosen = choose_threshold(labels, predictions, target)
-    curve = selective(labels, predictions)
+def test_the_threshold_is_the_lowest_that_keeps_its_word(case: tuple[np.ndarray, np.ndarray], target: float) -> None:
+    confidences, right = case
+    chosen = choose_threshold(confidences, right, target)
+    curve = selective(confidences, right)
     intervals = [curve.at(threshold) for threshold in curve.thresholds]
     sure = [threshold for threshold, one in zip(curve.thresholds, intervals, strict=True) if one.low >= target]
     measured = [
@@ -59,22 +56,22 @@ def test_the_threshold_is_the_lowest_that_keeps_its_word(case: tuple[np.ndarray,
     wanted = min(sure) if sure else -min(measured)[1] if measured else np.inf
     assert chosen.shown == bool(sure)
     assert chosen.confidence == wanted
-    assert chosen.coverage == pytest.approx((predictions.confidence >= np.float32(wanted)).mean())
+    assert chosen.coverage == pytest.approx((confidences >= np.float32(wanted)).mean())
 
 
 @given(CASES)
-def test_a_higher_target_never_answers_more(case: tuple[np.ndarray, Classified]) -> None:
+def test_a_higher_target_never_answers_more(case: tuple[np.ndarray, np.ndarray]) -> None:
     limits = [choose_threshold(*case, target).confidence for target in np.linspace(0.1, 1, 30)]
     assert limits == sorted(limits)
 
 
 def test_what_was_chosen_is_said() -> None:
-    labels, predictions = answers([0.9] * 400 + [0.6] * 100, [True] * 400 + [False] * 100)
-    sure = choose_threshold(labels, predictions, 0.99)
+    confidences, right = answers([0.9] * 400 + [0.6] * 100, [True] * 400 + [False] * 100)
+    sure = choose_threshold(confidences, right, 0.99)
     assert sure.shown
     assert sure.confidence == pytest.approx(0.9)
     assert "the 80 % of answers with a confidence of at least 0.900 are right 1.000" in sure.describe()
-    few = choose_threshold(labels[::10], Classified(predictions.probabilities[::10]), 0.99)
+    few = choose_threshold(confidences[::10], right[::10], 0.99)
     assert not few.shown
     assert few.describe().endswith("too few to be sure of 0.99.")
     none = choose_threshold(*answers([0.9, 0.6], [False, True]), 0.99)

@@ -8,14 +8,14 @@ import torch
 from torch import nn
 
 import opsin
-from opsin.data.dataset import ArrayImages
+from opsin.data.images import ArrayImages
 from opsin.data.preprocessing import Preprocessing
 from opsin.inference.predict_images import predict_images
 from opsin.inference.tta import Views, count_views, show
+from opsin.networks.averaging import average_probabilities, average_values
 from opsin.networks.registry import create_network
 from opsin.recipe.recipe import from_settings
-from opsin.tasks._shared import average_probabilities, average_values
-from opsin.tasks.classification.learner import Classification
+from opsin.tasks.classification.learner import ClassificationLearner
 from opsin.training.prepare import prepare
 
 
@@ -60,7 +60,7 @@ def test_the_average_is_that_of_the_probabilities_and_the_temperature_comes_afte
         def forward(self, images):
             return next(several)
 
-    task = Classification(4, temperature=2.0)
+    task = ClassificationLearner(4, temperature=2.0)
     views = Views(Network(), 3, average_probabilities)
     predicted = task.predict(views, torch.zeros(5, 1, 2, 2)).probabilities
     torch.testing.assert_close(torch.from_numpy(predicted), mean.sqrt() / mean.sqrt().sum(dim=1, keepdim=True))
@@ -78,7 +78,7 @@ def test_maps_of_views_are_laid_on_the_image():
 
 def test_what_is_predicted_is_the_same_for_all_views_of_an_image():
     torch.manual_seed(0)
-    network, task = create_network("course_cnn", 4, 1, (8, 8)), Classification(4)
+    network, task = create_network("course_cnn", 4, 1, (8, 8)), ClassificationLearner(4)
     preprocessing = Preprocessing(8, 8, 1, mean=(0.5,), std=(0.5,))
     pixels = torch.randint(0, 256, (3, 8, 8, 1), dtype=torch.uint8)
     rows = torch.arange(3)
@@ -97,23 +97,23 @@ def test_the_data_decide_which_views_there_are_where_they_are_asked():
     photos = replace_images((20, 20, 20, 3), None)
     grey = replace_images((20, 8, 8, 1), None)
     cells = replace_images((20, 8, 8, 3), "any")
-    asked = from_settings({"test_views": "auto", "epochs": 1, "network": "course_cnn", "near_duplicates": False})
-    assert [prepare(asked, data).recipe.data.test_views for data in (photos, grey, cells)] == ["mirror", "none", "any"]
-    assert prepare(asked.set("data.test_views", "any"), grey).recipe.data.test_views == "any"
+    asked = from_settings({"tta": "auto", "epochs": 1, "network": "course_cnn", "near_duplicates": False})
+    assert [prepare(asked, data).recipe.data.tta for data in (photos, grey, cells)] == ["mirror", "none", "any"]
+    assert prepare(asked.set("data.tta", "any"), grey).recipe.data.tta == "any"
 
 
 def replace_images(shape, symmetry):
-    from opsin.data.dataset import DataSet
+    from opsin.data.dataset import Dataset
 
     pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-    return DataSet("data", ("a", "b"), ArrayImages(pixels), np.arange(len(pixels)) % 2, symmetry=symmetry)
+    return Dataset("data", ("a", "b"), ArrayImages(pixels), np.arange(len(pixels)) % 2, symmetry=symmetry)
 
 
 def test_validation_test_and_prediction_see_the_same_views(digits, tmp_path):
     some = replace(digits, images=ArrayImages(digits.images.array[:200]), labels=digits.labels[:200])
     settings = {"network": "course_cnn", "epochs": 2, "device": "cpu", "precision": "32-true", "augment": 0.0}
     settings |= {"trainable_layers": 1, "learning_rate": 0.01, "examine": False, "quiet": True}
-    run = opsin.train(some, out=tmp_path / "views", test_views="any", **settings)
+    run = opsin.train(some, out=tmp_path / "views", tta="any", **settings)
     _, labels, validation = run.folder.predictions("validation")
     assert np.mean(validation.labels == labels) == pytest.approx(run.folder.info["best"]["scores"]["accuracy"])
     rows = [number for number, row in enumerate(run.folder.split_rows()) if row["split"] == "test"]

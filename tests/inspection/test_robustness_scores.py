@@ -21,7 +21,10 @@ from opsin.inspection.robustness import (
     simulate_laboratories,
 )
 from opsin.recipe.schema import AugmentationRecipe
-from opsin.tasks.predictions import Classified, Estimated, Labelled, Segmented
+from opsin.tasks.classification.predictions import Classifications
+from opsin.tasks.multilabel.predictions import LabelSets
+from opsin.tasks.regression.predictions import Values
+from opsin.tasks.segmentation.predictions import SegmentationMasks
 
 NOTHING = AugmentationRecipe(strength=0.0)
 CLASSES = ("dark", "light")
@@ -45,7 +48,7 @@ def by_brightness(images):
 
 def certain(labels):
     """Probabilities of 1 for these classes."""
-    return Classified(np.eye(2, dtype=np.float32)[labels])
+    return Classifications(np.eye(2, dtype=np.float32)[labels])
 
 
 def tried(predict, images, labels=LABELS):
@@ -161,7 +164,7 @@ def bright(images):
     values = images[:, 0].float()
     middle = (values.amax((1, 2), keepdim=True) + values.amin((1, 2), keepdim=True)) / 2
     labels = (values > middle).numpy().astype(np.uint8)
-    return Segmented(labels, np.full_like(labels, 255), 2)
+    return SegmentationMasks(labels, np.full_like(labels, 255), 2)
 
 
 def test_masks_are_moved_with_their_images(blobs):
@@ -188,7 +191,7 @@ def test_masks_move_in_laboratories_as_well(blobs):
 
 def test_an_error_that_grows_is_a_cost_and_the_largest_the_worst(images):
     def level(images):
-        return Estimated(images.float().mean(dim=(1, 2, 3)).numpy())
+        return Values(images.float().mean(dim=(1, 2, 3)).numpy())
 
     values = level(images).values.astype(np.float64) + np.where(LABELS, 1.0, -1.0)
     trial = Trial(level, images, values, ("level",), "regression")
@@ -207,7 +210,7 @@ def test_an_error_that_grows_is_a_cost_and_the_largest_the_worst(images):
 def test_several_labels_count_where_all_are_right(images):
     def both(images):
         light = by_brightness(images).labels == 1
-        return Labelled(np.stack([light, light], axis=1).astype(np.float32), np.stack([light, light], axis=1))
+        return LabelSets(np.stack([light, light], axis=1).astype(np.float32), np.stack([light, light], axis=1))
 
     truth = np.stack([LABELS == 1, (LABELS == 1) & (np.arange(60) % 3 > 0)], axis=1)
     found = measure_corruptions(Trial(both, images, truth, ("light", "odd"), "multilabel"), NOTHING, [2])

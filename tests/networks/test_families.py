@@ -8,8 +8,9 @@ import torch
 from torch import nn
 
 from opsin.errors import NetworkError
+from opsin.networks.backbones import find_weights, input_statistics
 from opsin.networks.layers import ACTIVATIONS
-from opsin.networks.registry import create_network, find_weights, input_statistics
+from opsin.networks.registry import create_network
 
 
 def count(network: nn.Module) -> int:

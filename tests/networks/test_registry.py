@@ -6,9 +6,10 @@ import torch
 from torch import nn
 
 from opsin.errors import NetworkError
+from opsin.networks.backbones import find_weights
 from opsin.networks.layer_groups import head_of, layer_groups
 from opsin.networks.pretrained import OFFLINE, has_offline_weights
-from opsin.networks.registry import NETWORKS, create_network, find_weights, list_networks
+from opsin.networks.registry import NETWORKS, create_network, list_networks
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -191,5 +192,5 @@ def test_trying_a_network_changes_neither_it_nor_the_random_numbers_that_follow(
     state, numbers = make_one()
     assert state["stem.1.num_batches_tracked"] == 0
     assert (state["stem.1.running_mean"] == 0).all()
-    monkeypatch.setattr("opsin.networks.registry.check_forward", lambda *arguments: None)
+    monkeypatch.setattr("opsin.networks.construction.check_forward", lambda *arguments: None)
     assert torch.equal(make_one()[1], numbers)

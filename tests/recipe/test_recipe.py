@@ -21,7 +21,7 @@ def values_of(key, item, hint):
         return st.tuples(st.integers(4, 4096), st.integers(4, 4096))
     if key == "network.options":
         return st.dictionaries(st.sampled_from(["widths", "blocks"]), st.lists(st.integers(1, 9)))
-    if key == "split.leave_out":
+    if key == "split.test_groups":
         return st.lists(st.text("ab é\"'-5.", min_size=1, max_size=6), max_size=4)
     if "bool" in text:
         return st.booleans()
@@ -159,10 +159,10 @@ def test_recipes_are_frozen():
     ],
 )
 def test_names_are_given_as_text_or_as_a_list(given, names):
-    assert Recipe().set("split.leave_out", given).split.leave_out == names
+    assert Recipe().set("split.test_groups", given).split.test_groups == names
 
 
 @pytest.mark.parametrize("wrong", [3, 1.5, True, [1.5], [[]], {"a": 1}, "[1.5]"])
 def test_what_are_no_names_is_refused(wrong):
     with pytest.raises(RecipeError, match="must be names parted by commas"):
-        Recipe().set("split.leave_out", wrong)
+        Recipe().set("split.test_groups", wrong)

@@ -15,7 +15,7 @@ from sklearn.metrics import roc_auc_score
 
 from opsin.recipe.recipe import Recipe
 from opsin.runs.folder import RunFolder
-from opsin.tasks.predictions import Classified
+from opsin.tasks.classification.predictions import Classifications
 
 
 @dataclass
@@ -48,7 +48,7 @@ def proportion(hits: float, number: int) -> dict[str, Any]:
     return {"value": hits / number, "low": low, "high": high, "method": "Wilson", "n": number}
 
 
-def scores(labels: np.ndarray, result: Classified, classes: list[str]) -> dict[str, Any]:
+def scores(labels: np.ndarray, result: Classifications, classes: list[str]) -> dict[str, Any]:
     guesses = result.labels
     card: dict[str, Any] = {"accuracy": proportion(float((guesses == labels).sum()), len(labels))}
     value = card["accuracy"]["value"]
@@ -84,7 +84,7 @@ def scores(labels: np.ndarray, result: Classified, classes: list[str]) -> dict[s
     return card
 
 
-def predictions(plan: Plan, random: np.random.Generator) -> tuple[np.ndarray, Classified]:
+def predictions(plan: Plan, random: np.random.Generator) -> tuple[np.ndarray, Classifications]:
     number = len(plan.classes)
     labels = np.arange(plan.images) % number
     logits = random.normal(0, 1.1, (plan.images, number))
@@ -92,7 +92,7 @@ def predictions(plan: Plan, random: np.random.Generator) -> tuple[np.ndarray, Cl
     likely = (labels + 1 + 2 * random.integers(0, 2, plan.images)) % number
     logits[np.arange(plan.images), likely] += random.exponential(2.2, plan.images)
     probabilities = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return labels.astype(np.int64), Classified(
+    return labels.astype(np.int64), Classifications(
         (probabilities / probabilities.sum(axis=1, keepdims=True)).astype(np.float32)
     )
 

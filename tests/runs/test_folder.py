@@ -11,7 +11,7 @@ import opsin
 from opsin.errors import OpsinError, RunError
 from opsin.recipe.recipe import Recipe
 from opsin.runs.folder import FORMAT, RunFolder, list_runs
-from opsin.tasks.predictions import Classified
+from opsin.tasks.classification.predictions import Classifications
 
 CLASSES = ("cat", 'a "dog", barking', "猫\u2028")
 
@@ -25,7 +25,7 @@ def run(tmp_path):
 
 def results(number):
     scores = np.random.default_rng(0).random((number, len(CLASSES))) ** 9 + 1e-12
-    return Classified((scores / scores.sum(axis=1, keepdims=True)).astype(np.float32))
+    return Classifications((scores / scores.sum(axis=1, keepdims=True)).astype(np.float32))
 
 
 @given(names=st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1)))

@@ -1,15 +1,15 @@
 import numpy as np
 import pytest
 
-from opsin.evaluation.gallery import select
-from opsin.tasks.predictions import Classified
+from opsin.tasks.classification.gallery import select
+from opsin.tasks.classification.predictions import Classifications
 
 
 def example(number=400, classes=5, seed=0, strength=2.0):
     generator = np.random.default_rng(seed)
     labels = generator.integers(0, classes, number)
     weights = np.exp(generator.normal(size=(number, classes)) + strength * np.eye(classes)[labels])
-    return labels, Classified((weights / weights.sum(axis=1, keepdims=True)).astype(np.float32))
+    return labels, Classifications((weights / weights.sum(axis=1, keepdims=True)).astype(np.float32))
 
 
 def true_probability(labels, predictions, rows):
@@ -44,7 +44,7 @@ def test_no_confusion_fills_the_gallery():
     probabilities[:60] = [0.01, 0.98, 0.01]
     probabilities[60] = [0.6, 0.3, 0.1]
     probabilities[61] = [0.5, 0.1, 0.4]
-    rows = select(labels, Classified(probabilities.astype(np.float32)), limit=12)
+    rows = select(labels, Classifications(probabilities.astype(np.float32)), limit=12)
     assert {60, 61} <= set(rows)
     assert (rows < 60).sum() == 7
     assert (rows >= 62).sum() == 3

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import opsin
-from opsin.data.dataset import ArrayImages
+from opsin.data.images import ArrayImages
 from opsin.errors import TrainingInterrupted
 from opsin.recipe.recipe import from_settings
 from opsin.reporting.run_report.page import training_facts

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import opsin
-from opsin.data.dataset import ArrayImages
+from opsin.data.images import ArrayImages
 from opsin.errors import DataError, NetworkError, RecipeError, RunError, TrainingInterrupted
 from opsin.networks.registry import create_network
 from opsin.recipe.recipe import from_settings

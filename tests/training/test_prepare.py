@@ -5,7 +5,8 @@ import pytest
 from rich.console import Console
 from sklearn.datasets import load_sample_image
 
-from opsin.data.dataset import ArrayImages, DataSet
+from opsin.data.dataset import Dataset
+from opsin.data.images import ArrayImages
 from opsin.recipe.recipe import from_settings
 from opsin.training.prepare import prepare
 from opsin.workflow.console import tell_data
@@ -24,7 +25,7 @@ def pieces():
 
 
 def dataset(images, **facts):
-    return DataSet("pieces", ("a", "b"), ArrayImages(images), np.arange(len(images)) % 2, **facts)
+    return Dataset("pieces", ("a", "b"), ArrayImages(images), np.arange(len(images)) % 2, **facts)
 
 
 @pytest.mark.parametrize("seed", range(3))

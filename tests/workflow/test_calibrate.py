@@ -8,7 +8,8 @@ import torch
 from scipy.special import softmax
 
 import opsin
-from opsin.data.dataset import ArrayImages, DataSet
+from opsin.data.dataset import Dataset
+from opsin.data.images import ArrayImages
 from opsin.evaluation.calibration import fit_temperature, tempered
 
 QUICK = {"network": "mlp", "batch_size": 32, "device": "cpu", "quiet": True, "examine": False}
@@ -73,6 +74,6 @@ def test_a_run_without_that_knowledge_says_nothing(run, digits, tmp_path):
 
 
 def test_other_data_that_are_unlike_are_told(run, digits, capsys):
-    inverted = DataSet("inverted", digits.classes, ArrayImages(255 - digits.images.array[:50]), digits.labels[:50])
+    inverted = Dataset("inverted", digits.classes, ArrayImages(255 - digits.images.array[:50]), digits.labels[:50])
     opsin.evaluate(run, inverted)
     assert "of these 50 images are unlike the training images" in " ".join(capsys.readouterr().out.split())

@@ -8,9 +8,10 @@ import pytest
 from sklearn.metrics import accuracy_score
 
 import opsin
-from opsin.data.dataset import ArrayImages, DataSet
+from opsin.data.dataset import Dataset
+from opsin.data.images import ArrayImages
 from opsin.errors import DataError, RecipeError, RunError, TrainingInterrupted
-from opsin.runs.cross_validation import CrossvalFolder, list_crossvals
+from opsin.runs.cross_validation import CrossValidationFolder, list_cross_validations
 from opsin.runs.folder import RunFolder
 from opsin.training.callbacks import ProgressBar
 from opsin.workflow.cross_validate import CrossValidation
@@ -22,7 +23,7 @@ def digits_of_patients(digits):
     rows = np.arange(180)
     groups = np.array([f"patient {number // 15}" for number in rows])
     images = ArrayImages(digits.images.array[rows])
-    return DataSet("patients", ("a", "b", "c"), images, digits.labels[rows] % 3, groups=groups)
+    return Dataset("patients", ("a", "b", "c"), images, digits.labels[rows] % 3, groups=groups)
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +102,7 @@ def test_each_group_is_left_out_once(digits, tmp_path):
     left_out = [{row["group"] for row in run.folder.split_rows() if row["split"] == "test"} for run in made.runs]
     assert sorted(group for groups in left_out for group in groups) == [f"patient {number}" for number in range(4)]
     assert made.path.parent == tmp_path and made.path.name.startswith("patients-crossval-")
-    without = DataSet("images", dataset.classes, dataset.images, dataset.labels)
+    without = Dataset("images", dataset.classes, dataset.images, dataset.labels)
     with pytest.raises(DataError, match="has no groups to leave out one at a time"):
         opsin.cross_validate(without, each_group=True, runs=tmp_path, **QUICK)
 
@@ -117,21 +118,21 @@ def test_a_run_is_cross_validated_by_its_recipe_whatever_split_it_was_given(digi
     recipes = [fold.recipe for fold in made.runs]
     assert all(recipe.training.epochs == 1 and recipe.network == run.recipe.network for recipe in recipes)
     assert any("is not used" in note for note in made.runs[0].folder.info["data"]["notes"])
-    assert [found.path for found in list_crossvals(tmp_path)] == [made.path]
+    assert [found.path for found in list_cross_validations(tmp_path)] == [made.path]
 
 
 def test_what_contradicts_cross_validation_is_refused(digits, tmp_path):
     dataset = digits_of_patients(digits)
     with pytest.raises(RecipeError, match="trains on every fold; leave out --fold"):
         opsin.cross_validate(dataset, folds=3, fold=1, out=tmp_path / "a", **QUICK)
-    with pytest.raises(RecipeError, match=r"Give either split\.leave_out or split\.folds"):
-        opsin.cross_validate(dataset, leave_out=["patient 1"], out=tmp_path / "b", **QUICK)
+    with pytest.raises(RecipeError, match=r"Give either split\.test_groups or split\.folds"):
+        opsin.cross_validate(dataset, test_groups=["patient 1"], out=tmp_path / "b", **QUICK)
     with pytest.raises(RecipeError, match="--repeats must be at least 1"):
         opsin.cross_validate(dataset, repeats=0, out=tmp_path / "c", **QUICK)
     with pytest.raises(DataError, match="12 groups cannot make 13 folds"):
         opsin.cross_validate(dataset, folds=13, out=tmp_path / "d", **QUICK)
     run = opsin.train(dataset, out=tmp_path / "run", examine=False, **QUICK)
-    with pytest.raises(DataError, match="was trained on a DataSet object; give that and the recipe"):
+    with pytest.raises(DataError, match="was trained on a Dataset object; give that and the recipe"):
         opsin.cross_validate(run, quiet=True)
     with pytest.raises(RecipeError, match="is cross-validated by its own recipe; leave out --recipe"):
         opsin.cross_validate(run.path, recipe=run.recipe, quiet=True)
@@ -139,7 +140,7 @@ def test_what_contradicts_cross_validation_is_refused(digits, tmp_path):
 
 def test_folders_that_are_none_are_refused(made, digits, tmp_path):
     with pytest.raises(RunError, match=r"is no cross-validation: it has no crossval\.json"):
-        CrossvalFolder(tmp_path)
+        CrossValidationFolder(tmp_path)
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(RunError, match="is not empty"):
         opsin.cross_validate(digits_of_patients(digits), out=tmp_path, **QUICK)
@@ -147,11 +148,11 @@ def test_folders_that_are_none_are_refused(made, digits, tmp_path):
     shutil.copytree(made.path, copy)
     (copy / "crossval.json").write_text("[]")
     with pytest.raises(RunError, match=r"crossval\.json is damaged \(it holds no table\)"):
-        CrossvalFolder(copy)
+        CrossValidationFolder(copy)
     (copy / "crossval.json").write_text('{"format": 99, "opsin": "9.9"}')
     with pytest.raises(RunError, match=r"has format 99, written by Opsin 9\.9"):
-        CrossvalFolder(copy)
-    assert list_crossvals(tmp_path / "copy") == []
+        CrossValidationFolder(copy)
+    assert list_cross_validations(tmp_path / "copy") == []
 
 
 def test_other_data_do_not_go_on_with_a_cross_validation(made, digits):

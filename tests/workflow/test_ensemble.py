@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 import opsin
 from opsin.cli import app
 from opsin.data.batches import gather
-from opsin.data.dataset import ArrayImages
+from opsin.data.images import ArrayImages
 from opsin.errors import RunError
 from opsin.networks.registry import create_network
 from opsin.reporting.run_report.page import Page

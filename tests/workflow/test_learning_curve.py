@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import opsin
-from opsin.data.dataset import ArrayImages, DataSet
+from opsin.data.dataset import Dataset
+from opsin.data.images import ArrayImages
 from opsin.errors import DataError, RecipeError, RunError, TrainingInterrupted
 from opsin.runs.folder import RunFolder
 from opsin.workflow.learning_curve import LearningCurve
@@ -14,7 +15,7 @@ QUICK = {"network": "mlp", "batch_size": 32, "device": "cpu", "quiet": True, "ep
 
 
 def some_digits(digits, number=400):
-    return DataSet("some", digits.classes, ArrayImages(digits.images.array[:number]), digits.labels[:number])
+    return Dataset("some", digits.classes, ArrayImages(digits.images.array[:number]), digits.labels[:number])
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +34,7 @@ def images_in(run, split):
 
 def test_parts_grow_within_a_repeat_and_validation_and_test_stay_the_same(made):
     runs = runs_of(made)
-    assert [run.recipe.split.train_part for run in runs] == [0.25, 0.5, 1.0] * 2
+    assert [run.recipe.split.train_fraction for run in runs] == [0.25, 0.5, 1.0] * 2
     assert [run.recipe.seed for run in runs] == [0] * 3 + [1] * 3
     for name in ("validation", "test"):
         assert len({frozenset(images_in(run, name)) for run in runs}) == 1
@@ -135,6 +136,6 @@ def test_what_makes_no_curve_is_refused_before_anything_is_trained(digits, tmp_p
 def test_groups_too_large_for_a_curve_are_told(digits, tmp_path):
     groups = np.array([f"slide {number // 66}" for number in range(396)])
     images = ArrayImages(digits.images.array[:396])
-    dataset = DataSet("slides", ("a", "b"), images, digits.labels[:396] % 2, groups=groups)
+    dataset = Dataset("slides", ("a", "b"), images, digits.labels[:396] % 2, groups=groups)
     with pytest.raises(DataError, match="groups are so large"):
         opsin.learning_curve(dataset, sizes=(0.01, 0.02, 1), repeats=1, out=tmp_path / "out", **QUICK)

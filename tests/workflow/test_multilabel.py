@@ -13,12 +13,13 @@ from typer.testing import CliRunner
 
 import opsin
 from opsin.cli import app
-from opsin.data.dataset import ArrayImages, DataSet
+from opsin.data.dataset import Dataset
+from opsin.data.images import ArrayImages
 from opsin.errors import OpsinError
-from opsin.evaluation.explained import explain_labels
+from opsin.tasks.multilabel.explain import explain_labels
+from opsin.tasks.multilabel.predictions import LabelSet
 from opsin.tasks.multilabel.section_labels import companions
 from opsin.tasks.multilabel.thresholds import choose_label_thresholds
-from opsin.tasks.predictions import LabelsOfImage
 from opsin.workflow.predict import threshold_for
 
 QUICK = {"network": "mlp", "epochs": 15, "batch_size": 16, "augment": 0.0, "device": "cpu", "quiet": True}
@@ -39,7 +40,7 @@ def shapes(number=240, seed=0):
         if frame:
             image[[0, -1]], image[:, [0, -1]] = 200, 200
     groups = np.array([f"slide {index // 3}" for index in range(number)])
-    return DataSet("shapes", NAMES, ArrayImages(images), labels, groups=groups, task="multilabel")
+    return Dataset("shapes", NAMES, ArrayImages(images), labels, groups=groups, task="multilabel")
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +101,7 @@ def test_thresholds_are_chosen_on_validation_and_used_from_then_on(run, data):
         np.testing.assert_array_equal(made.labels, made.probabilities >= thresholds)
     other = shapes(12, seed=5)
     found = run.predict(other.images.array)
-    assert all(isinstance(each, LabelsOfImage) for each in found)
+    assert all(isinstance(each, LabelSet) for each in found)
     for each in found:
         reached = [name for name, limit in zip(NAMES, thresholds, strict=True) if each.probabilities[name] >= limit]
         assert list(each.labels) == reached

@@ -6,8 +6,9 @@ from opsin.errors import DataError, RunError
 from opsin.evaluation.operating_points import Aims, read_aims
 from opsin.recipe.recipe import Recipe
 from opsin.runs.folder import RunFolder
-from opsin.tasks.classification.scorecard import score, to_json
-from opsin.tasks.predictions import Classified
+from opsin.statistics.serialize import to_json
+from opsin.tasks.classification.predictions import Classifications
+from opsin.tasks.classification.scorecard import score
 
 
 @pytest.fixture
@@ -17,7 +18,7 @@ def run(tmp_path):
     random = np.random.default_rng(0)
     labels = np.repeat([0, 1], [30, 10])
     part = np.clip(0.25 + 0.4 * labels + random.normal(0, 0.2, 40), 0, 1).astype(np.float32)
-    result = Classified(np.stack([1 - part, part], axis=1))
+    result = Classifications(np.stack([1 - part, part], axis=1))
     folder.write_predictions("test", [f"{number}.png" for number in range(40)], labels, result)
     folder.write("scorecard.json", {"test": to_json(score(result, labels, folder.classes, None, folder.positive))})
     return opsin.load_run(folder.path)

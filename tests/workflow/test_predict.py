@@ -10,7 +10,7 @@ from opsin.errors import DataError
 from opsin.inference.predictor import PredictedImages
 from opsin.recipe.recipe import Recipe
 from opsin.runs.folder import RunFolder
-from opsin.tasks.predictions import Classified
+from opsin.tasks.classification.predictions import Classifications
 from opsin.workflow.predict import UNLIKE, UNSURE, answer, find_groups, threshold_for
 
 CLASSES = ("cat", "dog")
@@ -19,7 +19,7 @@ CLASSES = ("cat", "dog")
 def found(cats: list[float], unlike: list[float] | None = None) -> PredictedImages:
     probabilities = np.array([[cat, 1 - cat] for cat in cats], np.float32)
     names = [f"patient {row // 2}/{row}.png" for row in range(len(cats))]
-    return PredictedImages(names, Classified(probabilities), unlike and np.array(unlike, np.float32), {})
+    return PredictedImages(names, Classifications(probabilities), unlike and np.array(unlike, np.float32), {})
 
 
 def labels(answers) -> list[str]:

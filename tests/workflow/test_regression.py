@@ -10,10 +10,11 @@ import torch
 from sklearn.metrics import mean_absolute_error, r2_score
 
 import opsin
-from opsin.data.dataset import ArrayImages, DataSet
+from opsin.data.dataset import Dataset
+from opsin.data.images import ArrayImages
 from opsin.errors import OpsinError, RecipeError
 from opsin.inspection.attribution_methods import attribute
-from opsin.tasks.predictions import Estimate
+from opsin.tasks.regression.predictions import Value
 
 QUICK = {"network": "mlp", "epochs": 12, "batch_size": 16, "augment": 0.0, "device": "cpu", "quiet": True}
 
@@ -27,7 +28,7 @@ def blobs(number=220, seed=0):
         at = (16 - side) // 2
         image[at : at + side, at : at + side] = generator.integers(150, 256)
     groups = np.array([f"patient {index // 5}" for index in range(number)])
-    return DataSet("blobs", ("side",), ArrayImages(images), sides + 0.5, groups=groups, task="regression")
+    return Dataset("blobs", ("side",), ArrayImages(images), sides + 0.5, groups=groups, task="regression")
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +69,7 @@ def test_the_report_shows_predictions_and_nothing_of_classes(run):
 def test_new_images_get_numbers(run, tmp_path):
     other = blobs(6, seed=5)
     found = run.predict(other.images.array)
-    assert all(isinstance(each, Estimate) for each in found)
+    assert all(isinstance(each, Value) for each in found)
     assert np.abs(np.array([each.value for each in found]) - other.labels).mean() < 2
 
 

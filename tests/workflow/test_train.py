@@ -11,7 +11,8 @@ import torch
 from PIL import Image
 
 import opsin
-from opsin.data.dataset import ArrayImages, DataSet
+from opsin.data.dataset import Dataset
+from opsin.data.images import ArrayImages
 from opsin.errors import DataError, RunError, TrainingError
 from opsin.runs.folder import RunFolder, list_runs
 from opsin.training.fit import Callback
@@ -169,7 +170,7 @@ def test_unreadable_images_stop_training_unless_they_are_left_out(photos, tmp_pa
 def test_groups_never_straddle_the_split_of_a_run(digits, tmp_path):
     groups = np.array([f"patient {number // 20}" for number in range(300)])
     images = ArrayImages(digits.images.array[:300])
-    dataset = DataSet("patients", digits.classes, images, digits.labels[:300], groups=groups)
+    dataset = Dataset("patients", digits.classes, images, digits.labels[:300], groups=groups)
     made = opsin.train(dataset, runs=tmp_path, epochs=1, **QUICK)
     with (made.path / "split.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
@@ -269,7 +270,7 @@ def test_a_recipe_is_resolved_without_training(photos):
 
 def some_digits(digits, start, name="digits"):
     rows = np.arange(start, start + 120)
-    return DataSet(name, digits.classes, ArrayImages(digits.images.array[rows]), digits.labels[rows])
+    return Dataset(name, digits.classes, ArrayImages(digits.images.array[rows]), digits.labels[rows])
 
 
 def test_resuming_takes_no_run_of_other_data(digits, tmp_path):
@@ -348,7 +349,7 @@ def test_predicting_leaves_the_random_numbers_alone(run):
 
 
 def test_one_class_is_refused_in_a_data_set_object_too(tmp_path):
-    dataset = DataSet("one", ("a",), ArrayImages(np.zeros((20, 8, 8), np.uint8)), np.zeros(20, np.int64))
+    dataset = Dataset("one", ("a",), ArrayImages(np.zeros((20, 8, 8), np.uint8)), np.zeros(20, np.int64))
     with pytest.raises(DataError, match="only one class"):
         opsin.train(dataset, runs=tmp_path, **QUICK)
 

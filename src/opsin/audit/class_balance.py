@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from opsin.audit.context import Material
+from opsin.audit.context import AuditContext
 from opsin.audit.finding import NOTE, SERIOUS, WARNING, ImageFinding
-from opsin.data.dataset import TRAIN
+from opsin.data.images import TRAIN
 from opsin.data.read import check_classes
 from opsin.data.readers.common import listed
 from opsin.errors import DataError
@@ -19,7 +19,7 @@ FEW = 50  # images of a class: with 15 % of them tested, its recall is known to 
 UNEVEN, VERY_UNEVEN = 3, 10  # the largest class has so many times the images of the smallest
 
 
-def find_unreadable(material: Material) -> list[ImageFinding]:
+def find_unreadable(material: AuditContext) -> list[ImageFinding]:
     """Report the images that could not be read."""
     number = len(material.unreadable)
     if not number:
@@ -37,7 +37,7 @@ def find_unreadable(material: Material) -> list[ImageFinding]:
     ]
 
 
-def find_unusable(material: Material) -> list[ImageFinding]:
+def find_unusable(material: AuditContext) -> list[ImageFinding]:
     """Say why the data cannot be trained on, if so."""
     try:
         check_classes(replace(material.dataset, name="The data set"))  # no sentence of a finding holds a name
@@ -46,7 +46,7 @@ def find_unusable(material: Material) -> list[ImageFinding]:
     return []
 
 
-def find_few(material: Material) -> list[ImageFinding]:
+def find_few(material: AuditContext) -> list[ImageFinding]:
     """Find classes with so few images that little can be learned or said of them."""
     classes, counts = material.dataset.classes, material.dataset.counts()
     few = [index for index in np.argsort(counts, kind="stable").tolist() if counts[index] < FEW]
@@ -68,7 +68,7 @@ def find_few(material: Material) -> list[ImageFinding]:
     ]
 
 
-def find_imbalance(material: Material) -> list[ImageFinding]:
+def find_imbalance(material: AuditContext) -> list[ImageFinding]:
     """Find out whether the classes have very different numbers of images to train on."""
     dataset = material.dataset
     trained = dataset.labels if dataset.split is None else dataset.labels[dataset.split == TRAIN]

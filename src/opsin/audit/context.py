@@ -13,13 +13,13 @@ from scipy.sparse.csgraph import connected_components
 
 from opsin.audit.finding import ImageFinding
 from opsin.audit.image_statistics import Measures, measure
-from opsin.data.dataset import DataSet
+from opsin.data.dataset import Dataset
 from opsin.data.decisions import KEEP, RELABEL
 from opsin.data.near_duplicates.find import NearDuplicates
 
 
 @dataclass(frozen=True)
-class Material:
+class AuditContext:
     """N images that can be read, and what is known of them.
 
     Attributes:
@@ -31,7 +31,7 @@ class Material:
         unreadable: Names of further images that cannot be read, each with the reason.
     """
 
-    dataset: DataSet
+    dataset: Dataset
     pixels: NDArray[np.uint8]
     digests: NDArray[np.uint64]
     shapes: NDArray[np.int64]

@@ -7,16 +7,16 @@ from collections import Counter
 import numpy as np
 from numpy.typing import NDArray
 
-from opsin.audit.context import Material, alike, linked
+from opsin.audit.context import AuditContext, alike, linked
 from opsin.audit.finding import NOTE, SERIOUS, WARNING, ImageFinding
-from opsin.data.dataset import SPLITS, TEST, UNUSED, VALIDATION
+from opsin.data.images import SPLITS, TEST, UNUSED, VALIDATION
 from opsin.data.near_duplicates.find import NearDuplicates
 
 MATTERS = 0.01  # leaked images from this part of a held-out split on are serious; fewer hardly move a score
 MANY = 0.1  # repeated images above this part of all are a warning: the data are much smaller than they look
 
 
-def find_duplicates(material: Material) -> list[ImageFinding]:
+def find_duplicates(material: AuditContext) -> list[ImageFinding]:
     """Find images with equal pixels under one label."""
     groups = alike(material.digests)
     repeats = sum(len(group) - 1 for group in groups)
@@ -36,7 +36,7 @@ def find_duplicates(material: Material) -> list[ImageFinding]:
     )
 
 
-def find_near_copies(material: Material) -> list[ImageFinding]:
+def find_near_copies(material: AuditContext) -> list[ImageFinding]:
     """Find images that show almost the same."""
     near = _near(material)
     details: dict[int, str] = {}
@@ -60,7 +60,7 @@ def find_near_copies(material: Material) -> list[ImageFinding]:
     )
 
 
-def find_two_labels(material: Material) -> list[ImageFinding]:
+def find_two_labels(material: AuditContext) -> list[ImageFinding]:
     """Find pictures that are there under two labels or more, with equal pixels or almost."""
     labels = material.dataset.labels
     pairs = _near(material).pairs
@@ -88,7 +88,7 @@ def find_two_labels(material: Material) -> list[ImageFinding]:
     )
 
 
-def find_leaks(material: Material) -> list[ImageFinding]:
+def find_leaks(material: AuditContext) -> list[ImageFinding]:
     """Find pictures and groups that a split given with the data has in more than one of its parts."""
     split = material.dataset.split
     if split is None:
@@ -126,7 +126,7 @@ def find_leaks(material: Material) -> list[ImageFinding]:
     return [*equal, *almost, *_shared_groups(material, split)]
 
 
-def _shared_groups(material: Material, split: NDArray[np.str_]) -> list[ImageFinding]:
+def _shared_groups(material: AuditContext, split: NDArray[np.str_]) -> list[ImageFinding]:
     groups = material.dataset.groups
     if groups is None:
         return []
@@ -163,7 +163,7 @@ def _parts(split: NDArray[np.str_], groups: list[NDArray[np.int64]]) -> str:
     return ", ".join(f"{count:,} in {parts}" for parts, count in shared.items())
 
 
-def _near(material: Material) -> NearDuplicates:
+def _near(material: AuditContext) -> NearDuplicates:
     """Return the pairs that show almost the same, without those whose pixels are equal."""
     near = material.near
     if near is None:

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from opsin.networks.backbones import find_weights, input_statistics
 from opsin.networks.pretrained import OFFLINE
-from opsin.networks.registry import create_network, find_weights, input_statistics
-from opsin.training.defaults import resolve_precision
+from opsin.networks.registry import create_network
+from opsin.runtime.precision import resolve_precision
 
 MOST = 100_000  # images whose features are computed; of more, a sample drawn with a fixed seed
 SIDE = (

@@ -10,15 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opsin.audit.class_balance import find_few, find_imbalance, find_unreadable, find_unusable
-from opsin.audit.context import Material
+from opsin.audit.context import AuditContext
 from opsin.audit.duplicates import find_duplicates, find_leaks, find_near_copies, find_two_labels
 from opsin.audit.finding import ImageFinding, in_order
 from opsin.audit.image_quality import find_blank, find_blurred, find_colors, find_sizes
-from opsin.data.dataset import ArrayImages, DataSet, Images
+from opsin.data.dataset import Dataset
+from opsin.data.images import ArrayImages, Images
 from opsin.errors import UnreadableImageError
 
 # Those that need no network; training runs them too.
-FINDERS: tuple[Callable[[Material], list[ImageFinding]], ...] = (
+FINDERS: tuple[Callable[[AuditContext], list[ImageFinding]], ...] = (
     find_unusable,
     find_unreadable,
     find_leaks,
@@ -34,12 +35,12 @@ FINDERS: tuple[Callable[[Material], list[ImageFinding]], ...] = (
 )
 
 
-def audit(material: Material) -> list[ImageFinding]:
+def audit(material: AuditContext) -> list[ImageFinding]:
     """Run every finder that needs no network; return what they found, the gravest first."""
     return in_order([finding for find in FINDERS for finding in find(material)])
 
 
-def describe_audit(dataset: DataSet, findings: list[ImageFinding]) -> dict[str, Any]:
+def describe_audit(dataset: Dataset, findings: list[ImageFinding]) -> dict[str, Any]:
     """Return what ``audit.json`` holds: what was decided before, and the findings."""
     decisions = dataset.decisions
     return {

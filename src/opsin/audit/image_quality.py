@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from opsin.audit.context import Material
+from opsin.audit.context import AuditContext
 from opsin.audit.finding import NOTE, WARNING, ImageFinding
 from opsin.audit.image_statistics import BLANK, robust_scores
 
@@ -16,7 +16,7 @@ COLORFUL = 4.0  # grey levels between the channels of a pixel: below it a pictur
 FEWEST = 20  # images that it takes to say what is usual
 
 
-def find_blank(material: Material) -> list[ImageFinding]:
+def find_blank(material: AuditContext) -> list[ImageFinding]:
     """Find pictures that are nearly black, nearly white or of one color all over."""
     measures = material.measures
     black, white = measures.dark >= BLANK, measures.light >= BLANK
@@ -38,7 +38,7 @@ def find_blank(material: Material) -> list[ImageFinding]:
     )
 
 
-def find_blurred(material: Material) -> list[ImageFinding]:
+def find_blurred(material: AuditContext) -> list[ImageFinding]:
     """Find pictures with far less detail than the others, and than the others of their class.
 
     The measure is the variance of the Laplacian. A picture is reported if the logarithm of it lies more than 3.5 robust
@@ -75,7 +75,7 @@ def _far_below(values: np.ndarray) -> np.ndarray:
     return (robust_scores(values) < -OUTLYING) & (values < np.median(values) - np.log(SHARPER))
 
 
-def find_sizes(material: Material) -> list[ImageFinding]:
+def find_sizes(material: AuditContext) -> list[ImageFinding]:
     """Find images whose size or shape is unlike that of nearly all others.
 
     Where 95 % of the images or more have one size, all others are reported; elsewhere those whose sides are more than
@@ -112,7 +112,7 @@ def find_sizes(material: Material) -> list[ImageFinding]:
     )
 
 
-def find_colors(material: Material) -> list[ImageFinding]:
+def find_colors(material: AuditContext) -> list[ImageFinding]:
     """Find grey images where nearly all others have colors, and color images where nearly all others are grey.
 
     An image counts as grey if it is stored so or if its channels differ by less than 4 levels on average.

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from opsin.audit.context import Material
+from opsin.audit.context import AuditContext
 from opsin.audit.features import Features
 from opsin.audit.finding import WARNING, ImageFinding
 from opsin.data.splitting.split import join_groups
@@ -20,7 +20,7 @@ REGULARIZATION = 5.0  # the C of the logistic regression, on features whose vari
 STEPS = 300
 
 
-def find_label_errors(material: Material, features: Features) -> list[ImageFinding]:
+def find_label_errors(material: AuditContext, features: Features) -> list[ImageFinding]:
     """Find images whose label is likely wrong, by confident learning (Northcutt, Jiang and Chuang 2021).
 
     A logistic regression on the features gives each image probabilities that come from other images only: five folds,
@@ -91,7 +91,7 @@ def rank_label_errors(probabilities: NDArray[np.float64], labels: NDArray[np.int
     return order[margins[order] > 0]
 
 
-def _groups(material: Material) -> NDArray[np.int64]:
+def _groups(material: AuditContext) -> NDArray[np.int64]:
     """Return a number for each image, equal for those that stay in one fold: same group, or almost the same picture."""
     number = len(material.dataset)
     near = None if material.near is None else material.near.groups(number)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from opsin.audit.context import Material
+from opsin.audit.context import AuditContext
 from opsin.audit.features import Features
 from opsin.audit.finding import WARNING, ImageFinding
 from opsin.audit.image_statistics import robust_scores
@@ -19,7 +19,7 @@ COMPARED = 10_000  # images, drawn with a fixed seed, among which neighbors are 
 CHUNK = 2**23  # distances held at a time
 
 
-def find_outliers(material: Material, features: Features) -> list[ImageFinding]:
+def find_outliers(material: AuditContext, features: Features) -> list[ImageFinding]:
     """Find pictures that do not seem to belong to the data.
 
     The score of a picture is the logarithm of the distance to its neighbors in the features, each component divided by

@@ -14,8 +14,8 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-import opsin
 from opsin.errors import OpsinError, TrainingInterrupted
+from opsin.version import __version__
 
 USER_ERROR = 2
 INTERRUPTED = 130  # 128 + SIGINT, as shells report a program ended by Ctrl-C
@@ -95,7 +95,7 @@ app = typer.Typer(cls=LazyGroup, no_args_is_help=True, add_completion=False, pre
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"opsin {opsin.__version__}")
+        typer.echo(f"opsin {__version__}")
         raise typer.Exit()
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from opsin.audit.finding import ImageFinding
-    from opsin.workflow.check import Check
+    from opsin.audit.result import Check
 
 app = typer.Typer(add_completion=False)
 
@@ -64,7 +64,7 @@ def check(
     Training and every later check apply that file; no image is ever deleted. The exit code is 0 whatever was found,
     and 2 only where `opsin train` would refuse the data.
     """
-    import opsin
+    from opsin.workflow.check import check as check_images
 
     settings: dict[str, Any] = {
         "label": label,
@@ -72,7 +72,7 @@ def check(
         "group_by": group_by,
         "decisions": decisions and str(decisions),
     }
-    found = opsin.check(data, labels=labels, data_root=data_root, quiet=False, **settings)
+    found = check_images(data, labels=labels, data_root=data_root, quiet=False, **settings)
     if as_json:
         typer.echo(json.dumps([finding.to_dict() for finding in found.findings], indent=2, ensure_ascii=False))
     else:

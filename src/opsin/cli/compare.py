@@ -11,7 +11,7 @@ import typer
 from opsin.cli.console import console, table
 
 if TYPE_CHECKING:
-    from opsin.evaluation.comparison.compare import Compared, Comparison
+    from opsin.evaluation.comparison.result import Compared, Comparison
 
 app = typer.Typer(add_completion=False)
 
@@ -50,9 +50,9 @@ def compare(
     Runs whose recipes differ only in the seed are taken together. Nothing is predicted anew, so the locked test split
     stays as it is.
     """
-    import opsin
+    from opsin.evaluation.comparison.compare import compare as compare_runs
 
-    comparison = opsin.compare(runs, split=split, score=score)
+    comparison = compare_runs(runs, split=split, score=score)
     if out is not None:
         comparison.write_page(out)
     if as_json:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from opsin.cli.console import console, interval, table
-from opsin.cli.flags import Wanted, takes_recipe
+from opsin.cli.flags import RecipeOptions, takes_recipe
 from opsin.errors import RecipeError
 from opsin.metrics.names import describe_score
 from opsin.tasks.registry import TASKS
@@ -33,7 +33,7 @@ EXAMPLES = """[bold]Examples[/bold]
 @app.command(epilog=EXAMPLES)
 @takes_recipe
 def crossval(
-    wanted: Wanted,
+    wanted: RecipeOptions,
     repeats: Annotated[int, typer.Option(help="Do it all so often, with folds drawn anew.", rich_help_panel="Run")] = 1,
     each_group: Annotated[
         bool,

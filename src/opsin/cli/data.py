@@ -10,7 +10,7 @@ import typer
 from opsin.cli.console import console, table
 
 if TYPE_CHECKING:
-    from opsin.data.dataset import DataSet
+    from opsin.data.dataset import Dataset
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -59,8 +59,8 @@ def show(
     data_root: DataRoot = None,
 ) -> None:
     """Show the classes of a data set, how many images each has, and their sizes, without training."""
+    from opsin.data.fingerprint import look_at
     from opsin.data.read import read_dataset
-    from opsin.training.defaults import look_at
 
     dataset = read_dataset(data, label=label, group=group, data_root=data_root, check=False)
     look = look_at(dataset)
@@ -75,9 +75,9 @@ def show(
     screen.print(table(columns, rows, numbers=columns[1:]))
 
 
-def _counts(dataset: DataSet) -> tuple[list[str], list[list[str]]]:
+def _counts(dataset: Dataset) -> tuple[list[str], list[list[str]]]:
     """Return headings and a row for each class: how many images, in all and in each part of a given split."""
-    from opsin.data.dataset import SPLITS
+    from opsin.data.images import SPLITS
     from opsin.tasks.registry import TASKS
 
     split = dataset.split

@@ -36,8 +36,8 @@ def ensemble(
     The new folder holds all weights and is used like any other run. Choose its members by validation, not by test; the
     looks that they had at the test images are the ensemble's too.
     """
-    import opsin
+    from opsin.workflow.ensemble import ensemble as combine
 
-    run = opsin.ensemble(runs, soup=soup, out=out, examine=examine, quiet=quiet)
+    run = combine(runs, soup=soup, out=out, examine=examine, quiet=quiet)
     if quiet:
         typer.echo(run.report)

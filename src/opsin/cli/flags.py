@@ -22,11 +22,11 @@ from opsin.recipe.recipe import Recipe, flag_names, settings
 PANELS = {"": "Run", "data": "Data", "split": "Split", "network": "Network"}
 PANELS |= {"augmentation": "Augmentation", "training": "Training"}
 METAVARS: dict[type | str, str] = {bool: "", int: "INTEGER", float: "NUMBER", str: "TEXT", dict: "TABLE"}
-METAVARS |= {"data.image_size": "SIZE", "split.leave_out": "NAMES"}
+METAVARS |= {"data.image_size": "SIZE", "split.test_groups": "NAMES"}
 
 
 @dataclass(frozen=True)
-class Wanted:
+class RecipeOptions:
     """What the command line says of the recipe.
 
     Attributes:
@@ -78,7 +78,7 @@ def takes_recipe(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the argument DATA and a flag for every setting of a recipe.
 
     Args:
-        command: A function whose first parameter receives what they say as a `Wanted`; its other parameters become
+        command: A function whose first parameter receives what they say as a `RecipeOptions`; its other parameters become
             flags as they are.
 
     Returns:
@@ -97,7 +97,7 @@ def takes_recipe(command: Callable[..., None]) -> Callable[..., None]:
     def wrapper(**values: Any) -> None:
         given = {key: (flag, values[name]) for name, (key, flag) in flags.items() if values[name] is not None}
         assignments = tuple(values["assignments"] or ())
-        wanted = Wanted(values["data"], values["recipe"], assignments, given, values["data_root"])
+        wanted = RecipeOptions(values["data"], values["recipe"], assignments, given, values["data_root"])
         command(wanted, **{item.name: values[item.name] for item in own})
 
     parameters = [data, *shared, *own, *_setting_parameters()]

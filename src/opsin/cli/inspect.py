@@ -33,7 +33,8 @@ def examine(
 
     The images are read again from where the run found them. Validation images are used; the test split stays locked.
     """
-    import opsin
+    from opsin.workflow.evaluate import examine as examine_
+    from opsin.workflow.run import load_run
 
-    made = opsin.examine(run, only=only or ())
-    console().print(f"examined {', '.join(made)}; report {opsin.load_run(run).report}", soft_wrap=True)
+    made = examine_(run, only=only or ())
+    console().print(f"examined {', '.join(made)}; report {load_run(run).report}", soft_wrap=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from opsin.cli.console import console, table
-from opsin.cli.flags import Wanted, takes_recipe
+from opsin.cli.flags import RecipeOptions, takes_recipe
 from opsin.errors import RecipeError
 from opsin.metrics.names import describe_score
 
@@ -30,7 +30,7 @@ EXAMPLES = """[bold]Examples[/bold]
 @app.command(epilog=EXAMPLES)
 @takes_recipe
 def curve(
-    wanted: Wanted,
+    wanted: RecipeOptions,
     sizes: Annotated[
         str,
         typer.Option(help="Parts of the training images, or numbers of images above 1.", rich_help_panel="Run"),

@@ -23,7 +23,8 @@ def networks(
 
     The last column says whether the ImageNet weights are on this machine; others are fetched where there is a network.
     """
-    from opsin.networks.registry import NETWORKS, find_weights, list_networks
+    from opsin.networks.backbones import find_weights
+    from opsin.networks.registry import NETWORKS, list_networks
     from opsin.networks.segmentation.registry import NETWORKS as FOR_MASKS
     from opsin.networks.segmentation.registry import list_segmentation_networks
 

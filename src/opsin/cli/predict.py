@@ -122,11 +122,11 @@ def predict(
     """
     paths = expand(images)
 
-    import opsin
     from opsin.tasks.registry import TASKS
     from opsin.workflow.predict import answer, find_groups
+    from opsin.workflow.run import load_run
 
-    trained = opsin.load_run(run)
+    trained = load_run(run)
     classes = trained.folder.classes
     abstaining = abstain or target_accuracy is not None or abstain_below is not None
     if form != "csv" and (abstaining or pool_by):

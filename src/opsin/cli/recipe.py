@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from opsin.cli.console import console, table
-from opsin.cli.flags import Wanted, bounds_text, default_text, flag_text, takes_recipe
+from opsin.cli.flags import RecipeOptions, bounds_text, default_text, flag_text, takes_recipe
 from opsin.recipe.recipe import flag_names, settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
@@ -31,7 +31,7 @@ SHOW_EXAMPLES = """[bold]Examples[/bold]
 
 @app.command(epilog=SHOW_EXAMPLES)
 @takes_recipe
-def show(wanted: Wanted) -> None:
+def show(wanted: RecipeOptions) -> None:
     """Print the recipe of a run, or the one that these flags make for these data, with nothing left to a rule.
 
     The output is TOML: written to a file, it is what `opsin train --recipe` reads.

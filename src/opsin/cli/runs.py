@@ -38,12 +38,12 @@ def evaluate(
 
     Every opening of the locked test split is logged in the run's looks.jsonl and shown in its report.
     """
-    import opsin
     from opsin.metrics.names import DETAILS
     from opsin.runs.folder import RunFolder
     from opsin.tasks.registry import TASKS
+    from opsin.workflow.evaluate import evaluate as score_run
 
-    scores = opsin.evaluate(run, data, split=split, data_root=data_root)
+    scores = score_run(run, data, split=split, data_root=data_root)
     screen = console()
     overall = {name: score for name, score in scores.items() if "/" not in name}
     rows = [_score_row(name, score) for name, score in overall.items()]
@@ -168,10 +168,10 @@ def report(
     ] = None,
 ) -> None:
     """Write the report of a run and its verdict anew, from the files in its folder alone."""
-    import opsin
     from opsin.evaluation.evaluate_split import judge
+    from opsin.workflow.run import load_run
 
-    opened = opsin.load_run(run)
+    opened = load_run(run)
     if any(value is not None for value in (positive, sensitivity, cost_of_miss, cost_of_false_alarm)):
         opened.decide(
             positive=positive,

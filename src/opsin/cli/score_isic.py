@@ -47,9 +47,9 @@ def isic(
     Category 1 is the area under the ROC curve of melanoma (task_1) against the rest, category 2 that of seborrheic
     keratosis (task_2), category 3 their mean; each with its interval and its place among the published scores.
     """
-    import opsin
+    from opsin.competitions.isic import score_isic
 
-    scores = opsin.score_isic(predictions, truth, threshold=threshold, any_order=any_order)
+    scores = score_isic(predictions, truth, threshold=threshold, any_order=any_order)
     if out is not None:
         scores.write_page(out)
     if as_json:

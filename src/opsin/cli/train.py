@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from opsin.cli.console import console
-from opsin.cli.flags import Wanted, takes_recipe
+from opsin.cli.flags import RecipeOptions, takes_recipe
 from opsin.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ TRAIN_EXAMPLES = """[bold]Examples[/bold]
 @app.command(epilog=TRAIN_EXAMPLES)
 @takes_recipe
 def train(
-    wanted: Wanted,
+    wanted: RecipeOptions,
     out: Annotated[
         Path | None,
         typer.Option(help="Folder of this run; left out: a new one in --runs.", rich_help_panel="Run"),
@@ -96,7 +96,7 @@ def train(
         typer.echo(run.report)
 
 
-def _train(wanted: Wanted, **arguments: Any) -> Run:
+def _train(wanted: RecipeOptions, **arguments: Any) -> Run:
     recipe = wanted.recipe()  # a wrong flag is answered before torch is imported
 
     from opsin.workflow import train as workflow
@@ -123,7 +123,7 @@ LR_FIND_EXAMPLES = """[bold]Examples[/bold]
 @app.command(name="lr-find", epilog=LR_FIND_EXAMPLES)
 @takes_recipe
 def lr_find(
-    wanted: Wanted,
+    wanted: RecipeOptions,
     out: Annotated[Path, typer.Option(help="Picture to write: .png, .svg or .pdf.", rich_help_panel="Run")] = Path(
         "learning-rates.png"
     ),

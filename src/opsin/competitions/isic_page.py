@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-import opsin
 from opsin.competitions.isic import LESIONS, PUBLISHED, IsicScores
 from opsin.reporting.figures.style import (
     BLUE,
@@ -25,6 +24,7 @@ from opsin.reporting.figures.style import (
 )
 from opsin.reporting.run_report.report import create_environment
 from opsin.storage.atomic import write_text
+from opsin.version import __version__
 
 THRESHOLDS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 SECTIONS = (
@@ -52,7 +52,7 @@ def write_isic_page(scores: IsicScores, path: Path) -> Path:
         create_environment()
         .get_template("isic.html")
         .render(
-            version=opsin.__version__,
+            version=__version__,
             title="Skin lesions, ISIC 2017",
             kind="score",
             subject=f"{len(scores.truth):,} images: " + ", ".join(_counts(scores)),

@@ -10,7 +10,7 @@ from typing import Any
 
 from opsin.errors import DataError, nearest
 from opsin.storage.atomic import write_csv
-from opsin.tasks.answers import Answering
+from opsin.tasks.base import Answering
 
 FORMATS = ("csv", "isic", "kaggle")
 ID, LABEL = "id", "label"

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from opsin.data.dataset import TEST, TRAIN, ArrayImages, DataSet, Symmetry
+from opsin.data.dataset import Dataset
 from opsin.data.downloading import Download, fetch
+from opsin.data.images import TEST, TRAIN, ArrayImages, Symmetry
 from opsin.data.readers.arrays import read_arrays
 from opsin.data.readers.cifar import CIFAR10_FILES, CIFAR100_FILES, holds_cifar, holds_pickled_cifar, read_cifar
 from opsin.data.readers.common import refuse_column_names
@@ -31,7 +32,7 @@ class Layout:
 
     files: str
     holds: Callable[[Path], bool]
-    read: Callable[..., DataSet]
+    read: Callable[..., Dataset]
 
 
 @dataclass(frozen=True)
@@ -320,7 +321,7 @@ def list_datasets(data_root: str | Path | None = None) -> list[Listing]:
 
 def read_named(
     name: str, data_root: str | Path | None = None, *, label: str = "label", group: str = "group"
-) -> DataSet:
+) -> Dataset:
     """Read a data set of the catalogue, fetching it first where it is not here.
 
     Args:
@@ -384,12 +385,12 @@ def _fetched(name: str, entry: Entry, data_root: str | Path | None) -> Path:
     return found
 
 
-def _read_digits(name: str, entry: Entry, label: str, group: str) -> DataSet:
+def _read_digits(name: str, entry: Entry, label: str, group: str) -> Dataset:
     from sklearn.datasets import load_digits
 
     refuse_column_names(Path(name), "comes with scikit-learn", label, group)
     bunch = load_digits()
-    return DataSet(
+    return Dataset(
         name=name,
         classes=tuple(str(digit) for digit in bunch.target_names),
         images=ArrayImages(np.round(bunch.images * (255 / 16)).astype(np.uint8)),  # stored as 0-16

@@ -13,15 +13,11 @@ An image decided ``exclude`` is not read, one decided ``relabel`` has the class 
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from opsin.data.csv_table import Table, parse_table
-from opsin.data.dataset import DataSet
 from opsin.data.readers.common import spoken
 from opsin.errors import DataError, nearest
 
@@ -138,40 +134,3 @@ def _check_row(table: Table, row: Decision) -> None:
             f"{where}: a label goes with relabel only, but {row.image} is decided {row.decision!r}; write relabel, or "
             "empty the column label of this row."
         )
-
-
-def apply_decisions(dataset: DataSet, decisions: Decisions) -> DataSet:
-    """Return the data set without its excluded images and with the new labels of the relabelled ones.
-
-    Raises:
-        DataError: A row names an image or a class that the data set does not have, or no image is left.
-    """
-    number = len(dataset)
-    places = {dataset.images.name(index): index for index in range(number)}
-    labels, kept, rows = dataset.labels.copy(), np.ones(number, bool), []
-    for row in decisions.rows:
-        name = row.image if row.image in places else row.image.replace("\\", "/")  # as Windows writes it
-        if name not in places:
-            raise DataError(
-                f"{decisions.path}, line {row.line}: {dataset.name} has no image {row.image}{_near(row.image, places)}"
-                "; correct the name or remove the row."
-            )
-        if row.decision == RELABEL:
-            try:
-                labels[places[name]] = dataset.form.parse(row.label, dataset.classes)
-            except DataError as error:
-                raise DataError(f"{decisions.path}, line {row.line}: {dataset.name} {error}.") from None
-        kept[places[name]] = row.decision != EXCLUDE
-        rows.append(replace(row, image=name))
-    if not kept.any():
-        raise DataError(f"{decisions.path} excludes all {number:,} images of {dataset.name}; remove some of its rows.")
-    decided = replace(decisions, rows=tuple(rows))
-    notes = (*dataset.notes, *([decided.describe()] if rows else []))
-    changed = replace(dataset, labels=labels, notes=notes, decisions=decided)
-    return changed if kept.all() else changed.subset(np.flatnonzero(kept))
-
-
-def _near(name: str, names: dict[str, int]) -> str:
-    """Return a hint at images of the same file name, or almost the same, elsewhere."""
-    alike = [known for known in names if os.path.basename(known) == os.path.basename(name)]
-    return nearest(name, alike) or nearest(name, list(names)[:10_000])

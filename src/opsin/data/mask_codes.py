@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from opsin.data.dataset import NamedFiles
 from opsin.data.decoding import read_values
+from opsin.data.images import NamedFiles
 from opsin.errors import DataError, UnreadableImageError
 
 VOID = 255  # a pixel of whose class nobody knows; it counts nowhere
@@ -76,7 +76,7 @@ def packed(values: NDArray) -> NDArray[np.int64]:
 
 
 class MaskFiles(NamedFiles):
-    """Masks that are files, read one at a time as images of class numbers (`opsin.data.dataset.Images`).
+    """Masks that are files, read one at a time as images of class numbers (`opsin.data.images.Images`).
 
     Args:
         root: The folder that names are relative to.

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from opsin.data import decoding
-from opsin.data.dataset import ArrayImages, Images
+from opsin.data.images import ArrayImages, Images
 from opsin.data.preprocessing import Preprocessing
 from opsin.errors import DataError, OpsinError, UnreadableImageError
 from opsin.storage.atomic import replacing

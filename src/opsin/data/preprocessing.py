@@ -14,8 +14,8 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from opsin.data.dataset import Images
 from opsin.data.decoding import from_array, to_array
+from opsin.data.images import Images
 from opsin.data.mask_codes import VOID
 
 CHUNK = 2**24  # bytes of images whose values are counted at a time

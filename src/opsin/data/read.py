@@ -11,9 +11,10 @@ from typing import NamedTuple
 import numpy as np
 
 from opsin.data import catalog
-from opsin.data.dataset import SPLITS, TEST, TRAIN, VALIDATION, DataSet
-from opsin.data.decisions import apply_decisions, default_place, is_decisions_file, read_decisions
+from opsin.data.dataset import Dataset, apply_decisions
+from opsin.data.decisions import default_place, is_decisions_file, read_decisions
 from opsin.data.decoding import SUFFIXES
+from opsin.data.images import SPLITS, TEST, TRAIN, VALIDATION
 from opsin.data.readers.arrays import read_arrays
 from opsin.data.readers.cifar import holds_cifar, holds_pickled_cifar, read_cifar
 from opsin.data.readers.common import listed, spoken
@@ -29,10 +30,10 @@ from opsin.data.readers.mask_files import (
     read_voc,
 )
 from opsin.data.readers.table import is_table_of_images, read_table
-from opsin.data.targets import Needed
+from opsin.data.targets import Requirement
 from opsin.errors import DataError, nearest
 
-READERS: dict[str, Callable[..., DataSet]] = {
+READERS: dict[str, Callable[..., Dataset]] = {
     "class folders": read_folders,
     "CSV": read_table,
     "npz": read_arrays,
@@ -42,7 +43,7 @@ READERS: dict[str, Callable[..., DataSet]] = {
 
 TELL_TASKS = ("CSV", "npz")  # formats that may hold other targets than classes
 # Formats with a mask for each image; their readers take ``masks`` beside what all take.
-MASK_READERS: dict[str, Callable[..., DataSet]] = {
+MASK_READERS: dict[str, Callable[..., Dataset]] = {
     "images and masks": read_mask_folder,
     "PASCAL VOC": read_voc,
     "CSV of masks": read_mask_table,
@@ -64,7 +65,7 @@ def read_dataset(
     check: bool = True,
     task: str | None = None,
     masks: str = "auto",
-) -> DataSet:
+) -> Dataset:
     """Read a data set from a path or by its name.
 
     A path that exists wins over a name. No image file is opened, so that unreadable ones come to light when the images
@@ -233,7 +234,7 @@ def _unknown(source: str, path: Path) -> str:
     return f"{source} does not exist{hint}, and is no data set of the catalogue; `opsin data list` shows those."
 
 
-def check_classes(dataset: DataSet) -> None:
+def check_classes(dataset: Dataset) -> None:
     """Make sure that a data set can be trained on.
 
     Training, validation and test need an image of each class. What is not given as a split is taken out of the training
@@ -249,5 +250,5 @@ def check_classes(dataset: DataSet) -> None:
         raise DataError(f"{dataset.name} has no training images; its split has only {spoken(sorted(given))}.")
     training = dataset.labels if dataset.split is None else dataset.labels[dataset.split == TRAIN]
     others = tuple(split for split in (VALIDATION, TEST) if dataset.split is None or split not in given)
-    needed = Needed(1 + len(others), others, dataset.split is not None)
+    needed = Requirement(1 + len(others), others, dataset.split is not None)
     dataset.form.check_enough(dataset.name, training, dataset.classes, needed)

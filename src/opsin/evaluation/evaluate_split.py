@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from opsin.data.dataset import VALIDATION
+from opsin.data.images import VALIDATION
 from opsin.runs.folder import RunFolder
-from opsin.tasks.classification.scorecard import to_json
+from opsin.statistics.serialize import to_json
 from opsin.tasks.registry import part_of
 
 THUMBNAIL = 160  # pixels; the longer side of the pictures kept for the gallery

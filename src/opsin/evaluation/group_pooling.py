@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from opsin.tasks.predictions import Predictions
+from opsin.tasks.base import Predictions
 
 
 def pool(predictions: Predictions, groups: ArrayLike) -> tuple[NDArray[np.str_], Any]:

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opsin.statistics.bootstrap import Interval, wilson
-from opsin.tasks.predictions import Classified
 
 
 @dataclass(frozen=True)
@@ -80,20 +79,19 @@ class Threshold:
         return f"{sentence}." if self.shown else f"{sentence}; too few to be sure of {self.target:g}."
 
 
-def selective(labels: NDArray[np.int64], predictions: Classified) -> Selective:
+def selective(confidence: NDArray[np.floating], correct: NDArray[np.bool_]) -> Selective:
     """Return coverage and accuracy at every threshold.
 
     Args:
-        labels: int64 ``(N,)``, N above 0.
-        predictions: Of the same images.
+        confidence: float ``(N,)``, N above 0.
+        correct: bool ``(N,)``, whether each answer is right.
     """
-    confidence, right = predictions.confidence, predictions.labels == labels
     thresholds, place = np.unique(-confidence, return_inverse=True)
     answered = np.bincount(place).cumsum()
-    return Selective(-thresholds, answered, np.bincount(place, weights=right).cumsum().astype(np.int64))
+    return Selective(-thresholds, answered, np.bincount(place, weights=correct).cumsum().astype(np.int64))
 
 
-def choose_threshold(labels: NDArray[np.int64], predictions: Classified, target: float) -> Threshold:
+def choose_threshold(confidence: NDArray[np.floating], correct: NDArray[np.bool_], target: float) -> Threshold:
     """Choose the lowest confidence from which on the answers are right as often as they shall be.
 
     The lower bound of Wilson's 95 % interval has to reach the target, so that new images of the same kind will, too.
@@ -101,16 +99,16 @@ def choose_threshold(labels: NDArray[np.int64], predictions: Classified, target:
     of all thresholds where it does the one with the highest lower bound is taken.
 
     Args:
-        labels: int64 ``(N,)``, of images that were not trained on; validation images.
-        predictions: Of the same images.
+        confidence: float ``(N,)``, of validation images.
+        correct: bool ``(N,)``, whether each answer is right.
         target: Accuracy above 0, at most 1.
     """
-    curve = selective(labels, predictions)
+    curve = selective(confidence, correct)
     intervals = [wilson(right, n) for right, n in zip(curve.right, curve.answered, strict=True)]
     lows = np.array([interval.low for interval in intervals])
     sure, measured = np.flatnonzero(lows >= target), np.flatnonzero(curve.accuracy >= target)
     if len(measured):
         place = int(sure[-1] if len(sure) else measured[lows[measured].argmax()])
-        confidence = float(curve.thresholds[place])
-        return Threshold(confidence, target, len(sure) > 0, float(curve.coverage[place]), intervals[place])
+        lowest = float(curve.thresholds[place])
+        return Threshold(lowest, target, len(sure) > 0, float(curve.coverage[place]), intervals[place])
     return Threshold(float("inf"), target, False, 0.0, wilson(0, 0))

@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from opsin.data.batches import gather
 from opsin.data.preprocessing import Preprocessing
 from opsin.inference.tta import Views, count_views
-from opsin.tasks.base import Task
+from opsin.tasks.base import Learner
 from opsin.tasks.registry import part_of
 
 
 @torch.no_grad()
 def predict_images(
-    task: Task,
+    task: Learner,
     network: nn.Module,
     preprocessing: Preprocessing,
     pixels: Tensor,

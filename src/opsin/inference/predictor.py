@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from opsin.data.dataset import FileImages
+from opsin.data.images import FileImages
 from opsin.data.preprocessing import Preprocessing
 from opsin.errors import DataError, UnreadableImageError, unreadable_message
 from opsin.inference.ood import Unlikeness
@@ -23,8 +23,7 @@ from opsin.networks.penultimate import entering_head
 from opsin.runs.folder import RunFolder
 from opsin.runtime.devices import create_fabric
 from opsin.storage.safetensors import load_weights
-from opsin.tasks.base import Task
-from opsin.tasks.predictions import Predictions
+from opsin.tasks.base import Learner, Predictions
 from opsin.tasks.registry import part_of
 
 AT_ONCE = 256  # images decoded before they are predicted, so that any number fits in memory
@@ -61,14 +60,14 @@ class Predictor:
     def __init__(self, folder: RunFolder):
         self.classes = folder.classes
         self.preprocessing = Preprocessing.from_dict(folder.read("preprocessing.json"))
-        self.task: Task = part_of(folder.task, "create")(folder.recipe, len(self.classes), known=folder.known)
+        self.task: Learner = part_of(folder.task, "create")(folder.recipe, len(self.classes), known=folder.known)
         build = part_of(folder.task, "network")
         self.network: nn.Module = build(folder.recipe, len(self.classes))
         load_weights(folder.path / "best.safetensors", self.network)
         fabric = create_fabric()  # whatever is here, as the run may come from another machine
         self.device = fabric.device
         self.network = fabric.to_device(self.network).to(memory_format=torch.channels_last).eval()
-        self.views = folder.recipe.data.test_views
+        self.views = folder.recipe.data.tta
         known = folder.path / "unlike.safetensors"
         self.unlikeness = Unlikeness.load(known) if known.exists() else None
 

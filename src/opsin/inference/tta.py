@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-VIEWS = {"none": 1, "mirror": 2, "any": 8}  # as `opsin.data.dataset.Symmetry`: how many views there are
+VIEWS = {"none": 1, "mirror": 2, "any": 8}  # as `opsin.data.images.Symmetry`: how many views there are
 
 
 def count_views(symmetry: str, height: int, width: int) -> int:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from torch import Tensor
 
-    from opsin.data.dataset import Symmetry
+    from opsin.data.images import Symmetry
     from opsin.inference.predictor import Predictor
     from opsin.runs.folder import RunFolder
 

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from opsin.data.dataset import TEST, TRAIN
+from opsin.data.images import TEST, TRAIN
 from opsin.data.preprocessing import channel_statistics
 from opsin.errors import NetworkError
 from opsin.inspection import Subject

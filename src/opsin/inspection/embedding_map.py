@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from opsin.data.dataset import VALIDATION
+from opsin.data.images import VALIDATION
 from opsin.inspection import Subject
 from opsin.inspection.projection import map_features, neighbor_agreement
 from opsin.inspection.robustness import choose_images

@@ -24,9 +24,9 @@ from opsin.inspection.domain_shift import Answers, foretell
 from opsin.metrics.names import describe_score
 from opsin.recipe.schema import AugmentationRecipe
 from opsin.statistics.bootstrap import Interval, bca, bootstrap, bounded, wilson
-from opsin.tasks.predictions import Predictions
+from opsin.statistics.means import mean_terms, means_of
+from opsin.tasks.base import Predictions
 from opsin.tasks.registry import TASKS, part_of
-from opsin.tasks.segmentation.scorecard import mean_terms, means_of
 
 LABORATORIES = 30
 STRONGEST = 3.0  # of the severities 0 to 5; up to here a person is still sure of the picture
@@ -35,7 +35,7 @@ LABORATORY = ("stain", "brightness", "scale", "blur", "cast", "contrast", "satur
 AT_ONCE = 256  # images that are corrupted at a time; fewer where they are large
 VALUES_AT_ONCE = AT_ONCE * 3 * 256 * 256
 
-Values = NDArray[np.bool_] | NDArray[np.float64]  # of each image; see `opsin.evaluation.per_image`
+PerImage = NDArray[np.bool_] | NDArray[np.float64]  # of each image; see `opsin.evaluation.per_image`
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Trial:
         """The score that is told: the mean over the images of what `look` gives of each."""
         return TASKS[self.task].per_image
 
-    def look(self, severities: dict[str, float], ways: dict[str, float], seed: int = 0) -> tuple[Predictions, Values]:
+    def look(self, severities: dict[str, float], ways: dict[str, float], seed: int = 0) -> tuple[Predictions, PerImage]:
         """Predict the images after corruptions; see `opsin.data.corruptions.corrupt_by`.
 
         Returns:
@@ -77,7 +77,7 @@ class Trial:
                 truth = move_masks(torch.from_numpy(truth), severities, ways=ways, seed=noise).numpy()
             targets.append(truth)
         joined = type(predictions[0]).join(predictions)
-        values: Values = part_of(self.task, "per_image")(np.concatenate(targets), joined)
+        values: PerImage = part_of(self.task, "per_image")(np.concatenate(targets), joined)
         return joined, values
 
 
@@ -124,7 +124,7 @@ def measure_corruptions(
     _, before = trial.look({}, {})
     progress()
     names = applicable(trial.images)
-    after: dict[tuple[str, int], Values] = {}
+    after: dict[tuple[str, int], PerImage] = {}
     for name in names:
         for severity in severities:
             _, after[name, severity] = trial.look({name: severity}, {})
@@ -157,7 +157,7 @@ def measure_corruptions(
     }
 
 
-def _means(values: Sequence[Values], score: str) -> list[Interval]:
+def _means(values: Sequence[PerImage], score: str) -> list[Interval]:
     """Return the mean over the images of each of some values, with its 95 % interval."""
     if values[0].dtype == np.bool_:
         return [wilson(int(each.sum()), len(each)) for each in values]
@@ -185,7 +185,7 @@ def _worst(rows: list[dict[str, Any]], worse: float) -> dict[str, Any]:
     return {"name": rows[worst]["name"], "title": rows[worst]["title"], "value": means[worst]}
 
 
-def _by_class(before: Values, after: list[Values], trial: Trial) -> list[dict[str, Any]]:
+def _by_class(before: PerImage, after: list[PerImage], trial: Trial) -> list[dict[str, Any]]:
     """Return the recall of each class that is there, as is and under corruptions, that which suffers most first."""
     corrupted = np.mean(after, axis=0) if after else before.astype(float)
     rows = []

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from opsin.data.corruptions import SEVERITIES
-from opsin.data.dataset import TRAIN, VALIDATION
+from opsin.data.images import TRAIN, VALIDATION
 from opsin.inference.tta import count_views
 from opsin.inspection.domain_shift import ANSWERS_FILE
 from opsin.inspection.robustness import (
@@ -21,7 +21,7 @@ from opsin.inspection.robustness import (
     measure_corruptions,
     simulate_laboratories,
 )
-from opsin.tasks.predictions import Predictions
+from opsin.tasks.base import Predictions
 from opsin.tasks.registry import TASKS
 
 if TYPE_CHECKING:

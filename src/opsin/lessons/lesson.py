@@ -12,10 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-import opsin
 from opsin.reporting.figures.style import BLUE, INK, MUTED, ORANGE, figure_to_svg
 from opsin.reporting.run_report.report import create_environment
 from opsin.storage.atomic import write_text
+from opsin.version import __version__
 
 # How the lines of a figure differ, in color and in dashes.
 LOOKS: tuple[dict[str, Any], ...] = (
@@ -130,7 +130,7 @@ class Lesson:
             create_environment()
             .get_template("lesson.html")
             .render(
-                version=opsin.__version__,
+                version=__version__,
                 title=self.title,
                 kind="lesson",
                 subject=self.source,

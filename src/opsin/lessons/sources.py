@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from opsin.data.catalog import data_roots, find
-from opsin.data.dataset import TEST, TRAIN
+from opsin.data.images import TEST, TRAIN
 from opsin.data.read import read_dataset
 from opsin.errors import DataError
 from opsin.scratch.cars import Cars, read_cars

@@ -144,3 +144,6 @@ def describe_score(name: str) -> Score:
     """Return what a score is called; one that no task of ours has is called by its name."""
     words = name.replace("_", " ")
     return SCORES.get(name, Score(words.capitalize(), words, ""))
+
+
+COUNTED = ("accuracy", "exact_match")  # scores that are parts of the images, which people read in percent

@@ -81,7 +81,7 @@ class DataRecipe:
         "decoded images above this size live in a file on disk; left out: a third of the memory that is free",
         low=0,
     )
-    test_views: str = setting(
+    tta: str = setting(
         "none",
         "views of each image whose probabilities are averaged in prediction: none, mirror (itself and its left-right "
         "mirror image), any (all eight turns and mirror images), auto (what the data allow)",
@@ -108,11 +108,11 @@ class SplitRecipe:
         0, "share all images out into so many folds, one of which is the test split (0: no folds)", low=0, high=1000
     )
     fold: int = setting(0, "which of the folds, counted from 0, is the test split", low=0)
-    leave_out: tuple[str, ...] = setting((), "the groups whose images are the test split, by name, parted by commas")
+    test_groups: tuple[str, ...] = setting((), "the groups whose images are the test split, by name, parted by commas")
     file: str = setting(
         "", "CSV with the columns image and split, or the folder of a run whose split is used again", flag="split_file"
     )
-    train_part: float = setting(
+    train_fraction: float = setting(
         1.0,
         "part of the training images that is used, stratified, whole groups; the seed decides which (`opsin curve`)",
         low=0.0001,

@@ -15,7 +15,7 @@ from opsin.studies.study import Study
 from opsin.tasks.registry import TASKS
 
 if TYPE_CHECKING:
-    from opsin.studies.runner import Job
+    from opsin.studies.jobs import Job
 
 
 class StudyTable:

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from opsin.data.dataset import TEST, VALIDATION
+from opsin.data.images import TEST, VALIDATION
 from opsin.errors import RunError
-from opsin.evaluation.comparison.compare import Comparison, compare
+from opsin.evaluation.comparison.compare import compare
 from opsin.evaluation.comparison.differences import Difference
+from opsin.evaluation.comparison.result import Comparison
 from opsin.evaluation.comparison.wording import p_words, what_it_takes
 from opsin.evaluation.verdict.finding import score_words
 from opsin.metrics.names import describe_score

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,65 +17,18 @@ import psutil
 from rich.console import Console
 
 from opsin.data.catalog import CATALOGUE
-from opsin.data.dataset import DataSet
+from opsin.data.dataset import Dataset
 from opsin.errors import DataError, OpsinError, RecipeError, RunError, TrainingInterrupted
-from opsin.recipe.recipe import Recipe
 from opsin.reporting.formats import number_of
 from opsin.runs.folder import RunFolder
 from opsin.runs.study import StudyFolder
+from opsin.studies.jobs import Job
 from opsin.studies.progress import StudyTable
 from opsin.studies.study import Study
 from opsin.studies.workers import Workers, available_cores
 
 POLL = 0.5  # seconds between two looks at how far the runs have come
 MEMORY = 1 / 3  # part of the free memory that the images of all runs may take
-
-
-@dataclass
-class Job:
-    """One run of a study.
-
-    Attributes:
-        variant: Of which variant.
-        seed: With which seed.
-        place: Its folder.
-        recipe: What is trained.
-        fold: On which fold; None where there are no folds.
-        needs: The folders of the runs that must be finished first.
-        members: Whether it puts these together, and does not train.
-        soup: Whether it averages their weights in the place of their predictions.
-        state: waiting, training, finished, failed, interrupted or skipped.
-        why: Why it failed or was skipped.
-    """
-
-    variant: str
-    seed: int
-    place: Path
-    recipe: Recipe
-    fold: int | None = None
-    needs: tuple[Path, ...] = ()
-    members: bool = False
-    soup: bool = False
-    state: str = "waiting"
-    why: str = ""
-
-    @property
-    def message(self) -> dict[str, Any]:
-        """What a worker is told of it."""
-        members = [str(run.resolve()) for run in self.needs] if self.members else []
-        return {"recipe": self.recipe.to_dict(), "place": str(self.place), "members": members, "soup": self.soup}
-
-    @property
-    def row(self) -> dict[str, Any]:
-        """What ``study.json`` says of it."""
-        return {
-            "variant": self.variant,
-            "seed": self.seed,
-            "fold": self.fold,
-            "run": self.place.name,
-            "state": self.state,
-            "why": self.why,
-        }
 
 
 def run_study(
@@ -264,7 +217,7 @@ def _pass_over_finished(jobs: Sequence[Job], data_root: str | Path | None) -> No
     """Mark the jobs whose runs are finished; where files have other dates now, a worker looks inside."""
     from opsin.workflow.request import ask, identify
 
-    read: dict[str, DataSet] = {}
+    read: dict[str, Dataset] = {}
     for job in jobs:
         if not (job.place / "run.json").exists() or RunFolder(job.place).info["state"] != "finished":
             continue

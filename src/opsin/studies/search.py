@@ -12,14 +12,15 @@ from typing import Any
 import tomli_w
 from rich.console import Console
 
-from opsin.data.dataset import VALIDATION
+from opsin.data.images import VALIDATION
 from opsin.errors import OpsinError, RecipeError, TrainingInterrupted
 from opsin.metrics.names import describe_score
 from opsin.recipe.recipe import Recipe
 from opsin.runs.folder import RunFolder
 from opsin.runs.study import StudyFolder
 from opsin.storage.atomic import write_text
-from opsin.studies.runner import POLL, Job, choose_workers, refuse_missing_data, shared_facts, stopping, wanted_study
+from opsin.studies.jobs import Job
+from opsin.studies.runner import POLL, choose_workers, refuse_missing_data, shared_facts, stopping, wanted_study
 from opsin.studies.search_space import Search, read_search
 from opsin.studies.study import Study
 from opsin.studies.workers import Workers

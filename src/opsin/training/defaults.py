@@ -16,21 +16,21 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
 
-from opsin.data.dataset import DataSet, Symmetry
-from opsin.errors import RecipeError, UnreadableImageError
-from opsin.networks.registry import NETWORKS, backbone_of, find_weights
+from opsin.data.dataset import Dataset
+from opsin.data.fingerprint import SMALL, Fingerprint, find_symmetry
+from opsin.errors import RecipeError
+from opsin.networks.backbones import backbone_of, find_weights
+from opsin.networks.registry import NETWORKS
 from opsin.recipe.recipe import Recipe
 from opsin.recipe.schema import AugmentationRecipe, DataRecipe, NetworkRecipe, TrainingRecipe
+from opsin.runtime.precision import resolve_precision
 from opsin.tasks.registry import TASKS, Budget, part_of
 from opsin.training.initial_weights import Source, find_source
-
-SMALL = 64  # pixels; the longer side up to which images are trained on as they are
-LOOK_AT = 300  # images whose size is read to learn what the data are like
 
 # Small images lose more to a shift of the same share of their side: half the ranges gained 1.4 points on Fashion-MNIST.
 SMALL_RANGES = {"rotation": 5.0, "shift": 0.04, "scale": 0.05, "shear": 2.5}
@@ -44,44 +44,7 @@ DENSE = 150
 FLIPS = {"none": (0.0, 0.0, 0.0), "mirror": (0.5, 0.0, 0.0), "any": (0.5, 0.5, 0.75)}
 
 
-@dataclass(frozen=True)
-class Look:
-    """What a look at some of the images shows.
-
-    Attributes:
-        height: Median height, pixels.
-        width: Median width, pixels.
-        grey: Whether all of them are grey.
-        sizes: For people: ``8×8``, or ``from 300×200 to 640×480``.
-    """
-
-    height: int
-    width: int
-    grey: bool
-    sizes: str
-
-
-def look_at(dataset: DataSet) -> Look:
-    """Read the sizes of up to 300 images, evenly spread over the data set; unreadable ones are passed over."""
-    shapes = []
-    for index in np.unique(np.linspace(0, len(dataset) - 1, min(LOOK_AT, len(dataset))).astype(int)):
-        try:
-            shapes.append(dataset.images.shape(int(index)))
-        except UnreadableImageError:
-            continue
-    if not shapes:
-        shapes = [(0, 0, 3)]
-    table = np.array(shapes)
-    areas = table[:, 0] * table[:, 1]
-    smallest, largest = table[areas.argmin()], table[areas.argmax()]
-    sizes = f"{largest[0]}×{largest[1]}"
-    if (table[:, :2] != table[0, :2]).any():
-        sizes = f"from {smallest[0]}×{smallest[1]} to {sizes}"
-    height, width = (int(value) for value in np.median(table[:, :2], axis=0))
-    return Look(height, width, bool((table[:, 2] == 1).all()), sizes)
-
-
-def resolve_task(recipe: Recipe, dataset: DataSet) -> Recipe:
+def resolve_task(recipe: Recipe, dataset: Dataset) -> Recipe:
     """Fill in the task, which the form of the targets decides, and its loss.
 
     Raises:
@@ -98,7 +61,7 @@ def resolve_task(recipe: Recipe, dataset: DataSet) -> Recipe:
     return replace(recipe, task=dataset.task, training=replace(recipe.training, loss=loss or losses[0]))
 
 
-def resolve_input(recipe: Recipe, dataset: DataSet, look: Look) -> Recipe:
+def resolve_input(recipe: Recipe, dataset: Dataset, look: Fingerprint) -> Recipe:
     """Fill in what a recipe leaves open of network, image size and augmentation.
 
     Args:
@@ -114,8 +77,8 @@ def resolve_input(recipe: Recipe, dataset: DataSet, look: Look) -> Recipe:
     source = find_source(recipe.network.weights) if _asks_source(recipe) else None
     network = _resolve_network(recipe.network, look, source, dataset.task)
     data = _resolve_data(recipe.data, look, network, source)
-    if data.test_views == "auto":
-        data = replace(data, test_views=find_symmetry(dataset, look))
+    if data.tta == "auto":
+        data = replace(data, tta=find_symmetry(dataset, look))
     augmentation = _resolve_augmentation(recipe.augmentation, dataset, look)
     return replace(recipe, data=data, network=network, augmentation=augmentation)
 
@@ -155,7 +118,7 @@ def _asks_source(recipe: Recipe) -> bool:
     return bool(recipe.network.weights) and (recipe.network.name is None or recipe.data.channels is None)
 
 
-def _resolve_network(recipe: NetworkRecipe, look: Look, source: Source | None, task: str) -> NetworkRecipe:
+def _resolve_network(recipe: NetworkRecipe, look: Fingerprint, source: Source | None, task: str) -> NetworkRecipe:
     small = max(look.height, look.width) <= SMALL
     name, pretrained = recipe.name, recipe.pretrained
     if recipe.weights:
@@ -179,7 +142,7 @@ def _resolve_network(recipe: NetworkRecipe, look: Look, source: Source | None, t
     return replace(recipe, name=name, pretrained=pretrained)
 
 
-def _resolve_data(recipe: DataRecipe, look: Look, network: NetworkRecipe, source: Source | None) -> DataRecipe:
+def _resolve_data(recipe: DataRecipe, look: Fingerprint, network: NetworkRecipe, source: Source | None) -> DataRecipe:
     size, channels = recipe.image_size, recipe.channels
     if size is None and max(look.height, look.width) <= SMALL:
         size = (max(look.height, 4), max(look.width, 4))
@@ -197,14 +160,7 @@ def _resolve_data(recipe: DataRecipe, look: Look, network: NetworkRecipe, source
     return replace(recipe, image_size=size, channels=channels)
 
 
-def find_symmetry(dataset: DataSet, look: Look) -> Symmetry:
-    """Return which mirror images are still the same thing, by the third rule where the data do not say it."""
-    if dataset.symmetry is not None:
-        return dataset.symmetry
-    return "none" if look.grey and max(look.height, look.width) <= SMALL else "mirror"
-
-
-def _resolve_augmentation(recipe: AugmentationRecipe, dataset: DataSet, look: Look) -> AugmentationRecipe:
+def _resolve_augmentation(recipe: AugmentationRecipe, dataset: Dataset, look: Fingerprint) -> AugmentationRecipe:
     color = 0.0 if look.grey else 0.15
     flips = FLIPS[find_symmetry(dataset, look)]
     rules = {
@@ -286,19 +242,3 @@ def _density(recipe: Recipe) -> float:
     except Exception:
         return math.inf
     return products / values if values else math.inf
-
-
-def resolve_precision(precision: str, device: str) -> str:
-    """Return the precision that "auto" stands for on this machine.
-
-    bf16-mixed on a GPU that computes in bfloat16, and on processors that do (AVX-512 BF16 or AMX), where small_resnet
-    trains 1.8 times faster; 32-true elsewhere.
-    """
-    if precision != "auto":
-        return precision
-    if device in ("auto", "cuda") and torch.cuda.is_available():
-        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
-    if device in ("auto", "mps") and torch.backends.mps.is_available():
-        return "32-true"
-    fast = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return "bf16-mixed" if any(getattr(torch.cpu, name, bool)() for name in fast) else "32-true"

@@ -16,7 +16,7 @@ from torch.optim.swa_utils import AveragedModel
 from opsin.data.batches import Batches
 from opsin.errors import TrainingError
 from opsin.recipe.schema import TrainingRecipe
-from opsin.tasks.base import Task
+from opsin.tasks.base import Learner
 from opsin.training.optimizer import Schedule, set_trainable
 
 CHECK_EVERY = 50  # steps between two looks at whether the loss is still a number; each look waits for the device
@@ -112,7 +112,7 @@ class Callback:
 
 def fit(
     network: nn.Module,
-    task: Task,
+    task: Learner,
     batches: Batches,
     validate: Callable[[nn.Module], dict[str, float]],
     optimizer: Any,

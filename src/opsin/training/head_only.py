@@ -15,13 +15,13 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from opsin.data.batches import Batches, gather, seed_step
-from opsin.data.dataset import TRAIN, VALIDATION
+from opsin.data.images import TRAIN, VALIDATION
 from opsin.data.pixels import memory_budget
 from opsin.data.preprocessing import Preprocessing
 from opsin.inference.predict_images import predict_images
 from opsin.networks.layer_groups import head_of, unwrapped
 from opsin.recipe.schema import TrainingRecipe
-from opsin.tasks.base import Task
+from opsin.tasks.base import Learner
 from opsin.training.optimizer import set_trainable
 from opsin.training.prepare import Prepared
 
@@ -70,7 +70,7 @@ class FrozenFeatures:
     batches: Batches
     validation: Tensor | None
 
-    def predict(self, task: Task, network: nn.Module, device: torch.device) -> Any:
+    def predict(self, task: Learner, network: nn.Module, device: torch.device) -> Any:
         """Predict the validation images with a network, the average of it, or whatever else wraps it."""
         assert self.validation is not None
         whole = unwrapped(network)
@@ -105,7 +105,7 @@ def extract_features(
         return None, _ANEW + "augmentation is on. With --augment 0 it would be computed once, which is much faster."
     if isinstance(head_of(network), nn.ModuleList):
         return None, _ANEW + "the network has two heads."
-    names = (TRAIN, VALIDATION) if prepared.recipe.data.test_views == "none" else (TRAIN,)
+    names = (TRAIN, VALIDATION) if prepared.recipe.data.tta == "none" else (TRAIN,)
     splits = {name: torch.from_numpy(prepared.split.indices(name)) for name in names}
     number = sum(map(len, splits.values()))
     images = batches.batch(batches.order(0)[: min(8, batches.batch_size)]).images

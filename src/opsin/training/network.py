@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from opsin.networks.registry import create_network, find_weights
+from opsin.networks.backbones import find_weights
+from opsin.networks.registry import create_network
 from opsin.networks.segmentation.registry import create_segmentation_network
 from opsin.recipe.recipe import Recipe
 from opsin.tasks.registry import part_of
@@ -16,7 +17,7 @@ from opsin.training.initial_weights import begin_from, find_source
 
 
 @dataclass(frozen=True)
-class Beginning:
+class InitialWeights:
     """Which weights a network begins from.
 
     Attributes:
@@ -61,7 +62,7 @@ def _build(create: Callable[..., nn.Module], recipe: Recipe, num_classes: int, p
         )
 
 
-def begin_network(recipe: Recipe, classes: Sequence[str]) -> tuple[nn.Module, Beginning]:
+def begin_network(recipe: Recipe, classes: Sequence[str]) -> tuple[nn.Module, InitialWeights]:
     """Make the network of a resolved recipe with the weights that training begins from.
 
     Args:
@@ -76,7 +77,7 @@ def begin_network(recipe: Recipe, classes: Sequence[str]) -> tuple[nn.Module, Be
     network: nn.Module = build(recipe, len(classes), pretrained=bool(recipe.network.pretrained))
     if recipe.network.weights:
         source = find_source(recipe.network.weights)
-        return network, Beginning(f"of the run {begin_from(network, source, classes)}", source.fingerprint)
+        return network, InitialWeights(f"of the run {begin_from(network, source, classes)}", source.fingerprint)
     if recipe.network.pretrained:
-        return network, Beginning(f"ImageNet, {find_weights(recipe.network.name or '') or 'fetched'}")
-    return network, Beginning()
+        return network, InitialWeights(f"ImageNet, {find_weights(recipe.network.name or '') or 'fetched'}")
+    return network, InitialWeights()

@@ -13,7 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from opsin.data.dataset import SPLITS, TEST, TRAIN, VALIDATION, DataSet
+from opsin.data.dataset import Dataset
+from opsin.data.fingerprint import find_symmetry, look_at
+from opsin.data.images import SPLITS, TEST, TRAIN, VALIDATION
 from opsin.data.near_duplicates.find import SMALLEST, NearDuplicates, find_near_duplicates
 from opsin.data.pixels import Pixels, digest_images, load_pixels, memory_budget
 from opsin.data.preprocessing import Preprocessing, channel_statistics
@@ -22,10 +24,10 @@ from opsin.data.splitting.from_recipe import arrange
 from opsin.data.splitting.split import Split, split_samples
 from opsin.data.splitting.subset import keep_part
 from opsin.errors import DataError, unreadable_message
-from opsin.networks.registry import input_statistics
+from opsin.networks.backbones import input_statistics
 from opsin.recipe.recipe import Recipe
 from opsin.tasks.registry import part_of
-from opsin.training.defaults import find_symmetry, look_at, resolve_input, resolve_task, resolve_training
+from opsin.training.defaults import resolve_input, resolve_task, resolve_training
 from opsin.training.initial_weights import Source, find_source
 
 
@@ -48,7 +50,7 @@ class Prepared:
     """
 
     recipe: Recipe
-    dataset: DataSet
+    dataset: Dataset
     pixels: Pixels
     targets: Tensor
     digests: NDArray[np.uint64]
@@ -108,7 +110,7 @@ class Prepared:
         ]
 
 
-def read_source(recipe: Recipe, data_root: str | Path | None = None, *, check: bool = True) -> DataSet:
+def read_source(recipe: Recipe, data_root: str | Path | None = None, *, check: bool = True) -> Dataset:
     """Read the data that a recipe names; no image is decoded.
 
     Args:
@@ -122,7 +124,7 @@ def read_source(recipe: Recipe, data_root: str | Path | None = None, *, check: b
     if not recipe.data.source:
         raise DataError(
             "No data given: name a folder, a CSV, npz or IDX file, or a known data set (`opsin data list`); a run that "
-            "was trained on a DataSet object needs that object again."
+            "was trained on a Dataset object needs that object again."
         )
     data = recipe.data
     return read_dataset(
@@ -137,7 +139,7 @@ def read_source(recipe: Recipe, data_root: str | Path | None = None, *, check: b
     )
 
 
-def refuse_idle_decisions(recipe: Recipe, dataset: DataSet) -> None:
+def refuse_idle_decisions(recipe: Recipe, dataset: Dataset) -> None:
     """Raise where a recipe names a file of decisions that nobody applied to the data.
 
     Raises:
@@ -150,7 +152,7 @@ def refuse_idle_decisions(recipe: Recipe, dataset: DataSet) -> None:
         )
 
 
-def stamp(dataset: DataSet) -> str:
+def stamp(dataset: Dataset) -> str:
     """Return sixteen hexadecimal digits that change when a name, a label, the split or a file of the data changes."""
     total = hashlib.sha256()
     for part in (dataset.classes, dataset.labels, dataset.split, dataset.groups):
@@ -168,7 +170,7 @@ def stamp(dataset: DataSet) -> str:
 
 def prepare(
     recipe: Recipe,
-    dataset: DataSet,
+    dataset: Dataset,
     *,
     known: Preprocessing | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -242,7 +244,7 @@ def prepare_from(prepared: Prepared, asked: Recipe) -> Prepared | None:
     return _share_out(recipe, prepared.dataset, *known, prepared.sizes)
 
 
-def _note_tiny(dataset: DataSet, preprocessing: Preprocessing) -> DataSet:
+def _note_tiny(dataset: Dataset, preprocessing: Preprocessing) -> Dataset:
     """Say where images are too small for near-duplicates to be told from images that are merely alike."""
     if min(preprocessing.height, preprocessing.width) >= SMALLEST:
         return dataset
@@ -252,7 +254,7 @@ def _note_tiny(dataset: DataSet, preprocessing: Preprocessing) -> DataSet:
 
 def _share_out(
     recipe: Recipe,
-    dataset: DataSet,
+    dataset: Dataset,
     decoded: tuple[Pixels, Tensor],
     digests: NDArray[np.uint64],
     near_duplicates: NearDuplicates | None,
@@ -263,7 +265,7 @@ def _share_out(
     pixels, targets = decoded
     alike = None if near_duplicates is None else near_duplicates.groups(len(dataset))
     split = split_samples(dataset, digests, recipe.split, alike)
-    split = keep_part(split, dataset, recipe.split.train_part, recipe.seed)
+    split = keep_part(split, dataset, recipe.split.train_fraction, recipe.seed)
     training = split.indices(TRAIN)
     names = [dataset.images.name(index) for index in range(len(dataset))]
     if known is None and recipe.network.weights:
@@ -305,7 +307,7 @@ def _fit_preprocessing(recipe: Recipe, pixels: Pixels, training: NDArray[np.int6
 def _refuse_seen_images(
     source: Source,
     recipe: Recipe,
-    dataset: DataSet,
+    dataset: Dataset,
     names: Sequence[str],
     digests: NDArray[np.uint64],
     split: Split,
@@ -335,7 +337,7 @@ def _refuse_seen_images(
             )
 
 
-def _leave_out(dataset: DataSet, pixels: Pixels, skip: bool) -> DataSet:
+def _leave_out(dataset: Dataset, pixels: Pixels, skip: bool) -> Dataset:
     """Leave out images that cannot be read, or stop and name them."""
     left_out = {dataset.images.name(index): reason for index, reason in pixels.unreadable.items()}
     if not skip:
@@ -348,7 +350,7 @@ def _leave_out(dataset: DataSet, pixels: Pixels, skip: bool) -> DataSet:
     return dataset
 
 
-def _fingerprint(names: Sequence[str], dataset: DataSet, digests: NDArray[np.uint64], split: Split) -> str:
+def _fingerprint(names: Sequence[str], dataset: Dataset, digests: NDArray[np.uint64], split: Split) -> str:
     total = hashlib.sha256()
     for part in (names, dataset.classes, split.names.tolist()):
         total.update("\n".join(part).encode())

@@ -16,27 +16,27 @@ from torchvision.transforms import v2
 
 from opsin.data.augment import Augmentation
 from opsin.data.batches import Batches, seed_step
-from opsin.data.dataset import TRAIN, VALIDATION
+from opsin.data.images import TRAIN, VALIDATION
 from opsin.errors import RecipeError, TrainingError
 from opsin.inference.predict_images import predict_images
 from opsin.networks.layer_groups import unwrapped
 from opsin.recipe.recipe import Recipe
 from opsin.runtime.devices import create_fabric
 from opsin.runtime.machine import memory_kept
-from opsin.tasks.base import Task
+from opsin.tasks.base import Learner
 from opsin.tasks.registry import part_of
 from opsin.training.batch_norm import renew_statistics
 from opsin.training.checkpoint import load_checkpoint, save_checkpoint
 from opsin.training.fit import Callback, TrainingState, create_average, fit
 from opsin.training.head_only import FrozenFeatures, HeadAlone, extract_features
-from opsin.training.network import Beginning, begin_network
+from opsin.training.network import InitialWeights, begin_network
 from opsin.training.optimizer import Schedule, check_trainable_layers, create_optimizer, set_trainable
 from opsin.training.prepare import Prepared
 
 MEASURE_SECONDS = 0.5  # how long each of loader and model is timed
 
 
-class Ready:
+class Evaluator:
     """A network and its task on the device, ready to predict the images that a recipe was prepared for.
 
     Args:
@@ -60,12 +60,12 @@ class Ready:
             self.prepared.pixels.images,
             rows,
             device=self.fabric.device,
-            views=self.prepared.recipe.data.test_views,
+            views=self.prepared.recipe.data.tta,
             progress=progress,
         )
 
 
-class Session(Ready):
+class Session(Evaluator):
     """Network, task, batches, optimizer and schedule of a recipe, on the device.
 
     Args:
@@ -201,20 +201,20 @@ class Session(Ready):
         return replace(recipe, training=replace(recipe.training, epochs=epochs, minutes=None, freeze_epochs=freeze))
 
 
-def _create_network(recipe: Recipe, classes: Sequence[str], begin: bool) -> tuple[nn.Module, Beginning]:
+def _create_network(recipe: Recipe, classes: Sequence[str], begin: bool) -> tuple[nn.Module, InitialWeights]:
     if begin:
         return begin_network(recipe, classes)
-    return part_of(recipe.task or "", "network")(recipe, len(classes)), Beginning()
+    return part_of(recipe.task or "", "network")(recipe, len(classes)), InitialWeights()
 
 
-def create_task(prepared: Prepared) -> Task:
+def create_task(prepared: Prepared) -> Learner:
     """Make the task of a resolved recipe."""
     training = prepared.targets[torch.from_numpy(prepared.split.indices(TRAIN))]
     create = part_of(prepared.dataset.task, "create")
     return create(prepared.recipe, len(prepared.dataset.classes), training)
 
 
-def create_batches(prepared: Prepared, task: Task, device: torch.device) -> Batches:
+def create_batches(prepared: Prepared, task: Learner, device: torch.device) -> Batches:
     """Make the training batches of a resolved recipe."""
     recipe = prepared.recipe
     indices = torch.from_numpy(prepared.split.indices(TRAIN))
@@ -227,7 +227,7 @@ def create_batches(prepared: Prepared, task: Task, device: torch.device) -> Batc
         augmentation=Augmentation(recipe.augmentation),
         seed=recipe.seed,
         device=device,
-        weights=task.rarity(prepared.targets[indices]) if recipe.training.balance == "sampling" else None,
+        weights=task.sampling_weights(prepared.targets[indices]) if recipe.training.balance == "sampling" else None,
         mix=create_mix(recipe, task.mixed),
     )
 

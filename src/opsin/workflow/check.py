@@ -4,30 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 
-from opsin.audit.context import Material
+from opsin.audit.context import AuditContext
 from opsin.audit.features import extract_features
 from opsin.audit.finders import audit, describe_audit, read_shapes
-from opsin.audit.finding import ImageFinding, headline, in_order
+from opsin.audit.finding import ImageFinding, in_order
 from opsin.audit.label_errors import find_label_errors
 from opsin.audit.outliers import find_outliers
-from opsin.data.dataset import DataSet
+from opsin.audit.result import Check
+from opsin.data.dataset import Dataset
 from opsin.data.decisions import default_place
+from opsin.data.fingerprint import SMALL, Fingerprint, find_symmetry, look_at
 from opsin.data.near_duplicates.find import find_near_duplicates
 from opsin.data.pixels import Pixels, load_pixels, memory_budget
 from opsin.data.preprocessing import Preprocessing
 from opsin.data.splitting.from_recipe import arrange
 from opsin.errors import DataError
 from opsin.recipe.recipe import Recipe, from_settings
-from opsin.training.defaults import SMALL, Look, find_symmetry, look_at
 from opsin.training.prepare import Prepared, read_source, refuse_idle_decisions
 from opsin.workflow.console import working
 
@@ -36,55 +35,8 @@ SIDES = (64, 128)  # pixels: the smallest and largest side that images above 64 
 Progress = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
 
 
-@dataclass(frozen=True)
-class Check:
-    """What was found in a data set.
-
-    Attributes:
-        dataset: The images that can be read, with the decisions that were there already applied.
-        findings: The gravest first.
-        place: The file of decisions that was given, or where one would be found by itself; None where neither is.
-        sizes: The sizes of the images, for people.
-        pixels: uint8 ``(N, H, W, C)``, the images as they were compared.
-        shapes: int64 ``(N, 3)``; height, width and channels of each image as it is stored.
-    """
-
-    dataset: DataSet
-    findings: tuple[ImageFinding, ...]
-    place: Path | None
-    sizes: str
-    pixels: NDArray[np.uint8]
-    shapes: NDArray[np.int64]
-
-    @property
-    def usable(self) -> bool:
-        """Whether `opsin.train` would take the data as they are."""
-        return not any(finding.kind in ("unusable", "unreadable") for finding in self.findings)
-
-    def headline(self) -> str:
-        """Return ``2 warnings, 1 note``, or ``nothing``."""
-        return headline(finding.severity for finding in self.findings)
-
-    def write_page(self, path: str | Path, *, anonymous: bool = False) -> Path:
-        """Write the page with pictures on which a person decides what to exclude, relabel or keep.
-
-        Args:
-            path: The HTML file; it holds all it shows.
-            anonymous: Leave file names out; such a page cannot save decisions, which go by the names.
-
-        Returns:
-            The path.
-
-        Raises:
-            RunError: The file cannot be written.
-        """
-        from opsin.reporting.pages.check import write_check_page
-
-        return write_check_page(self, Path(path), anonymous=anonymous)
-
-
 def check(
-    data: str | Path | DataSet,
+    data: str | Path | Dataset,
     *,
     labels: bool = False,
     recipe: Recipe | None = None,
@@ -98,7 +50,7 @@ def check(
     (`opsin.data.decisions`), which this function, `opsin.train` and all others apply.
 
     Args:
-        data: A folder, a CSV, npz or IDX file, the name of a known data set, or a `DataSet`.
+        data: A folder, a CSV, npz or IDX file, the name of a known data set, or a `Dataset`.
         labels: Also look for likely wrong labels, which takes a little longer.
         recipe: Its parts ``data`` and ``split`` say how the data are read and grouped; left out, the defaults.
         data_root: A folder that holds named data sets.
@@ -113,7 +65,7 @@ def check(
     progress = partial(working, console)
     asked = from_settings(settings, recipe)
     place = None
-    if isinstance(data, DataSet):
+    if isinstance(data, Dataset):
         dataset = data
     else:
         asked = asked.merge({"data": {"source": str(data)}})
@@ -129,7 +81,7 @@ def check(
     return Check(material.dataset, tuple(in_order(findings)), place, look.sizes, material.pixels, material.shapes)
 
 
-def _gather(dataset: DataSet, recipe: Recipe, look: Look, progress: Progress) -> Material:
+def _gather(dataset: Dataset, recipe: Recipe, look: Fingerprint, progress: Progress) -> AuditContext:
     """Decode the images and compare each with the others."""
     preprocessing = _preprocessing(look, recipe.data.bits)
     budget = memory_budget(recipe.data.memory_gb)
@@ -148,10 +100,10 @@ def _gather(dataset: DataSet, recipe: Recipe, look: Look, progress: Progress) ->
         mirrored = find_symmetry(dataset, look) != "none"
         with progress("comparing images") as told:
             near = find_near_duplicates(array, mirrored=mirrored, progress=told)
-    return Material(dataset, array, pixels.digests(), shapes, near, unreadable)
+    return AuditContext(dataset, array, pixels.digests(), shapes, near, unreadable)
 
 
-def _preprocessing(look: Look, bits: int) -> Preprocessing:
+def _preprocessing(look: Fingerprint, bits: int) -> Preprocessing:
     """Return how images are brought to one size: small ones as they are, others to a square of at most 128 pixels."""
     if max(look.height, look.width) <= SMALL:
         height, width = max(look.height, 4), max(look.width, 4)
@@ -160,7 +112,7 @@ def _preprocessing(look: Look, bits: int) -> Preprocessing:
     return Preprocessing(height, width, 1 if look.grey else 3, bits=bits)
 
 
-def _look_inside(material: Material, labels: bool, progress: Progress) -> list[ImageFinding]:
+def _look_inside(material: AuditContext, labels: bool, progress: Progress) -> list[ImageFinding]:
     """Find what shows only in the features of a network."""
     with progress("looking for what does not belong") as told:
         features = extract_features(material.pixels, told)
@@ -173,7 +125,7 @@ def _look_inside(material: Material, labels: bool, progress: Progress) -> list[I
 def audit_prepared(prepared: Prepared) -> dict[str, Any]:
     """Return what ``audit.json`` of a run holds: what its decoded images show without any network."""
     dataset = prepared.dataset
-    material = Material(
+    material = AuditContext(
         dataset,
         prepared.pixels.images.numpy(),
         prepared.digests,

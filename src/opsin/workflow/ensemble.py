@@ -13,12 +13,13 @@ from torch import nn
 from torch.optim.swa_utils import update_bn
 
 from opsin.data.batches import gather
-from opsin.data.dataset import TEST, TRAIN, VALIDATION, DataSet
+from opsin.data.dataset import Dataset
+from opsin.data.images import TEST, TRAIN, VALIDATION
 from opsin.data.preprocessing import Preprocessing
 from opsin.errors import RunError
 from opsin.evaluation.verdict.finding import with_interval
-from opsin.inference.ensemble import Ensemble
 from opsin.metrics.names import describe_score
+from opsin.networks.ensemble import Ensemble
 from opsin.networks.summary import summarize
 from opsin.recipe.recipe import Recipe
 from opsin.runs.folder import RunFolder
@@ -26,7 +27,7 @@ from opsin.runtime.machine import describe_machine, this_process
 from opsin.storage.safetensors import load_weights, read_tensors, save_weights
 from opsin.tasks.registry import TASKS, part_of
 from opsin.training.initial_weights import Source
-from opsin.training.session import Ready
+from opsin.training.session import Evaluator
 from opsin.workflow.evaluate import prepare_again
 from opsin.workflow.request import free_place
 from opsin.workflow.run import Run
@@ -40,7 +41,7 @@ def ensemble(
     *,
     soup: bool = False,
     out: str | Path | None = None,
-    data: DataSet | None = None,
+    data: Dataset | None = None,
     examine: bool = True,
     quiet: bool = False,
 ) -> Run:
@@ -53,7 +54,7 @@ def ensemble(
         soup: Average the weights of runs of one network (Wortsman et al. 2022), which have to begin from the same
             weights, in the place of the predictions.
         out: The folder of the new run; left out, one in ``runs``.
-        data: The runs' own data again, where they were given as a `DataSet`.
+        data: The runs' own data again, where they were given as a `Dataset`.
         examine: Examine it further, as at the end of training.
         quiet: Say nothing.
 
@@ -73,7 +74,7 @@ def ensemble(
     place = Path(out) if out is not None else free_place(Path("runs"), f"{prepared.dataset.name}-ensemble", recipe)
     recipe = recipe.merge({"network": {"weights": str(place.resolve())}})
     network = part_of(first.task, "network")(recipe, len(first.classes))
-    ready = Ready(replace(prepared, recipe=recipe), network)
+    ready = Evaluator(replace(prepared, recipe=recipe), network)
     if soup:
         _stir(ready, members)
     else:
@@ -143,7 +144,7 @@ def _preprocessing(member: RunFolder) -> Preprocessing:
 def _sight(member: RunFolder) -> tuple[Any, ...]:
     """Return what the pixels depend on."""
     own = _preprocessing(member)
-    return own.height, own.width, own.channels, own.resize, own.bits, member.recipe.data.test_views
+    return own.height, own.width, own.channels, own.resize, own.bits, member.recipe.data.tta
 
 
 def _statistics(member: RunFolder) -> tuple[Any, ...]:
@@ -168,7 +169,7 @@ def _recipe(members: Sequence[RunFolder], soup: bool) -> Recipe:
         return recipe
     networks = [member.recipe.network for member in members]
     parts = [{"name": each.name, "dropout": each.dropout, "options": each.options} for each in networks]
-    options = {"members": parts, "task": members[0].task}
+    options = {"members": parts, "average": "probabilities"}
     return replace(recipe, network=replace(recipe.network, name="ensemble", dropout=0.0, options=options))
 
 
@@ -181,7 +182,7 @@ def _fill(network: nn.Module, members: Sequence[RunFolder]) -> None:
         part.translate(given, _preprocessing(member))  # type: ignore[operator]
 
 
-def _stir(ready: Ready, members: Sequence[RunFolder]) -> None:
+def _stir(ready: Evaluator, members: Sequence[RunFolder]) -> None:
     """Give a network the mean of the weights of runs, and statistics of batch normalization that go with it.
 
     Those of the runs go with other weights; they are counted anew over the training images (Izmailov et al. 2018).

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from opsin.errors import DataError, RunError, nearest
 from opsin.inspection.domain_shift import ANSWERS_FILE, COVERAGE, Answers, Foretold, foretell_answered
 from opsin.runs.folder import RunFolder
-from opsin.tasks.predictions import Classified
+from opsin.tasks.classification.predictions import Classifications
 from opsin.tasks.registry import TASKS
 from opsin.workflow.run import Run
 
@@ -100,7 +100,7 @@ def foretell(
     if len(found.names) < FEWEST:
         raise DataError(f"{len(found.names)} images are too few to foretell from; give {FEWEST} or more.")
     answered = found.predictions
-    assert isinstance(answered, Classified)  # as exactly one class is true
+    assert isinstance(answered, Classifications)  # as exactly one class is true
     exact = shares is not None and math.isclose(common.sum(), len(answered))
     counts = np.bincount(answered.labels, minlength=len(classes))
     return Forecast(

@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from opsin.data.dataset import SPLITS, TEST, TRAIN, VALIDATION, DataSet
+from opsin.data.dataset import Dataset
+from opsin.data.images import SPLITS, TEST, TRAIN, VALIDATION
 from opsin.data.pixels import load_pixels, memory_budget
 from opsin.data.preprocessing import Preprocessing
 from opsin.data.read import detect, read_dataset
@@ -31,7 +32,7 @@ from opsin.workflow.run import Run
 
 def evaluate(
     run: Run | str | Path,
-    data: str | Path | DataSet | None = None,
+    data: str | Path | Dataset | None = None,
     *,
     split: str | None = None,
     data_root: str | Path | None = None,
@@ -44,7 +45,7 @@ def evaluate(
         data: Other data, all of which are scored; left out, the run's own. Images among them that the run was
             trained on are counted and reported.
         split: Which of the run's own splits, "train", "validation" or "test" (left out: test). Each look at test is
-            logged in the run. Together with ``data`` it says that these are the run's own data, a `DataSet`, again.
+            logged in the run. Together with ``data`` it says that these are the run's own data, a `Dataset`, again.
         data_root: A folder that holds named data sets.
         quiet: Say nothing.
 
@@ -63,7 +64,7 @@ def evaluate(
         split = split or TEST
         if split not in SPLITS:
             raise DataError(f"There is no split '{split}'; there are {', '.join(SPLITS)}.")
-        prepared = prepare_again(run.folder, data if isinstance(data, DataSet) else None, console)
+        prepared = prepare_again(run.folder, data if isinstance(data, Dataset) else None, console)
         scores = assess_split(run.folder, prepared, split, "opsin evaluate", run.predictor.predict_pixels)
     else:
         scores = _assess_other(run, data, data_root, console)
@@ -73,13 +74,13 @@ def evaluate(
 
 
 def examine(
-    run: Run | str | Path, data: DataSet | None = None, *, only: Sequence[str] = (), quiet: bool = False
+    run: Run | str | Path, data: Dataset | None = None, *, only: Sequence[str] = (), quiet: bool = False
 ) -> list[str]:
     """Examine a run, as is done at the end of training, and bring its report up to date.
 
     Args:
         run: A run or its folder.
-        data: The run's own data again, where they were given as a `DataSet`.
+        data: The run's own data again, where they were given as a `Dataset`.
         only: The examinations to make; left out, all of them.
         quiet: Say nothing.
 
@@ -138,12 +139,12 @@ def assess_split(
 
 
 def _assess_other(
-    run: Run, data: str | Path | DataSet, data_root: str | Path | None, console: Console
+    run: Run, data: str | Path | Dataset, data_root: str | Path | None, console: Console
 ) -> dict[str, dict[str, Any]]:
     """Score all samples of other data whose classes the run knows by name."""
     recipe = run.recipe.data
     dataset = data
-    if not isinstance(dataset, DataSet):
+    if not isinstance(dataset, Dataset):
         # Columns are the run's where the other data have any; class folders and the like have none.
         columns: dict[str, Any] = {"label": recipe.label, "group": recipe.group} if _has_columns(dataset) else {}
         read = functools.partial(
@@ -201,7 +202,7 @@ def _has_columns(data: str | Path) -> bool:
     return Path(data).exists() and detect(Path(data)).format in ("CSV", "npz")
 
 
-def prepare_again(folder: RunFolder, dataset: DataSet | None, console: Console) -> Prepared:
+def prepare_again(folder: RunFolder, dataset: Dataset | None, console: Console) -> Prepared:
     """Read the data of a run again and make sure that they are the same."""
     dataset = dataset or read_source(folder.recipe, folder.info.get("data_root") or None)
     written = (folder.path / "preprocessing.json").exists()

@@ -11,17 +11,18 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-import opsin
-from opsin.data.dataset import TRAIN, VALIDATION, DataSet
+from opsin.data.dataset import Dataset
+from opsin.data.images import TRAIN, VALIDATION
 from opsin.errors import DataError, RecipeError
 from opsin.metrics.names import describe_score
 from opsin.recipe.recipe import Recipe
-from opsin.runs.collection import ManyRuns
+from opsin.runs.collection import RunCollection
 from opsin.runs.folder import FORMAT, RunFolder
 from opsin.statistics.power_law import foresee
 from opsin.storage.atomic import write_json
 from opsin.tasks.registry import TASKS
 from opsin.training.prepare import Prepared, prepare, prepare_other_split
+from opsin.version import __version__
 from opsin.workflow.console import decoding, tell_data
 from opsin.workflow.request import ask, name_of_several
 from opsin.workflow.run import Run
@@ -31,7 +32,7 @@ SIZES = (0.1, 0.2, 0.4, 0.7, 1.0)
 REPEATS = 3
 
 
-class LearningCurve(ManyRuns):
+class LearningCurve(RunCollection):
     """A finished learning curve.
 
     Its ``info`` holds ``runs``, ``sentence``, ``law``, ``doubled`` and ``band`` among others.
@@ -60,7 +61,7 @@ class LearningCurve(ManyRuns):
 
 
 def learning_curve(
-    data: str | Path | DataSet | Run | None = None,
+    data: str | Path | Dataset | Run | None = None,
     *,
     sizes: Sequence[float] = SIZES,
     repeats: int = REPEATS,
@@ -104,7 +105,7 @@ def learning_curve(
         raise RecipeError(f"--repeats must be at least 1, not {repeats}.")
     if min(sizes, default=0) <= 0 or len(set(sizes)) < 3:
         raise RecipeError("A learning curve needs at least three different --sizes above 0, as in 0.1,0.3,1.")
-    asked = replace(asked, split=replace(asked.split, train_part=1.0))
+    asked = replace(asked, split=replace(asked.split, train_fraction=1.0))
     with decoding(console) as progress:
         prepared = prepare(asked, dataset, progress=progress)
     tell_data(console, prepared)
@@ -117,7 +118,7 @@ def learning_curve(
     made = []
     for repeat in range(repeats):
         for part in parts:
-            each = replace(asked, seed=asked.seed + repeat, split=replace(asked.split, train_part=part))
+            each = replace(asked, seed=asked.seed + repeat, split=replace(asked.split, train_fraction=part))
             console.print(f"repeat {repeat + 1} of {repeats}, {part:.3g} of the training images", highlight=False)
             folder = place / f"part-{part:g}-seed-{each.seed}"
             ready = functools.partial(prepare_other_split, prepared, each)
@@ -130,7 +131,7 @@ def _recipe_of(run: RunFolder, recipe: Recipe | str | Path | None) -> Recipe:
         raise RecipeError(f"{run.path} is a run and keeps its own recipe; leave out --recipe.")
     if not run.recipe.data.source:
         raise DataError(
-            f"{run.path} was trained on a DataSet object; give that and the recipe: opsin.learning_curve(dataset, "
+            f"{run.path} was trained on a Dataset object; give that and the recipe: opsin.learning_curve(dataset, "
             "recipe=run.recipe)."
         )
     return run.recipe
@@ -171,7 +172,7 @@ def _conclude(
     doubled = {"images": seen.images, "score": seen.expected, "low": seen.low, "high": seen.high, "told": seen.told}
     info = {
         "format": FORMAT,
-        "opsin": opsin.__version__,
+        "opsin": __version__,
         "name": prepared.dataset.name,
         "anonymous": anonymous,
         "recipe": asked.to_dict(),

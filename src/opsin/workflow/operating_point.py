@@ -6,7 +6,7 @@ import dataclasses
 import math
 from pathlib import Path
 
-from opsin.data.dataset import TEST
+from opsin.data.images import TEST
 from opsin.errors import DataError, RunError, nearest
 from opsin.evaluation.operating_points import read_aims
 from opsin.evaluation.reader_study import read_readers

@@ -18,8 +18,7 @@ from opsin.evaluation.selective_prediction import Threshold, choose_threshold
 from opsin.inference.predictor import PredictedImages
 from opsin.runs.folder import RunFolder
 from opsin.storage.atomic import write_csv
-from opsin.tasks.answers import Answering
-from opsin.tasks.predictions import Predictions
+from opsin.tasks.base import Answering, Predictions
 from opsin.tasks.registry import TASKS, part_of
 
 UNLIKE, UNSURE = "unlike the training images", "not sure enough"
@@ -231,4 +230,4 @@ def threshold_for(folder: RunFolder, target: float, pooled: bool = False) -> Thr
                 "--abstain-below instead."
             )
         labels, predictions = common, pool(predictions, groups)[1]
-    return choose_threshold(labels, predictions, target)
+    return choose_threshold(predictions.confidence, predictions.labels == labels, target)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from opsin.data.dataset import DataSet
+from opsin.data.dataset import Dataset
 from opsin.errors import RunError
 from opsin.recipe.recipe import Recipe, from_settings
 from opsin.runs.folder import RunFolder, list_runs
@@ -17,11 +17,11 @@ from opsin.workflow.evaluate import data_changed
 
 
 def ask(
-    data: str | Path | DataSet | None,
+    data: str | Path | Dataset | None,
     recipe: Recipe | str | Path | None,
     settings: Mapping[str, Any],
     data_root: str | Path | None = None,
-) -> tuple[Recipe, DataSet]:
+) -> tuple[Recipe, Dataset]:
     """Put together what was asked for, as `train` takes it: the recipe with all its paths in full, and the data.
 
     Raises:
@@ -29,7 +29,7 @@ def ask(
         DataError: The data cannot be read.
     """
     asked = from_settings(settings, Recipe.read(recipe) if isinstance(recipe, str | Path) else recipe)
-    source = asked.data.source if data is None or isinstance(data, DataSet) else data
+    source = asked.data.source if data is None or isinstance(data, Dataset) else data
     asked = asked.merge(
         {
             "data": {"source": _source(source), "decisions": _source(asked.data.decisions)},
@@ -37,10 +37,10 @@ def ask(
             "network": {"weights": _source(asked.network.weights)},
         }
     )
-    return asked, data if isinstance(data, DataSet) else read_source(asked, data_root)
+    return asked, data if isinstance(data, Dataset) else read_source(asked, data_root)
 
 
-def identify(asked: Recipe, dataset: DataSet) -> str:
+def identify(asked: Recipe, dataset: Dataset) -> str:
     """Return text that is equal for runs that were asked for in the same words on the same data."""
     weights = f"-{find_source(asked.network.weights).fingerprint}" if asked.network.weights else ""
     return f"{asked.hash}-{stamp(dataset)}{weights}"
@@ -76,7 +76,7 @@ def free_place(runs: Path, name: str, recipe: Recipe) -> Path:
     return place
 
 
-def name_of_several(kind: str, asked: Recipe, dataset: DataSet) -> str:
+def name_of_several(kind: str, asked: Recipe, dataset: Dataset) -> str:
     """Return ``NAME-KIND-HASH`` for a folder of several runs, the same for the same words on the same data."""
     return f"{_readable(dataset.name)}-{kind}-{hashlib.sha256(identify(asked, dataset).encode()).hexdigest()[:6]}"
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from opsin.inference.predictor import Predictor
 from opsin.recipe.recipe import Recipe
 from opsin.runs.folder import RunFolder
-from opsin.tasks.answers import Answering
+from opsin.tasks.base import Answering
 from opsin.tasks.registry import part_of
 
 
@@ -73,7 +73,7 @@ class Run:
                 ``(N, H, W, 1 or 3)``, or a single path or image.
 
         Returns:
-            One prediction for each image, in order; for a classifier `opsin.tasks.predictions.Prediction`.
+            One prediction for each image, in order; for a classifier `opsin.tasks.classification.predictions.Classification`.
 
         Raises:
             DataError: Images cannot be read; they are named.

@@ -13,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 from rich.console import Console
 
-from opsin.data.dataset import TEST, VALIDATION, DataSet
+from opsin.data.dataset import Dataset
+from opsin.data.images import TEST, VALIDATION
 from opsin.errors import RunError, TrainingError, TrainingInterrupted
 from opsin.evaluation.evaluate_split import judge
 from opsin.inspection import examine as examine_subject
@@ -26,7 +27,7 @@ from opsin.training.callbacks import Checkpoints, Curves, ProgressBar, Signals
 from opsin.training.fit import Callback
 from opsin.training.lr_finder import LearningRateCurve, sweep_learning_rate
 from opsin.training.prepare import Prepared, prepare, read_source
-from opsin.training.session import Ready, Session
+from opsin.training.session import Evaluator, Session
 from opsin.workflow.calibrate import learn_from_validation
 from opsin.workflow.check import audit_prepared
 from opsin.workflow.console import decoding, tell_audit, tell_data, tell_network, tell_position, tell_result, working
@@ -38,7 +39,7 @@ __all__ = ["find_learning_rate", "predict", "resolve_recipe", "resume_run", "tra
 
 
 def train(
-    data: str | Path | DataSet | None = None,
+    data: str | Path | Dataset | None = None,
     *,
     recipe: Recipe | str | Path | None = None,
     out: str | Path | None = None,
@@ -55,7 +56,7 @@ def train(
     """Train a network on labelled images, evaluate it on the locked test split, and write the report.
 
     Args:
-        data: A folder, a CSV, npz or IDX file, the name of a known data set, or a `DataSet`. Left out: what the
+        data: A folder, a CSV, npz or IDX file, the name of a known data set, or a `Dataset`. Left out: what the
             recipe names.
         recipe: A recipe, or the path of its TOML file; left out, the defaults.
         out: The run folder; left out, ``runs/NAME-HASH``.
@@ -127,7 +128,7 @@ def train_prepared(
 def resume_run(
     path: str | Path,
     *,
-    dataset: DataSet | None = None,
+    dataset: Dataset | None = None,
     quiet: bool = False,
     callbacks: Sequence[Callback] = (),
 ) -> Run:
@@ -135,7 +136,7 @@ def resume_run(
 
     Args:
         path: The run folder.
-        dataset: The data, where they were given as a `DataSet`.
+        dataset: The data, where they were given as a `Dataset`.
         quiet: Say nothing.
         callbacks: Further watchers of the loop.
 
@@ -165,7 +166,7 @@ def resume_run(
 
 def train_or_go_on(
     asked: Recipe,
-    dataset: DataSet,
+    dataset: Dataset,
     place: Path,
     shared: dict[str, Any],
     console: Console,
@@ -271,7 +272,7 @@ def _train(folder: RunFolder, session: Session, console: Console, callbacks: Seq
     return finish(folder, session, console)
 
 
-def finish(folder: RunFolder, session: Ready, console: Console, why: str = "end of training") -> Run:
+def finish(folder: RunFolder, session: Evaluator, console: Console, why: str = "end of training") -> Run:
     """Calibrate the best weights on validation, score them there and, once, on test, if at all; examine; report.
 
     Args:
@@ -320,7 +321,7 @@ def _describe(session: Session) -> dict[str, Any]:
     }
 
 
-def write_tables(folder: RunFolder, session: Ready) -> None:
+def write_tables(folder: RunFolder, session: Evaluator) -> None:
     """Write ``preprocessing.json`` and ``split.csv``; a run that is resumed may have ended before they were."""
     prepared = session.prepared
     known = session.task.known()

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from opsin.data.dataset import DataSet
+from opsin.data.dataset import Dataset
 from opsin.data.splitting.from_recipe import arrange, groups_from_names
 from opsin.errors import DataError, RecipeError
 from opsin.recipe.schema import SplitRecipe
@@ -27,7 +27,7 @@ class NamedImages:
 
 
 def scans(**fields):
-    return DataSet("scans", ("sick", "well"), NamedImages(NAMES), np.arange(16) % 2, **fields)
+    return Dataset("scans", ("sick", "well"), NamedImages(NAMES), np.arange(16) % 2, **fields)
 
 
 @pytest.mark.parametrize(
@@ -92,18 +92,18 @@ def test_the_given_split_is_kept_unless_the_recipe_asks_for_another():
 
 
 def test_groups_that_are_left_out_are_the_test_split_and_nothing_else_is():
-    dataset = arrange(scans(split=GIVEN), SplitRecipe(group_by="folder:2", leave_out=("patient_1", "patient_3")))
+    dataset = arrange(scans(split=GIVEN), SplitRecipe(group_by="folder:2", test_groups=("patient_1", "patient_3")))
     tested = np.isin(dataset.groups, ["patient_1", "patient_3"])
     assert (dataset.split[tested] == "test").all() and (dataset.split[~tested] == "train").all()
     numbered = scans(groups=np.arange(16) % 4)
-    assert (arrange(numbered, SplitRecipe(leave_out=("3",))).split == "test").sum() == 4
+    assert (arrange(numbered, SplitRecipe(test_groups=("3",))).split == "test").sum() == 4
 
 
 def test_groups_to_leave_out_must_be_there():
     with pytest.raises(RecipeError, match=r"no group 'patient_9' \(did you mean .*its 4 groups are patient_0, "):
-        arrange(scans(), SplitRecipe(group_by="folder:2", leave_out=("patient_1", "patient_9")))
+        arrange(scans(), SplitRecipe(group_by="folder:2", test_groups=("patient_1", "patient_9")))
     with pytest.raises(RecipeError, match="has no groups to leave out; say where they are with --group"):
-        arrange(scans(), SplitRecipe(leave_out=("patient_1",)))
+        arrange(scans(), SplitRecipe(test_groups=("patient_1",)))
 
 
 def write_split(path, rows, header="image,class,split"):
@@ -152,7 +152,7 @@ def test_a_split_file_needs_its_columns(tmp_path):
 @pytest.mark.parametrize(
     ("keys", "sentence"),
     [
-        ({"folds": 5, "leave_out": ("a",)}, "Give either split.leave_out or split.folds"),
+        ({"folds": 5, "test_groups": ("a",)}, "Give either split.test_groups or split.folds"),
         ({"folds": 5, "file": "a.csv"}, "Give either split.file or split.folds"),
         ({"folds": 1}, "split.folds must be 0 (no folds) or at least 2"),
         ({"folds": 3, "fold": 3}, "There is no fold 3: the folds are 0 to 2"),

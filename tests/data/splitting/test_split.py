@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opsin.data.dataset import ArrayImages, DataSet
+from opsin.data.dataset import Dataset
+from opsin.data.images import ArrayImages
 from opsin.data.splitting.split import join_groups, split_samples
 from opsin.errors import DataError
 from opsin.recipe.schema import SplitRecipe
@@ -15,7 +16,7 @@ def data(labels, groups=None, split=None):
     labels = np.asarray(labels, np.int64)
     classes = tuple(f"class {number}" for number in range(int(labels.max()) + 1))
     images = ArrayImages(np.zeros((len(labels), 4, 4), np.uint8))
-    return DataSet("data", classes, images, labels, split=split, groups=groups)
+    return Dataset("data", classes, images, labels, split=split, groups=groups)
 
 
 @settings(max_examples=60, deadline=None)

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opsin.data.dataset import ArrayImages, DataSet
+from opsin.data.dataset import Dataset
+from opsin.data.images import ArrayImages
 from opsin.data.splitting.split import Split
 from opsin.data.splitting.subset import keep_part
 from opsin.errors import DataError
@@ -23,7 +24,7 @@ def split_of(labels, groups=None):
 
 
 def data(labels):
-    return DataSet("data", CLASSES, ArrayImages(np.zeros((len(labels), 1, 1), np.uint8)), labels)
+    return Dataset("data", CLASSES, ArrayImages(np.zeros((len(labels), 1, 1), np.uint8)), labels)
 
 
 def kept(split, labels, part, seed=0):

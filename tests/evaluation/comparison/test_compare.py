@@ -7,12 +7,12 @@ from scipy import stats
 
 import opsin
 from opsin.errors import RunError
-from opsin.evaluation.comparison.compare import Comparison
 from opsin.evaluation.comparison.differences import measure
 from opsin.evaluation.comparison.pairing import Paired
+from opsin.evaluation.comparison.result import Comparison
 from opsin.statistics import paired_tests
+from opsin.tasks.classification.predictions import Classifications
 from opsin.tasks.classification.scorecard import score
-from opsin.tasks.predictions import Classified
 from opsin.tasks.registry import TASKS
 
 
@@ -299,7 +299,7 @@ def test_intervals_and_p_values_of_single_networks_hold_their_level(monkeypatch:
     for trial in range(trials):
         labels = random.choice(3, 150, p=[0.5, 0.3, 0.2])
         difficulty = random.normal(size=(150, 3))
-        results = [Classified(outputs(labels, 2, 2 * trial + at, difficulty)) for at in (0, 1)]
+        results = [Classifications(outputs(labels, 2, 2 * trial + at, difficulty)) for at in (0, 1)]
         paired = Paired(
             [], "classification", labels, ("a", "b", "c"), results, np.zeros((2, 150), np.int64), None, [150, 150]
         )

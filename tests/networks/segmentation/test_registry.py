@@ -3,9 +3,9 @@ import timm
 import torch
 
 from opsin.errors import NetworkError
+from opsin.networks.backbones import backbone_of
 from opsin.networks.layer_groups import head_of, layer_groups
 from opsin.networks.pretrained import OFFLINE, has_offline_weights, load_offline_weights
-from opsin.networks.registry import backbone_of
 from opsin.networks.segmentation.registry import (
     DECODERS,
     NETWORKS,

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import opsin
-from opsin.evaluation.comparison.compare import Comparison
+from opsin.evaluation.comparison.result import Comparison
 
 LIMIT = 5_000_000
 LABELS = np.arange(60) % 3

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import opsin
-from opsin.data.dataset import ArrayImages, DataSet
+from opsin.data.dataset import Dataset
+from opsin.data.images import ArrayImages
 from opsin.reporting.pages.cross_validation import render_crossval_page
 
 SECRET = "xq7secretpatient"
@@ -16,7 +17,7 @@ SECRET = "xq7secretpatient"
 def folder(digits, tmp_path_factory):
     rows = np.arange(120)
     groups = np.array([f"{SECRET} {number // 12}" for number in rows])
-    dataset = DataSet(
+    dataset = Dataset(
         SECRET, digits.classes, ArrayImages(digits.images.array[rows]), digits.labels[rows], groups=groups
     )
     out = tmp_path_factory.mktemp("crossval") / "all"

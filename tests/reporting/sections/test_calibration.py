@@ -10,8 +10,8 @@ from opsin.metrics.classification import calibration_error
 from opsin.reporting.run_report.page import Page
 from opsin.reporting.run_report.report import render_report
 from opsin.runs.folder import RunFolder
+from opsin.tasks.classification.predictions import Classifications
 from opsin.tasks.classification.section_calibration import facts
-from opsin.tasks.predictions import Classified
 
 
 def sharpened(run: RunFolder, factor: float) -> float:
@@ -20,7 +20,7 @@ def sharpened(run: RunFolder, factor: float) -> float:
     stated = tempered(result.probabilities, factor)
     calibration = calibrate(labels, stated)
     run.write("calibration.json", calibration.to_dict())
-    run.write_predictions("test", names, labels, Classified(tempered(stated, calibration.temperature)))
+    run.write_predictions("test", names, labels, Classifications(tempered(stated, calibration.temperature)))
     return calibration_error(labels, stated)
 
 

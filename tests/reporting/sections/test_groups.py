@@ -8,7 +8,8 @@ import pytest
 from opsin.reporting.run_report.page import Page
 from opsin.reporting.run_report.report import render_report
 from opsin.runs.folder import RunFolder
-from opsin.tasks.classification.scorecard import score, to_json
+from opsin.statistics.serialize import to_json
+from opsin.tasks.classification.scorecard import score
 from opsin.tasks.classification.section_groups import facts
 
 

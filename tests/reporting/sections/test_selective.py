@@ -8,13 +8,13 @@ import pytest
 from opsin.reporting.run_report.page import Page
 from opsin.reporting.run_report.report import render_report
 from opsin.runs.folder import RunFolder
+from opsin.tasks.classification.predictions import Classifications
 from opsin.tasks.classification.section_selective import facts
-from opsin.tasks.predictions import Classified
 
 
 def with_validation(run: RunFolder, images: int) -> RunFolder:
     names, labels, result = run.predictions("test")
-    run.write_predictions("validation", names[:images], labels[:images], Classified(result.probabilities[:images]))
+    run.write_predictions("validation", names[:images], labels[:images], Classifications(result.probabilities[:images]))
     return run
 
 
@@ -52,7 +52,7 @@ def test_limits_that_few_images_cannot_promise_are_marked(make_run: Callable[...
     probabilities[:30, 0], probabilities[30:, 0] = 0.55, 0.5
     probabilities /= probabilities.sum(axis=1, keepdims=True)
     labels = np.repeat([0, 1], [30, 10])  # the ten less sure ones are wrong
-    run.write_predictions("validation", [str(row) for row in range(40)], labels, Classified(probabilities))
+    run.write_predictions("validation", [str(row) for row in range(40)], labels, Classifications(probabilities))
     found = facts(Page.read(run))
     assert found is not None and found["choices"]
     assert not found["choices"][-1]["shown"]

@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
 from opsin.tasks.classification.leakage import compare_with_unseen, describe_leak, estimate_leak, leak_finding
-from opsin.tasks.predictions import Classified
+from opsin.tasks.classification.predictions import Classifications
 
 CLASSES = ("benign", "malignant")
 
@@ -21,7 +21,7 @@ def sample(known=40, new=40, right=(0.95, 0.75), size=5, seed=0):
     probabilities = np.full((number, 2), 0.1, np.float32)
     probabilities[np.arange(number), predicted] = 0.9
     seen = np.array([f"patient {index}" for index in range(known)] + ["patient elsewhere"])
-    return labels, Classified(probabilities), groups, seen
+    return labels, Classifications(probabilities), groups, seen
 
 
 def test_scores_are_told_apart_by_whether_the_group_was_seen():

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import opsin
-from opsin.data.dataset import ArrayImages, DataSet
+from opsin.data.dataset import Dataset
+from opsin.data.images import ArrayImages
 
 QUICK = {"network": "mlp", "batch_size": 32, "device": "cpu", "quiet": True, "examine": False}
 
@@ -56,5 +57,5 @@ def test_a_split_of_our_own_does_not_leak(digits, folder, tmp_path):
     assert run.folder.info["data"]["groups"] == 8
     images = ArrayImages(digits.images.array[:120])
     split = np.array(["train"] * 90 + ["test"] * 30)
-    without = DataSet("no groups", digits.classes, images, digits.labels[:120], split=split)
+    without = Dataset("no groups", digits.classes, images, digits.labels[:120], split=split)
     assert not (opsin.train(without, out=tmp_path / "none", epochs=1, **QUICK).path / "leak.json").exists()

@@ -10,8 +10,9 @@ from torch import nn
 from opsin.data.batches import Batch
 from opsin.data.preprocessing import Preprocessing
 from opsin.inference.predict_images import predict_images
-from opsin.tasks.classification.learner import Classification, balanced_class_weights
-from opsin.tasks.predictions import Classified
+from opsin.tasks.class_weights import balanced_class_weights
+from opsin.tasks.classification.learner import ClassificationLearner
+from opsin.tasks.classification.predictions import Classifications
 
 
 class Given(nn.Module):
@@ -34,7 +35,7 @@ IMAGES = torch.zeros(12, 1, 2, 2)
 @pytest.mark.parametrize("weighted", [False, True])
 def test_loss_equals_torch(smoothing, weighted):
     weights = torch.tensor([1.0, 2.0, 0.5, 3.0]) if weighted else None
-    loss = Classification(4, smoothing, weights).loss(Given(LOGITS), Batch(IMAGES, TARGETS))
+    loss = ClassificationLearner(4, smoothing, weights).loss(Given(LOGITS), Batch(IMAGES, TARGETS))
     expected = nn.CrossEntropyLoss(weight=weights, label_smoothing=smoothing)(LOGITS, TARGETS)
     torch.testing.assert_close(loss["loss"], expected)
     assert loss["accuracy"].item() == pytest.approx((LOGITS.argmax(1) == TARGETS).float().mean().item())
@@ -42,14 +43,14 @@ def test_loss_equals_torch(smoothing, weighted):
 
 def test_mixed_targets_have_a_loss_but_no_accuracy():
     soft = torch.softmax(LOGITS.flip(0), dim=1)
-    logged = Classification(4).loss(Given(LOGITS), Batch(IMAGES, soft))
+    logged = ClassificationLearner(4).loss(Given(LOGITS), Batch(IMAGES, soft))
     assert set(logged) == {"loss"}
     expected = -(soft * LOGITS.log_softmax(1)).sum(1).mean()
     torch.testing.assert_close(logged["loss"], expected)
 
 
 def test_scores_equal_scikit_learn():
-    task = Classification(4)
+    task = ClassificationLearner(4)
     predictions = task.predict(Given(LOGITS), IMAGES)
     scores = task.score(predictions, TARGETS)
     labels, predicted = TARGETS.numpy(), LOGITS.argmax(1).numpy()
@@ -62,12 +63,12 @@ def test_scores_equal_scikit_learn():
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
 def test_predictions_are_softmax_of_logits_divided_by_the_temperature(temperature):
-    made = Classification(4, temperature=temperature).predict(Given(LOGITS), IMAGES)
+    made = ClassificationLearner(4, temperature=temperature).predict(Given(LOGITS), IMAGES)
     np.testing.assert_array_equal(made.probabilities, torch.softmax(LOGITS / temperature, dim=1).numpy())
 
 
 def test_better_is_more_accurate_or_as_accurate_at_less_loss():
-    task = Classification(2)
+    task = ClassificationLearner(2)
     best = {"accuracy": 0.9, "loss": 0.5}
     assert task.better({"accuracy": 0.91, "loss": 0.9}, best)
     assert task.better({"accuracy": 0.9, "loss": 0.4}, best)
@@ -89,15 +90,16 @@ def test_predicting_in_parts_is_predicting_at_once_and_keeps_the_mode():
     rows = torch.tensor([4, 29, 0, 7, 7])
     preprocessing = Preprocessing(6, 6, 1, mean=(0.4,), std=(0.2,))
     parts, whole = (
-        predict_images(Classification(5), network, preprocessing, pixels, rows, batch_size=size) for size in (2, 100)
+        predict_images(ClassificationLearner(5), network, preprocessing, pixels, rows, batch_size=size)
+        for size in (2, 100)
     )
     np.testing.assert_allclose(parts.probabilities, whole.probabilities, atol=1e-6)
     assert network.training
-    assert len(predict_images(Classification(5), network, preprocessing, pixels, rows[:0])) == 0
+    assert len(predict_images(ClassificationLearner(5), network, preprocessing, pixels, rows[:0])) == 0
 
 
 def test_predictions_are_validated():
     with pytest.raises(ValueError, match="float32"):
-        Classified(np.zeros((3, 2)))
+        Classifications(np.zeros((3, 2)))
     with pytest.raises(ValueError, match="sum to 1"):
-        Classified(np.ones((3, 2), np.float32))
+        Classifications(np.ones((3, 2), np.float32))

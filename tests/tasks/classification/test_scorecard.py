@@ -14,13 +14,14 @@ from opsin.metrics.thresholds import average_precision, roc_auc
 from opsin.statistics import bootstrap as intervals
 from opsin.statistics.bootstrap import wilson
 from opsin.statistics.clusters import group_method, groups_behind
-from opsin.tasks.classification.scorecard import OVERALL, PER_CLASS, score, to_json
-from opsin.tasks.predictions import Classified
+from opsin.statistics.serialize import to_json
+from opsin.tasks.classification.predictions import Classifications
+from opsin.tasks.classification.scorecard import OVERALL, PER_CLASS, score
 
 
 def softmax(logits):
     weights = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return Classified((weights / weights.sum(axis=1, keepdims=True)).astype(np.float32))
+    return Classifications((weights / weights.sum(axis=1, keepdims=True)).astype(np.float32))
 
 
 def simulate(generator, number, shares, strength, groups=0, alike=0.0, scale=1.0):
@@ -40,7 +41,7 @@ def names(classes):
 
 
 def certain(labels, classes):
-    return Classified(np.eye(classes, dtype=np.float32)[labels])
+    return Classifications(np.eye(classes, dtype=np.float32)[labels])
 
 
 @pytest.mark.parametrize("groups", [0, 40])
@@ -132,7 +133,7 @@ def test_intervals_are_the_same_every_time():
 
 def test_images_of_a_group_do_not_count_as_so_many():
     predictions, labels, group_of = simulate(np.random.default_rng(0), 50, [0.5, 0.5], 1.0)
-    copies = Classified(np.repeat(predictions.probabilities, 20, axis=0))
+    copies = Classifications(np.repeat(predictions.probabilities, 20, axis=0))
     once = score(predictions, labels, names(2))
     copied = score(copies, np.repeat(labels, 20), names(2), np.repeat(np.arange(50), 20))
     for name in OVERALL:
@@ -209,7 +210,7 @@ def test_what_does_not_fit_is_refused():
         with pytest.raises(ValueError, match="cannot be scored"):
             score(predictions, labels, names(2), groups)
     with pytest.raises(ValueError, match="cannot be scored"):
-        score(Classified(np.zeros((0, 2), np.float32)), np.zeros(0, np.int64), names(2))
+        score(Classifications(np.zeros((0, 2), np.float32)), np.zeros(0, np.int64), names(2))
 
 
 def test_ten_thousand_images_of_a_hundred_classes_take_seconds():
@@ -282,7 +283,7 @@ def test_groups_of_one_class_are_scored_by_the_mean_of_their_images():
     labels = np.repeat([0, 1, 0, 1], 3)
     groups = np.repeat(["d", "a", "c", "b"], 3)
     zeros = [0.9, 0.9, 0.1, 0.4, 0.1, 0.2, 0.3, 0.4, 0.6, 0.2, 0.9, 0.3]  # group c is wrong, two of its images are
-    predictions = Classified(np.array([[zero, 1 - zero] for zero in zeros], np.float32))
+    predictions = Classifications(np.array([[zero, 1 - zero] for zero in zeros], np.float32))
     scores = score(predictions, labels, ("x", "y"), groups)
     found = scores["group_accuracy"]
     assert (found.value, found.n, found.method) == (0.75, 4, "Wilson over 4 groups")

@@ -5,11 +5,13 @@ import re
 import numpy as np
 import pytest
 
+from opsin.evaluation.verdict.order import HEADLINES, headline
 from opsin.metrics.classification import confusion_matrix
 from opsin.recipe.recipe import flag_names
-from opsin.tasks.classification.scorecard import score, to_json
-from opsin.tasks.classification.verdict import HEADLINES, Finding, diagnose, headline
-from opsin.tasks.predictions import Classified
+from opsin.statistics.serialize import to_json
+from opsin.tasks.classification.predictions import Classifications
+from opsin.tasks.classification.scorecard import score
+from opsin.tasks.classification.verdict import Finding, diagnose
 
 
 def curves(validation_loss, train_loss, validation_accuracy, train_accuracy=None):
@@ -44,7 +46,7 @@ def scores_of(confusion, confidence=None, groups=None):
     probabilities = np.full((len(true), number), (1 - confidence) / (number - 1), np.float32)
     probabilities[np.arange(len(true)), predicted] = confidence
     names = [f"c{index}" for index in range(number)]
-    return to_json(score(Classified(probabilities), true, names, groups))
+    return to_json(score(Classifications(probabilities), true, names, groups))
 
 
 def information(train=(400, 400, 400), test=(300, 300, 300), **more):

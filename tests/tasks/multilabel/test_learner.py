@@ -8,12 +8,12 @@ from torch import nn
 
 from opsin.data.batches import Batch
 from opsin.errors import RunError, TrainingError
+from opsin.networks.averaging import average_label_probabilities
 from opsin.recipe.recipe import Recipe
-from opsin.tasks._shared import average_label_probabilities
 from opsin.tasks.multilabel.answers import SeveralLabels
 from opsin.tasks.multilabel.files import read_predictions, write_predictions
 from opsin.tasks.multilabel.learner import create_multilabel
-from opsin.tasks.predictions import Labelled
+from opsin.tasks.multilabel.predictions import LabelSets
 
 NAMES = ("cat", "dog", "owl")
 LOGITS = torch.randn(12, 3, generator=torch.Generator().manual_seed(0))
@@ -73,13 +73,13 @@ def test_networks_are_averaged_by_the_probability_of_each_label():
 
 def test_rare_labels_are_drawn_more_often():
     targets = torch.tensor([[1, 0], [1, 0], [1, 1], [0, 0.0]])
-    rarity = create_multilabel(Recipe(), 2).rarity(targets)
-    assert rarity.tolist() == pytest.approx([1 / 3, 1 / 3, 1, 1])
+    sampling_weights = create_multilabel(Recipe(), 2).sampling_weights(targets)
+    assert sampling_weights.tolist() == pytest.approx([1 / 3, 1 / 3, 1, 1])
 
 
 def test_predictions_are_read_as_they_were_written(tmp_path):
     path, truth = tmp_path / "predictions.csv", np.array([[1, 0, 1], [0, 0, 0]], bool)
-    made = Labelled(np.array([[0.9, 0.1, 0.3], [0.2, 0.7, 0.5]], np.float32), np.array([[1, 0, 0], [0, 1, 1]], bool))
+    made = LabelSets(np.array([[0.9, 0.1, 0.3], [0.2, 0.7, 0.5]], np.float32), np.array([[1, 0, 0], [0, 1, 1]], bool))
     write_predictions(path, ["a.png", "b, c.png"], NAMES, made, truth)
     assert path.read_text(encoding="utf-8").splitlines()[1].startswith("a.png,cat;owl,cat,0.899999976,")
     names, labels, again = read_predictions(path, NAMES)
@@ -93,7 +93,7 @@ def test_predictions_are_read_as_they_were_written(tmp_path):
 
 
 def test_answers_in_words_and_columns():
-    made = Labelled(np.array([[0.9, 0.1, 0.6], [0.2, 0.3, 0.1]], np.float32), np.array([[1, 0, 1], [0, 0, 0]], bool))
+    made = LabelSets(np.array([[0.9, 0.1, 0.6], [0.2, 0.3, 0.1]], np.float32), np.array([[1, 0, 1], [0, 0, 0]], bool))
     answers = SeveralLabels(made, NAMES)
     assert answers.cells(0, True) == (["cat;owl"], ["0.899999976", "0.100000001", "0.600000024"])
     assert answers.cells(0, False)[0] == [""] and answers.show(1, True) == ["(none)"]
@@ -105,7 +105,7 @@ def test_answers_in_words_and_columns():
 
 
 def test_groups_get_the_labels_that_half_of_their_images_have():
-    made = Labelled(np.array([[0.9], [0.4], [0.2]], np.float32), np.array([[1], [0], [0]], bool))
+    made = LabelSets(np.array([[0.9], [0.4], [0.2]], np.float32), np.array([[1], [0], [0]], bool))
     pooled = made.mean(np.array([0, 0, 1]), 2)
     assert pooled.probabilities[:, 0].tolist() == pytest.approx([0.65, 0.2])
     assert pooled.labels[:, 0].tolist() == [True, False]
@@ -113,8 +113,8 @@ def test_groups_get_the_labels_that_half_of_their_images_have():
 
 def test_predictions_are_validated():
     with pytest.raises(ValueError, match="float32"):
-        Labelled(np.zeros((2, 2)), np.zeros((2, 2), bool))
+        LabelSets(np.zeros((2, 2)), np.zeros((2, 2), bool))
     with pytest.raises(ValueError, match="bool"):
-        Labelled(np.zeros((2, 2), np.float32), np.zeros((2, 1), bool))
+        LabelSets(np.zeros((2, 2), np.float32), np.zeros((2, 1), bool))
     with pytest.raises(ValueError, match="between 0 and 1"):
-        Labelled(np.full((2, 2), 2, np.float32), np.zeros((2, 2), bool))
+        LabelSets(np.full((2, 2), 2, np.float32), np.zeros((2, 2), bool))

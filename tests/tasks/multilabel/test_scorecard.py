@@ -9,9 +9,9 @@ from sklearn import metrics as sklearn
 from opsin.evaluation.comparison.differences import measure
 from opsin.evaluation.comparison.pairing import Paired
 from opsin.statistics.bootstrap import wilson
+from opsin.tasks.multilabel.predictions import LabelSets
 from opsin.tasks.multilabel.scorecard import OVERALL, PER_LABEL, score
 from opsin.tasks.multilabel.thresholds import choose_label_thresholds
-from opsin.tasks.predictions import Labelled
 
 NAMES = ("cat", "dog", "owl")
 
@@ -22,7 +22,7 @@ def made(images=150, noise=1.0, seed=0, tied=False):
     logits = 2 * truth - 1 + generator.normal(0, noise, truth.shape)
     chances = (1 / (1 + np.exp(-logits))).astype(np.float32)
     chances = np.round(chances, 1) if tied else chances
-    return truth, Labelled(chances, chances >= 0.5)
+    return truth, LabelSets(chances, chances >= 0.5)
 
 
 @pytest.mark.parametrize("grouped", [False, True])
@@ -58,11 +58,11 @@ def test_labels_without_positives_or_calls():
     truth[:, 2] = False
     given = predictions.labels.copy()
     given[:, 2] = False
-    scores = score(Labelled(predictions.probabilities, given), truth, NAMES)
+    scores = score(LabelSets(predictions.probabilities, given), truth, NAMES)
     for name in ("average_precision/owl", "auc/owl", "f1/owl", "recall/owl"):
         assert math.isnan(scores[name].value) and (scores[name].low, scores[name].high) == (0, 1)
     assert scores["precision/owl"].value == 0
-    two = score(Labelled(predictions.probabilities[:, :2], given[:, :2]), truth[:, :2], NAMES[:2])
+    two = score(LabelSets(predictions.probabilities[:, :2], given[:, :2]), truth[:, :2], NAMES[:2])
     for name in ("map", "mean_auc", "macro_f1"):
         assert scores[name].value == pytest.approx(two[name].value)
     with pytest.raises(ValueError, match="cannot be scored"):
@@ -94,7 +94,7 @@ def paired(*noises, images=160):
     for number, noise in enumerate(noises):
         logits = 2 * truth - 1 + np.random.default_rng(10 + number).normal(0, noise, truth.shape)
         chances = (1 / (1 + np.exp(-logits))).astype(np.float32)
-        results.append(Labelled(chances, chances >= 0.5))
+        results.append(LabelSets(chances, chances >= 0.5))
     rows = np.zeros((len(noises), images), np.int64)
     return Paired([], "multilabel", truth, NAMES, results, rows, None, [images] * len(noises))
 

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from opsin.tasks.classification.scorecard import to_json
-from opsin.tasks.classification.verdict import headline
+from opsin.evaluation.verdict.order import headline
+from opsin.statistics.serialize import to_json
+from opsin.tasks.multilabel.predictions import LabelSets
 from opsin.tasks.multilabel.scorecard import score
 from opsin.tasks.multilabel.verdict import diagnose_labels
-from opsin.tasks.predictions import Labelled
 
 NAMES = ("cat", "dog", "owl")
 
@@ -16,7 +16,7 @@ def predicted(noises, images=400, seed=0, parts=(0.5, 0.4, 0.3)):
     truth = generator.random((images, 3)) < parts
     logits = 2 * truth - 1 + generator.normal(0, 1, truth.shape) * noises
     chances = (1 / (1 + np.exp(-2 * logits))).astype(np.float32)
-    return truth, Labelled(chances, chances >= 0.5)
+    return truth, LabelSets(chances, chances >= 0.5)
 
 
 def curve(train=0.1, validation=0.12, epochs=8):

@@ -9,10 +9,10 @@ from torch import nn
 from opsin.data.batches import Batch
 from opsin.errors import RecipeError, RunError, TrainingError
 from opsin.recipe.recipe import Recipe
-from opsin.tasks.predictions import Estimated
 from opsin.tasks.regression.answers import ValueAnswers
 from opsin.tasks.regression.files import read_predictions, write_predictions
 from opsin.tasks.regression.learner import LOSSES, create_regression
+from opsin.tasks.regression.predictions import Values
 
 TARGETS = torch.tensor([3.0, 5.0, 11.0, 4.0])
 OUTPUTS = torch.tensor([[-0.5], [0.1], [1.2], [-2.5]])
@@ -82,14 +82,14 @@ def test_outputs_that_are_no_numbers_stop_training():
     with pytest.raises(TrainingError, match="not numbers any more"):
         task().predict(Given(OUTPUTS * torch.nan), IMAGES)
     with pytest.raises(ValueError, match="float32"):
-        Estimated(np.zeros(3))
+        Values(np.zeros(3))
     with pytest.raises(ValueError, match="finite"):
-        Estimated(np.array([np.inf], np.float32))
+        Values(np.array([np.inf], np.float32))
 
 
 def test_predictions_are_read_as_they_were_written(tmp_path):
     path, values = tmp_path / "predictions.csv", np.array([0.1, -2.5e9, 3.0])
-    made = Estimated(np.array([1.5, 0.3, -7], np.float32))
+    made = Values(np.array([1.5, 0.3, -7], np.float32))
     write_predictions(path, ["a.png", "b, c.png", "d"], ("age",), made, values)
     names, truth, again = read_predictions(path, ("age",))
     assert names == ["a.png", "b, c.png", "d"] and truth.tolist() == values.tolist()
@@ -100,7 +100,7 @@ def test_predictions_are_read_as_they_were_written(tmp_path):
 
 
 def test_answers_in_words_and_columns():
-    answers = ValueAnswers(Estimated(np.array([1.5, 30.0], np.float32)), ("age",))
+    answers = ValueAnswers(Values(np.array([1.5, 30.0], np.float32)), ("age",))
     assert answers.cells(0, True) == (["1.5"], []) and answers.cells(0, False) == ([""], [])
     assert answers.entry(1, True) == ({"value": 30.0}, {}) and answers.entry(1, False) == ({"value": None}, {})
     assert answers.summary(np.array([True, True])) == "age from 1.5 to 30, mean 15.75"
@@ -109,5 +109,5 @@ def test_answers_in_words_and_columns():
 
 
 def test_groups_get_the_mean_of_their_images():
-    made = Estimated(np.array([1, 3, 10], np.float32)).mean(np.array([0, 0, 1]), 2)
+    made = Values(np.array([1, 3, 10], np.float32)).mean(np.array([0, 0, 1]), 2)
     assert made.values.tolist() == [2, 10]

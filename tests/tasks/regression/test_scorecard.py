@@ -9,7 +9,7 @@ from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_err
 
 from opsin.evaluation.comparison.differences import measure
 from opsin.evaluation.comparison.pairing import Paired
-from opsin.tasks.predictions import Estimated
+from opsin.tasks.regression.predictions import Values
 from opsin.tasks.regression.scorecard import SCORES, score
 
 NAME = ("age",)
@@ -18,7 +18,7 @@ NAME = ("age",)
 def made(number=200, noise=3.0, seed=0):
     generator = np.random.default_rng(seed)
     values = generator.normal(50, 10, number)
-    return values, Estimated((values + generator.normal(0, noise, number)).astype(np.float32))
+    return values, Values((values + generator.normal(0, noise, number)).astype(np.float32))
 
 
 @pytest.mark.parametrize("grouped", [False, True])
@@ -26,7 +26,7 @@ def made(number=200, noise=3.0, seed=0):
 def test_scores_equal_scikit_learn_and_lie_in_their_intervals(grouped, tied):
     values, predictions = made()
     if tied:
-        values, predictions = np.round(values / 10), Estimated(np.round(predictions.values / 10))
+        values, predictions = np.round(values / 10), Values(np.round(predictions.values / 10))
     scores = score(predictions, values, NAME, np.arange(200) // 5 if grouped else None)
     expected = [each(values, predictions.values) for each in (mean_absolute_error, root_mean_squared_error, r2_score)]
     for name, value in zip(SCORES, expected, strict=True):
@@ -46,24 +46,24 @@ def test_the_interval_of_the_mean_absolute_error_is_that_of_scipy():
 def test_grouped_images_that_resemble_each_other_count_for_less():
     values, predictions = made(300)
     shift = np.repeat(np.random.default_rng(1).normal(0, 8, 30), 10).astype(np.float32)
-    shifted, groups = Estimated(predictions.values + shift), np.repeat(np.arange(30), 10)
+    shifted, groups = Values(predictions.values + shift), np.repeat(np.arange(30), 10)
     alone, together = score(shifted, values, NAME)["mae"], score(shifted, values, NAME, groups)["mae"]
     assert together.high - together.low > 1.5 * (alone.high - alone.low)
 
 
 def test_values_that_are_all_equal_have_no_r2_and_one_image_a_wide_interval():
-    flat = score(Estimated(np.array([1, 2, 4], np.float32)), np.full(3, 2.0), NAME)
+    flat = score(Values(np.array([1, 2, 4], np.float32)), np.full(3, 2.0), NAME)
     assert math.isnan(flat["r2"].value) and (flat["r2"].low, flat["r2"].high) == (0, 1)
     assert flat["mae"].value == 1
-    one = score(Estimated(np.array([3], np.float32)), np.array([2.0]), NAME)["mae"]
+    one = score(Values(np.array([3], np.float32)), np.array([2.0]), NAME)["mae"]
     assert one.value == 1 and one.low < 1 <= one.high and one.method == "Wilson bound"
     with pytest.raises(ValueError, match="cannot be scored"):
-        score(Estimated(np.zeros(0, np.float32)), np.zeros(0), NAME)
+        score(Values(np.zeros(0, np.float32)), np.zeros(0), NAME)
 
 
 def test_perfect_predictions_are_not_called_certain():
     values = np.arange(20.0)
-    found = score(Estimated(values.astype(np.float32)), values, NAME)
+    found = score(Values(values.astype(np.float32)), values, NAME)
     assert found["mae"].value == found["mae"].low == 0 < found["mae"].high
     assert found["r2"].value == 1 and found["r2"].low < 1
 
@@ -71,7 +71,7 @@ def test_perfect_predictions_are_not_called_certain():
 def paired(*noises, number=150):
     generator = np.random.default_rng(3)
     values = generator.normal(0, 10, number)
-    results = [Estimated((values + generator.normal(0, noise, number)).astype(np.float32)) for noise in noises]
+    results = [Values((values + generator.normal(0, noise, number)).astype(np.float32)) for noise in noises]
     rows = np.zeros((len(noises), number), np.int64)
     return Paired([], "regression", values, NAME, results, rows, None, [number] * len(noises))
 

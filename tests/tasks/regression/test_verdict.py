@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from opsin.tasks.classification.scorecard import to_json
-from opsin.tasks.classification.verdict import headline
-from opsin.tasks.predictions import Estimated
+from opsin.evaluation.verdict.order import headline
+from opsin.statistics.serialize import to_json
+from opsin.tasks.regression.predictions import Values
 from opsin.tasks.regression.scorecard import score
 from opsin.tasks.regression.verdict import diagnose_regression
 
@@ -29,10 +29,10 @@ def curve(train, validation, loss=(0.2, 0.2), epochs=6):
 
 
 def verdict(predicted, history=None, values=VALUES, groups=None, validation=None, known=KNOWN, attributions=None):
-    predictions = Estimated(np.asarray(predicted, np.float32))
+    predictions = Values(np.asarray(predicted, np.float32))
     card = {"test": to_json(score(predictions, values, ("age",), groups))}
     if validation is not None:
-        card["validation"] = to_json(score(Estimated(np.asarray(validation, np.float32)), values, ("age",)))
+        card["validation"] = to_json(score(Values(np.asarray(validation, np.float32)), values, ("age",)))
     found = diagnose_regression(
         history or curve(3.0, 3.2), card, {}, known, values, predictions, attributions=attributions
     )

@@ -8,15 +8,16 @@ from torch import nn
 from torch.nn import functional
 
 from opsin.data.batches import Batch
-from opsin.data.dataset import ArrayImages, DataSet
+from opsin.data.dataset import Dataset
+from opsin.data.images import ArrayImages
 from opsin.data.preprocessing import Preprocessing
 from opsin.errors import DataError, RecipeError, RunError, TrainingError
 from opsin.metrics.segmentation import VOID
 from opsin.recipe.recipe import Recipe
-from opsin.tasks.predictions import Segmented
 from opsin.tasks.segmentation.answers import MaskAnswers
 from opsin.tasks.segmentation.files import read_masks, write_masks
 from opsin.tasks.segmentation.learner import create_segmentation, encode_masks
+from opsin.tasks.segmentation.predictions import SegmentationMasks
 
 
 def create(classes=3, training=None, **settings):
@@ -98,7 +99,7 @@ def test_rare_classes_weigh_more_in_the_loss_and_in_drawing():
     task = create(3, targets, balance="weights")
     counts = np.array([60.0, 2.0, 1.0])  # of 64 pixels one is void
     np.testing.assert_allclose(task.class_weights, counts.sum() / (3 * counts), rtol=1e-5)
-    np.testing.assert_allclose(create().rarity(targets), [1, 1 / 2, 1 / 4, 1 / 4])
+    np.testing.assert_allclose(create().sampling_weights(targets), [1, 1 / 2, 1 / 4, 1 / 4])
 
 
 def test_images_with_masks_are_not_mixed():
@@ -110,12 +111,12 @@ def test_images_with_masks_are_not_mixed():
 def test_masks_become_targets_at_the_size_of_the_input():
     whole = np.random.default_rng(0).integers(0, 2, (3, 20, 30)).astype(np.uint8)
     images = ArrayImages(np.zeros((3, 20, 30, 3), np.uint8))
-    data = DataSet("a", ("no", "yes"), images, np.ones((3, 2), bool), task="segmentation", masks=ArrayImages(whole))
+    data = Dataset("a", ("no", "yes"), images, np.ones((3, 2), bool), task="segmentation", masks=ArrayImages(whole))
     targets = encode_masks(data, Preprocessing(10, 15, 3))
     assert targets.shape == (3, 10, 15) and targets.dtype == torch.uint8
     expected = np.array(Image.fromarray(whole[1]).resize((15, 10), Image.Resampling.NEAREST))
     np.testing.assert_array_equal(targets[1], expected)
-    without = DataSet("a", ("no", "yes"), images, np.ones((3, 2), bool), task="segmentation")
+    without = Dataset("a", ("no", "yes"), images, np.ones((3, 2), bool), task="segmentation")
     with pytest.raises(DataError, match="has no masks"):
         encode_masks(without, Preprocessing(10, 15, 3))
 
@@ -145,17 +146,17 @@ def test_predictions_are_checked_taken_and_put_in_another_order():
     with pytest.raises(DataError, match="cannot be pooled"):
         found.mean(np.zeros(4, int), 1)
     with pytest.raises(ValueError, match="labels must be uint8"):
-        Segmented(found.labels.astype(int), found.confidence, 3)
+        SegmentationMasks(found.labels.astype(int), found.confidence, 3)
     with pytest.raises(ValueError, match="differ in shape"):
-        Segmented(found.labels, found.confidence[:2], 3)
+        SegmentationMasks(found.labels, found.confidence[:2], 3)
     with pytest.raises(ValueError, match="between 0 and 1"):
-        Segmented(found.labels, found.confidence, 2)
+        SegmentationMasks(found.labels, found.confidence, 2)
 
 
 def test_answers_tell_areas():
     labels = np.zeros((2, 4, 5), np.uint8)
     labels[0, :2] = 1
-    answers = MaskAnswers(Segmented(labels, np.full(labels.shape, 255, np.uint8), 2), ("ground", "gland"))
+    answers = MaskAnswers(SegmentationMasks(labels, np.full(labels.shape, 255, np.uint8), 2), ("ground", "gland"))
     assert answers.header == (["area(ground)", "area(gland)"], ["pixels(ground)", "pixels(gland)"])
     assert answers.cells(0, True) == (["0.5", "0.5"], ["10", "10"])
     assert answers.cells(0, False) == (["", ""], ["", ""])

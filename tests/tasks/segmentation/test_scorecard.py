@@ -5,9 +5,9 @@ import pytest
 
 from opsin.evaluation.comparison.pairing import Paired
 from opsin.metrics import segmentation as metrics
-from opsin.tasks.predictions import Segmented
 from opsin.tasks.segmentation.compare import SegmentationScores
 from opsin.tasks.segmentation.gallery import select_masks
+from opsin.tasks.segmentation.predictions import SegmentationMasks
 from opsin.tasks.segmentation.scorecard import score_masks
 
 
@@ -20,7 +20,7 @@ def example(number=30, classes=2, size=24, seed=0):
         mask[row : row + 8, column : column + 8] = generator.integers(1, classes)
     wrong = generator.random(truth.shape) < generator.uniform(0, 0.3, (number, 1, 1))
     found = np.where(wrong, generator.integers(0, classes, truth.shape), truth).astype(np.uint8)
-    return truth, Segmented(found, generator.integers(128, 256, truth.shape).astype(np.uint8), classes)
+    return truth, SegmentationMasks(found, generator.integers(128, 256, truth.shape).astype(np.uint8), classes)
 
 
 @pytest.mark.parametrize("classes", [2, 4])
@@ -69,17 +69,17 @@ def test_the_rule_of_empty_masks_and_images_that_are_void():
     found = np.zeros_like(truth)
     truth[1, 2:9, 2:9], found[2, 3:6, 3:6], truth[3] = 1, 1, metrics.VOID
     sure = np.full(truth.shape, 255, np.uint8)
-    card = score_masks(Segmented(found, sure, 2), truth, ["no", "yes"])
+    card = score_masks(SegmentationMasks(found, sure, 2), truth, ["no", "yes"])
     assert card["dice"].value == pytest.approx(1 / 3)  # right, missed, a false alarm; void counts nowhere
     assert card["dice"].n == 3
-    three = score_masks(Segmented(found, sure, 3), truth, ["no", "yes", "never"])
+    three = score_masks(SegmentationMasks(found, sure, 3), truth, ["no", "yes", "never"])
     assert np.isnan(three["dice/never"].value) and three["dice/yes"].value == 0
     assert three["dice/yes"].n == 2
 
 
 def test_a_perfect_prediction_is_sure_of_little_but_itself():
     truth, _ = example(20, size=40)
-    card = score_masks(Segmented(truth, np.full(truth.shape, 255, np.uint8), 2), truth, ["no", "yes"])
+    card = score_masks(SegmentationMasks(truth, np.full(truth.shape, 255, np.uint8), 2), truth, ["no", "yes"])
     assert card["dice"].value == card["mean_iou"].value == card["boundary_f"].value == 1
     assert card["dice"].low < 1
     checkerboard = card["checkerboard"]
@@ -107,7 +107,7 @@ def test_the_gallery_begins_with_the_worst_and_ends_with_the_best():
 
 def test_scores_of_runs_are_compared_on_the_same_images():
     truth, good = example(20, seed=1)
-    bad = Segmented(np.roll(good.labels, 3, axis=2), good.confidence, 2)
+    bad = SegmentationMasks(np.roll(good.labels, 3, axis=2), good.confidence, 2)
     names, rows = [str(number) for number in range(20)], np.tile(np.arange(20), (2, 1))
     paired = Paired(names, "segmentation", truth, ("no", "yes"), [good, bad], rows, None, [20, 20])
     scores = SegmentationScores(paired)

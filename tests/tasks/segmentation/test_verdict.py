@@ -1,5 +1,5 @@
+from opsin.evaluation.verdict.order import headline
 from opsin.recipe.recipe import flag_names
-from opsin.tasks.classification.verdict import headline
 from opsin.tasks.segmentation.verdict import diagnose_masks
 
 

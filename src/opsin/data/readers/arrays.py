@@ -16,7 +16,8 @@ import numpy as np
 from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
-from opsin.data.dataset import SPLITS, TRAIN, ArrayImages, DataSet
+from opsin.data.dataset import Dataset
+from opsin.data.images import SPLITS, TRAIN, ArrayImages
 from opsin.data.readers.common import listed, number_labels, split_of
 from opsin.data.readers.labels import Labels, read_label_sets, tell_numbers
 from opsin.errors import DataError, nearest
@@ -39,7 +40,7 @@ _DAMAGE = (
 )
 
 
-def read_arrays(path: Path, *, label: str = "label", group: str = "group", task: str | None = None) -> DataSet:
+def read_arrays(path: Path, *, label: str = "label", group: str = "group", task: str | None = None) -> Dataset:
     """Read an ``.npz`` file of images and labels.
 
     Four layouts are known, upper and lower case alike:
@@ -74,7 +75,7 @@ def read_arrays(path: Path, *, label: str = "label", group: str = "group", task:
             functools.partial(_per_image, labels=True),
         )
         targets = _targets(arrays, found.labels, label, task)
-    return DataSet(
+    return Dataset(
         name=path.stem,
         classes=targets.classes,
         images=ArrayImages(found.images),

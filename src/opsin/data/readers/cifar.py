@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from opsin.data.dataset import TEST, TRAIN, ArrayImages, DataSet
+from opsin.data.dataset import Dataset
+from opsin.data.images import TEST, TRAIN, ArrayImages
 from opsin.errors import DataError
 
 _PIXELS = 3 * 32 * 32
@@ -57,7 +58,7 @@ CIFAR10_FILES = (*_TEN.train, _TEN.test, *_TEN.names.values())
 CIFAR100_FILES = (*_HUNDRED.train, _HUNDRED.test, *_HUNDRED.names.values())
 
 
-def read_cifar(path: Path, *, label: str = "label", group: str = "group") -> DataSet:
+def read_cifar(path: Path, *, label: str = "label", group: str = "group") -> Dataset:
     """Read the binary version of CIFAR-10 or CIFAR-100.
 
     Args:
@@ -87,7 +88,7 @@ def read_cifar(path: Path, *, label: str = "label", group: str = "group") -> Dat
         raise DataError(f"{folder} has labels up to {labels.max()} but {len(classes)} class names; copy it again.")
     pixels = np.concatenate([records[:, len(version.names) :] for records in parts])
     tests = len(parts[-1])
-    return DataSet(
+    return Dataset(
         name=path.resolve().name,
         classes=classes,
         images=ArrayImages(np.ascontiguousarray(pixels.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1))),

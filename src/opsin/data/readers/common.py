@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from opsin.data.dataset import TEST, TRAIN, VALIDATION, FileImages
+from opsin.data.images import TEST, TRAIN, VALIDATION, FileImages
 from opsin.errors import DataError
 
 SPLIT_WORDS = {

@@ -10,9 +10,10 @@ from pathlib import Path, PurePath
 
 import numpy as np
 
-from opsin.data.dataset import SPLITS, TRAIN, DataSet
+from opsin.data.dataset import Dataset
 from opsin.data.decisions import is_decisions_file
 from opsin.data.decoding import SUFFIXES
+from opsin.data.images import SPLITS, TRAIN
 from opsin.data.readers.common import file_images, listed, natural_key, refuse_column_names, split_of
 from opsin.errors import DataError, nearest
 
@@ -25,7 +26,7 @@ _HOW = (
 )
 
 
-def read_folders(path: Path, *, label: str = "label", group: str = "group") -> DataSet:
+def read_folders(path: Path, *, label: str = "label", group: str = "group") -> Dataset:
     """Read a folder whose sub-folders are classes.
 
     The images of a class may lie at any depth below its folder. Sub-folders called train (training), valid (val,
@@ -62,7 +63,7 @@ def read_folders(path: Path, *, label: str = "label", group: str = "group") -> D
             paths += sorted(members[name])
             labels += [index] * len(members[name])
             split += [part] * len(members[name])
-    return DataSet(
+    return Dataset(
         name=path.resolve().name or "images",
         classes=tuple(classes),
         images=file_images(path, paths),

@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from opsin.data.dataset import SPLITS, TEST, TRAIN, ArrayImages, DataSet
+from opsin.data.dataset import Dataset
+from opsin.data.images import SPLITS, TEST, TRAIN, ArrayImages
 from opsin.data.readers.common import number_labels, refuse_column_names, split_of
 from opsin.errors import DataError
 
@@ -26,7 +27,7 @@ _UNSIGNED_BYTE = 0x08
 _GZIP_RATIO = 1040  # gzip packs at most 1032 times
 
 
-def read_idx(path: Path, *, label: str = "label", group: str = "group") -> DataSet:
+def read_idx(path: Path, *, label: str = "label", group: str = "group") -> Dataset:
     """Read IDX files, packed with gzip or not.
 
     Args:
@@ -59,7 +60,7 @@ def read_idx(path: Path, *, label: str = "label", group: str = "group") -> DataS
         raise DataError(f"{path} holds IDX files with images of different sizes; keep one data set in a folder.")
     numbers, classes = number_labels(np.concatenate(labels))
     folder = path if path.is_dir() else path.parent
-    return DataSet(
+    return Dataset(
         name=folder.resolve().name,
         classes=classes,
         images=ArrayImages(np.concatenate(images)),

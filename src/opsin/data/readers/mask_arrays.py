@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from opsin.data.dataset import ArrayImages, DataSet
+from opsin.data.dataset import Dataset
+from opsin.data.images import ArrayImages
 from opsin.data.mask_codes import PIECES, look_at_mask, shown_classes, understand
 from opsin.data.readers.arrays import LABEL_WORDS, Arrays, gather_arrays, opened_arrays, parts_of, pixels_of
 from opsin.errors import DataError
@@ -15,7 +16,7 @@ from opsin.errors import DataError
 MASK_WORDS = ("masks", "mask")
 
 
-def read_mask_arrays(path: Path, *, label: str = "label", group: str = "group", masks: str = "auto") -> DataSet:
+def read_mask_arrays(path: Path, *, label: str = "label", group: str = "group", masks: str = "auto") -> Dataset:
     """Read an ``.npz`` file of images and masks, in the layouts of `read_arrays` with masks in the place of labels.
 
     Args:
@@ -35,7 +36,7 @@ def read_mask_arrays(path: Path, *, label: str = "label", group: str = "group", 
         names = None if named is None else tuple(arrays.load(named).astype(str).reshape(-1).tolist())
     seen = [look_at_mask(f"{index} of {path.name}", mask, index < PIECES) for index, mask in enumerate(found.labels)]
     classes, coding, notes = understand(path.stem, seen, reading=masks, names=names)
-    return DataSet(
+    return Dataset(
         name=path.stem,
         classes=classes,
         images=ArrayImages(found.images),

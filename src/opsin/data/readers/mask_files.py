@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opsin.data.csv_table import parse_table
-from opsin.data.dataset import TEST, TRAIN, VALIDATION, DataSet
+from opsin.data.dataset import Dataset
 from opsin.data.decoding import SUFFIXES, image_size, read_values
+from opsin.data.images import TEST, TRAIN, VALIDATION
 from opsin.data.mask_codes import (
     PIECES,
     MaskFiles,
@@ -63,7 +64,7 @@ class Pairs:
     notes: tuple[str, ...] = ()
 
 
-def read_mask_folder(path: Path, *, label: str = "label", group: str = "group", masks: str = "auto") -> DataSet:
+def read_mask_folder(path: Path, *, label: str = "label", group: str = "group", masks: str = "auto") -> Dataset:
     """Read a folder of images and masks.
 
     Either folders ``images`` and ``masks`` (or other such words) hold files of equal names, or each mask lies beside
@@ -84,7 +85,7 @@ def read_mask_folder(path: Path, *, label: str = "label", group: str = "group", 
     return combine(_pairs_below(path), path.resolve().name or "images", masks)
 
 
-def read_voc(path: Path, *, label: str = "label", group: str = "group", masks: str = "auto") -> DataSet:
+def read_voc(path: Path, *, label: str = "label", group: str = "group", masks: str = "auto") -> Dataset:
     """Read a folder in the layout of PASCAL VOC 2012: ``JPEGImages``, ``SegmentationClass``, ``ImageSets``.
 
     ``ImageSets/Segmentation/train.txt`` and ``val.txt`` are a given split; without ``test.txt``, whose masks are
@@ -122,7 +123,7 @@ def read_voc(path: Path, *, label: str = "label", group: str = "group", masks: s
     return combine(pairs, path.resolve().name or "voc", masks, names)
 
 
-def read_mask_table(path: Path, *, label: str = "label", group: str = "group", masks: str = "auto") -> DataSet:
+def read_mask_table(path: Path, *, label: str = "label", group: str = "group", masks: str = "auto") -> Dataset:
     """Read a CSV file with a column of images and one of masks: ``path,mask[,split][,group]``.
 
     Args:
@@ -171,7 +172,7 @@ def is_table_of_masks(path: Path, label: str) -> bool:
     return not has_labels and any(table.find(name) is not None for name in MASK_COLUMNS)
 
 
-def combine(pairs: Pairs, name: str, masks: str, names: Sequence[str] | None = None) -> DataSet:
+def combine(pairs: Pairs, name: str, masks: str, names: Sequence[str] | None = None) -> Dataset:
     """Look at every mask once and make the data set.
 
     Raises:
@@ -185,7 +186,7 @@ def combine(pairs: Pairs, name: str, masks: str, names: Sequence[str] | None = N
     for image, mask in zip(pairs.images, seen, strict=True):
         _check_size(image, mask)
     classes, coding, notes = understand(name, seen, reading=masks, names=names, colors=colors)
-    return DataSet(
+    return Dataset(
         name=name,
         classes=classes,
         images=file_images(pairs.root, pairs.images),

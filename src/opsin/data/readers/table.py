@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opsin.data.csv_table import PATH_COLUMNS, Table, further, parse_table
-from opsin.data.dataset import DataSet
+from opsin.data.dataset import Dataset
 from opsin.data.readers.common import file_images, listed, split_of, spoken
 from opsin.data.readers.labels import Labels, is_yes_or_no, read_label_columns, read_label_sets, read_labels
 from opsin.data.targets.label_sets import SEPARATOR
 from opsin.errors import DataError, nearest
 
 
-def read_table(path: Path, *, label: str = "label", group: str = "group", task: str | None = None) -> DataSet:
+def read_table(path: Path, *, label: str = "label", group: str = "group", task: str | None = None) -> Dataset:
     """Read a CSV file with a header and one row for each image.
 
     Columns may be parted by commas, semicolons or tabs. The column of paths is called path, image, file, filename or
@@ -43,7 +43,7 @@ def read_table(path: Path, *, label: str = "label", group: str = "group", task: 
     split_column = table.find("split")
     files = files_in_column(table, paths)
     labels = _labels(table, label, task, {paths, group_column, split_column})
-    return DataSet(
+    return Dataset(
         name=path.stem,
         classes=labels.classes,
         images=file_images(path.parent, files),

@@ -32,10 +32,10 @@ def assign_folds(
     order = generator.permutation(len(table))
     fold_of = np.full(len(table), -1, np.int64)
     counts = np.zeros((folds, classes), np.int64)
-    rarity = 1 / np.maximum(table.sum(axis=0), 1).astype(np.float64) ** 2
+    sampling_weights = 1 / np.maximum(table.sum(axis=0), 1).astype(np.float64) ** 2
     several = order[sizes[order] > 1]
     for number in several[np.argsort(-sizes[several], kind="stable")]:
-        crowded = counts @ (table[number] * rarity)
+        crowded = counts @ (table[number] * sampling_weights)
         fold = int(np.lexsort((counts.sum(axis=1), crowded))[0])
         fold_of[number] = fold
         counts[fold] += table[number]

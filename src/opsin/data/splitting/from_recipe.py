@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opsin.data.csv_table import parse_table
-from opsin.data.dataset import TEST, TRAIN, UNUSED, DataSet
+from opsin.data.dataset import Dataset
+from opsin.data.images import TEST, TRAIN, UNUSED
 from opsin.data.readers.common import listed, split_of
 from opsin.data.readers.table import path_column
 from opsin.errors import DataError, RecipeError, nearest
@@ -20,7 +21,7 @@ from opsin.recipe.schema import SplitRecipe
 _FOLDER = re.compile(r"folder:(-?\d+)")
 
 
-def arrange(dataset: DataSet, recipe: SplitRecipe) -> DataSet:
+def arrange(dataset: Dataset, recipe: SplitRecipe) -> Dataset:
     """Give a data set the groups and the split that a recipe asks for; what needs pixels is left to `split_samples`.
 
     Groups from names take the place of those that the data come with. A split file, groups to leave out, folds and
@@ -48,8 +49,8 @@ def arrange(dataset: DataSet, recipe: SplitRecipe) -> DataSet:
     split = given if recipe.given and not recipe.folds else None
     if recipe.file:
         split = _split_from_file(Path(recipe.file), dataset)
-    elif recipe.leave_out:
-        split = _split_by_groups(dataset.name, groups, recipe.leave_out)
+    elif recipe.test_groups:
+        split = _split_by_groups(dataset.name, groups, recipe.test_groups)
     if given is not None and split is not given:
         notes.append("The split that the data come with is not used, because the recipe asks for another one.")
     return replace(dataset, groups=groups, split=split, notes=tuple(notes))
@@ -111,20 +112,20 @@ def _split_by_groups(name: str, groups: NDArray[np.str_] | None, wanted: tuple[s
     """Return a split whose test part is the images of some groups."""
     if groups is None:
         raise RecipeError(
-            f"split.leave_out: {name} has no groups to leave out; say where they are with --group (a column) or "
+            f"split.test_groups: {name} has no groups to leave out; say where they are with --group (a column) or "
             "--group-by (a part of the names)."
         )
     there = np.unique(groups.astype(str)).tolist()
     unknown = [group for group in wanted if group not in there]
     if unknown:
         raise RecipeError(
-            f"split.leave_out: {name} has no group {unknown[0]!r}{nearest(unknown[0], there)}; its {len(there):,} "
+            f"split.test_groups: {name} has no group {unknown[0]!r}{nearest(unknown[0], there)}; its {len(there):,} "
             f"groups are {listed(there, 8)}."
         )
     return np.where(np.isin(groups.astype(str), wanted), TEST, TRAIN)
 
 
-def _split_from_file(path: Path, dataset: DataSet) -> NDArray[np.str_]:
+def _split_from_file(path: Path, dataset: Dataset) -> NDArray[np.str_]:
     """Read where each image goes from a table of images and splits, such as a run's ``split.csv``."""
     path = path / "split.csv" if path.is_dir() else path
     table = parse_table(path)
@@ -167,7 +168,7 @@ def _images(number: int) -> str:
 
 def _refuse_contradictions(recipe: SplitRecipe) -> None:
     """Raise where a recipe asks for two splits at once, or for a fold that is not there."""
-    asked = {"split.file": recipe.file, "split.leave_out": recipe.leave_out, "split.folds": recipe.folds}
+    asked = {"split.file": recipe.file, "split.test_groups": recipe.test_groups, "split.folds": recipe.folds}
     wanted = [key for key, value in asked.items() if value]
     if len(wanted) > 1:
         raise RecipeError(

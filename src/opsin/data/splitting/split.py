@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from opsin.data.dataset import TEST, TRAIN, UNUSED, VALIDATION, DataSet
+from opsin.data.dataset import Dataset
+from opsin.data.images import TEST, TRAIN, UNUSED, VALIDATION
 from opsin.data.splitting.folds import assign_folds
 from opsin.errors import DataError
 from opsin.recipe.schema import SplitRecipe
@@ -64,7 +65,7 @@ def join_groups(number: int, *keys: NDArray | None) -> NDArray[np.int64]:
     return connected_components(graph, directed=False)[1][:number].astype(np.int64)
 
 
-def split_samples(dataset: DataSet, digests: NDArray | None, recipe: SplitRecipe, *alike: NDArray | None) -> Split:
+def split_samples(dataset: Dataset, digests: NDArray | None, recipe: SplitRecipe, *alike: NDArray | None) -> Split:
     """Decide for each sample whether it is trained on, validated on, or locked away for test.
 
     A split that comes with the data is kept. What it lacks is made: test and validation are drawn at random, stratified
@@ -111,7 +112,7 @@ def split_samples(dataset: DataSet, digests: NDArray | None, recipe: SplitRecipe
 
 
 def _folds(
-    dataset: DataSet, groups: NDArray[np.int64], folds: int, generator: np.random.Generator
+    dataset: Dataset, groups: NDArray[np.int64], folds: int, generator: np.random.Generator
 ) -> NDArray[np.int64]:
     """Return the fold of each sample; see `assign_folds`."""
     there = len(np.unique(groups))
@@ -128,8 +129,8 @@ def _describe(given_validation: bool, given_test: bool, unit: str, recipe: Split
         return (
             f"test images are fold {recipe.fold} of 0 to {recipe.folds - 1}, stratified, by {unit}; validation {drawn}"
         )
-    if recipe.leave_out:
-        left_out = f"{len(recipe.leave_out):,} group{'s' * (len(recipe.leave_out) != 1)}"
+    if recipe.test_groups:
+        left_out = f"{len(recipe.test_groups):,} group{'s' * (len(recipe.test_groups) != 1)}"
         return f"test images are those of {left_out} named in the recipe; validation {drawn}"
     source = "in the split file" if recipe.file else "with the data"
     if given_test and given_validation:
@@ -257,7 +258,7 @@ def _shares(available: NDArray[np.int64], share: float) -> NDArray[np.int64]:
     return np.where(available > 1, np.maximum(wanted, 1), 0)
 
 
-def _check(names: NDArray[np.str_], dataset: DataSet) -> None:
+def _check(names: NDArray[np.str_], dataset: Dataset) -> None:
     """Raise unless every class is trained on and validation and test hold images."""
     for name in (VALIDATION, TEST):
         if not (names == name).any():

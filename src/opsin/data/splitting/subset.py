@@ -7,11 +7,12 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from opsin.data.dataset import TRAIN, UNUSED, DataSet
+from opsin.data.dataset import Dataset
+from opsin.data.images import TRAIN, UNUSED
 from opsin.data.splitting.split import Split
 
 
-def keep_part(split: Split, dataset: DataSet, part: float, seed: int) -> Split:
+def keep_part(split: Split, dataset: Dataset, part: float, seed: int) -> Split:
     """Leave out training images until a part of them is left, of every class about as much, whole groups at a time.
 
     With one seed a smaller part lies within every larger one, so that scores on growing parts differ by the images

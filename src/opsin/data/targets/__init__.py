@@ -5,18 +5,18 @@ Whatever reads, splits, counts or writes down targets asks the form; nothing out
 
 from __future__ import annotations
 
-from opsin.data.targets.base import Needed, Targets
-from opsin.data.targets.class_labels import ClassNumbers
-from opsin.data.targets.label_sets import LabelSets
-from opsin.data.targets.masks import PixelClasses
-from opsin.data.targets.values import Values
+from opsin.data.targets.base import Requirement, Targets
+from opsin.data.targets.class_labels import ClassTargets
+from opsin.data.targets.label_sets import LabelTargets
+from opsin.data.targets.masks import MaskTargets
+from opsin.data.targets.values import ValueTargets
 
-__all__ = ["TARGETS", "Needed", "Targets"]
+__all__ = ["TARGETS", "Requirement", "Targets"]
 
-# Task, as in `recipe.task` and `DataSet.task` -> the form of its targets.
+# Task, as in `recipe.task` and `Dataset.task` -> the form of its targets.
 TARGETS: dict[str, Targets] = {
-    "classification": ClassNumbers(),
-    "multilabel": LabelSets(),
-    "regression": Values(),
-    "segmentation": PixelClasses(),
+    "classification": ClassTargets(),
+    "multilabel": LabelTargets(),
+    "regression": ValueTargets(),
+    "segmentation": MaskTargets(),
 }

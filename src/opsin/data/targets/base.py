@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-class Needed(NamedTuple):
+class Requirement(NamedTuple):
     """What training images there must be.
 
     Attributes:
@@ -46,7 +46,7 @@ class Targets(Protocol):
             DataError: They are not of this form.
         """
 
-    def check_enough(self, name: str, labels: NDArray, classes: Sequence[str], needed: Needed) -> None:
+    def check_enough(self, name: str, labels: NDArray, classes: Sequence[str], needed: Requirement) -> None:
         """Make sure that training images ``labels`` can be trained on and shared out.
 
         Raises:

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from opsin.data.targets.base import Needed
+from opsin.data.targets.base import Requirement
 from opsin.errors import DataError, nearest
 
 
-class ClassNumbers:
+class ClassTargets:
     """int64 ``(N,)``, values in ``[0, classes)``."""
 
     kind = "class"
@@ -28,7 +28,7 @@ class ClassNumbers:
             raise DataError(f"{name}: labels must lie between 0 and {len(classes) - 1}.")
         return labels.astype(np.int64, copy=False)
 
-    def check_enough(self, name: str, labels: NDArray[np.int64], classes: Sequence[str], needed: Needed) -> None:
+    def check_enough(self, name: str, labels: NDArray[np.int64], classes: Sequence[str], needed: Requirement) -> None:
         """Make sure that there are two classes at least, and enough images of each; see `Targets.check_enough`."""
         if len(classes) < 2:
             raise DataError(

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from opsin.data.targets.base import Needed
+from opsin.data.targets.base import Requirement
 from opsin.errors import DataError, nearest
 
 SEPARATOR = ";"
 
 
-class LabelSets:
+class LabelTargets:
     """bool ``(N, labels)``; a row may hold none, one or several."""
 
     kind = "label"
@@ -34,7 +34,7 @@ class LabelSets:
             raise DataError(f"{name}: the label {wrong[0]!r} must not be empty nor hold {SEPARATOR!r}; rename it.")
         return labels.astype(bool, copy=False)
 
-    def check_enough(self, name: str, labels: NDArray[np.bool_], classes: Sequence[str], needed: Needed) -> None:
+    def check_enough(self, name: str, labels: NDArray[np.bool_], classes: Sequence[str], needed: Requirement) -> None:
         """Make sure that there are enough images with each label, and without it; see `Targets.check_enough`."""
         where = "training images" if needed.given else "images"
         for counts, what in ((labels.sum(axis=0), "with"), ((~labels).sum(axis=0), "without")):
@@ -66,8 +66,8 @@ class LabelSets:
         share anyway (as Sechidis, Tsoumakas and Vlahavas 2011 begin with the rarest).
         """
         counts = labels.sum(axis=0)
-        rarity = np.where(labels, counts, len(labels) + 1)
-        strata = rarity.argmin(axis=1) if labels.shape[1] else np.zeros(len(labels), np.int64)
+        sampling_weights = np.where(labels, counts, len(labels) + 1)
+        strata = sampling_weights.argmin(axis=1) if labels.shape[1] else np.zeros(len(labels), np.int64)
         return np.where(labels.any(axis=1), strata, labels.shape[1]).astype(np.int64)
 
     def counts(self, labels: NDArray[np.bool_], classes: Sequence[str]) -> NDArray[np.int64]:

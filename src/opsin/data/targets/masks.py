@@ -1,4 +1,4 @@
-"""The targets of segmentation: a mask for each image (`DataSet.masks`), and here which classes it shows."""
+"""The targets of segmentation: a mask for each image (`Dataset.masks`), and here which classes it shows."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from opsin.data.targets.base import Needed
+from opsin.data.targets.base import Requirement
 from opsin.errors import DataError
 
 SEPARATOR = ";"
 
 
-class PixelClasses:
+class MaskTargets:
     """bool ``(N, classes)``: whether any pixel of the mask is of a class."""
 
     kind = "class"
@@ -29,7 +29,7 @@ class PixelClasses:
             )
         return labels
 
-    def check_enough(self, name: str, labels: NDArray[np.bool_], classes: Sequence[str], needed: Needed) -> None:
+    def check_enough(self, name: str, labels: NDArray[np.bool_], classes: Sequence[str], needed: Requirement) -> None:
         """Make sure that there are two classes, and an image for each part of the split."""
         if len(classes) < 2:
             raise DataError(f"{name}: the masks are of one class only, {classes[0]!r}; there is nothing to tell apart.")
@@ -46,8 +46,8 @@ class PixelClasses:
 
     def strata(self, labels: NDArray[np.bool_], classes: Sequence[str]) -> NDArray[np.int64]:
         """Return for each image the rarest class that it shows."""
-        rarity = np.argsort(np.argsort(labels.sum(axis=0), kind="stable"), kind="stable")
-        return np.where(labels, rarity, len(classes)).argmin(axis=1)
+        sampling_weights = np.argsort(np.argsort(labels.sum(axis=0), kind="stable"), kind="stable")
+        return np.where(labels, sampling_weights, len(classes)).argmin(axis=1)
 
     def counts(self, labels: NDArray[np.bool_], classes: Sequence[str]) -> NDArray[np.int64]:
         """Return how many images show each class."""

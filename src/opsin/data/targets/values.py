@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from opsin.data.targets.base import Needed
+from opsin.data.targets.base import Requirement
 from opsin.errors import DataError
 
 FEWEST = 10  # images, below which nothing can be learned or said
@@ -17,7 +17,7 @@ LARGEST = 1e15  # whose square float32, in which networks learn, still holds
 PER_STRATUM, MOST_STRATA = 10, 10
 
 
-class Values:
+class ValueTargets:
     """float64 ``(N,)``, finite, in whatever unit the data have."""
 
     kind = "value"
@@ -39,7 +39,7 @@ class Values:
             )
         return labels
 
-    def check_enough(self, name: str, labels: NDArray[np.float64], classes: Sequence[str], needed: Needed) -> None:
+    def check_enough(self, name: str, labels: NDArray[np.float64], classes: Sequence[str], needed: Requirement) -> None:
         """Make sure that there are 10 images and two values at least; see `Targets.check_enough`."""
         if len(labels) < FEWEST:
             what = "training images" if needed.given else "images"

@@ -12,7 +12,7 @@ from opsin.evaluation.verdict.finding import number, score_words
 from opsin.metrics.names import describe_score
 
 if TYPE_CHECKING:
-    from opsin.evaluation.comparison.compare import Compared
+    from opsin.evaluation.comparison.result import Compared
 
 
 def conclude(recipes: Sequence[Compared], measured: Measured, score: str, grouped: bool) -> str:

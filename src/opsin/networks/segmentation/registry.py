@@ -10,22 +10,30 @@ from typing import Any
 from torch import Tensor, nn
 
 from opsin.errors import NetworkError, nearest
-from opsin.inference.segmentation_ensemble import SegmentationEnsemble
+from opsin.networks.construction import check_forward, create_own, refuse_reserved
+from opsin.networks.ensemble import Ensemble, create_members
 from opsin.networks.pretrained import OFFLINE, find_weights_of, require_weights
-from opsin.networks.registry import (
-    backbone_of,
-    check_forward,
-    create_network,
-    create_own,
-    list_networks,
-    refuse_reserved,
-)
+from opsin.networks.registry import create_network, list_networks, pretrained_name
 from opsin.networks.segmentation.conv_deconv import ConvDeconv
 from opsin.networks.segmentation.dual_unet import DualUNet, MacroUNet, MicroUNet
 from opsin.networks.segmentation.encoder_unet import EncoderUNet
 from opsin.networks.segmentation.fcn8 import FCN8
 from opsin.networks.segmentation.unet import UNet
 from opsin.networks.segmentation.upsampling import padded
+
+
+def create_segmentation_ensemble(
+    num_classes: int,
+    in_channels: int,
+    image_size: tuple[int, int],
+    dropout: float = 0.0,
+    members: Sequence[Mapping[str, Any]] = ({"name": "conv_deconv"},) * 2,
+    average: str = "probabilities",
+) -> Ensemble:
+    """Make an ensemble of segmentation networks that are trained or filled together; ``dropout`` is each member's own."""
+    networks = create_members(create_segmentation_network, members, num_classes, in_channels, image_size)
+    return Ensemble(networks, in_channels, average)
+
 
 NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "conv_deconv": ConvDeconv,
@@ -34,7 +42,7 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "macro_unet": MacroUNet,
     "micro_unet": MicroUNet,
     "dual_unet": DualUNet,
-    "ensemble": SegmentationEnsemble,
+    "ensemble": create_segmentation_ensemble,
 }
 
 # What follows an encoder of timm's in names such as unet:resnet34. Ours is the U-Net; all others are classes of
@@ -64,6 +72,13 @@ def list_segmentation_networks(pretrained: bool = False) -> list[str]:
     """
     names = [*NETWORKS, *(f"{decoder}:{OFFLINE}" for decoder in DECODERS)]
     return [name for name in names if not pretrained or backbone_of(name) is not None]
+
+
+def backbone_of(name: str) -> str | None:
+    """Return timm's name of the encoder whose ImageNet weights a network can start from, or None."""
+    if name in NETWORKS:
+        return getattr(NETWORKS[name], "backbone", None)
+    return pretrained_name(name.rpartition(":")[2])
 
 
 def create_segmentation_network(

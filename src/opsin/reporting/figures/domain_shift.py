@@ -7,8 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
-from opsin.evaluation.per_image import COUNTED
-from opsin.metrics.names import describe_score
+from opsin.metrics.names import COUNTED, describe_score
 from opsin.reporting.figures.style import BLUE, FONT_SIZE, INK, ORANGE, add_axes, label_x, new_figure
 
 STACK = 60  # columns of dots across the axis

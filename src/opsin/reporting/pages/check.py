@@ -15,15 +15,15 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 from PIL import Image
 
-import opsin
 from opsin.audit.finding import KINDS, ImageFinding
 from opsin.reporting.run_report.gallery import encode
 from opsin.reporting.run_report.report import create_environment
 from opsin.storage.atomic import write_text
 from opsin.tasks.registry import TASKS
+from opsin.version import __version__
 
 if TYPE_CHECKING:
-    from opsin.workflow.check import Check
+    from opsin.audit.result import Check
 
 PICTURES = 8_000_000  # bytes of all pictures; with names and captions the page stays below 10 MB
 PER_FINDING = 60  # pictures
@@ -65,7 +65,7 @@ class Tile:
 
 
 def write_check_page(check: Check, path: Path, *, anonymous: bool = False) -> Path:
-    """Write the page; see `opsin.workflow.check.Check.write_page`."""
+    """Write the page; see `opsin.audit.result.Check.write_page`."""
     write_text(path, render_check_page(check, anonymous=anonymous))
     return path
 
@@ -83,7 +83,7 @@ def render_check_page(check: Check, *, anonymous: bool = False) -> str:
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     now = datetime.now(UTC).isoformat(timespec="minutes")
     return environment.get_template("check.html").render(
-        version=opsin.__version__,
+        version=__version__,
         created=now,
         anonymous=anonymous,
         title="Images" if anonymous else check.dataset.name,

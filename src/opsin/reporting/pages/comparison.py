@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import opsin
 from opsin.data.targets import TARGETS
-from opsin.evaluation.comparison.compare import Comparison
 from opsin.evaluation.comparison.measure import Measure
 from opsin.evaluation.comparison.pairing import pair_runs
+from opsin.evaluation.comparison.result import Comparison
 from opsin.evaluation.comparison.wording import p_words
 from opsin.evaluation.verdict.finding import score_words
 from opsin.metrics.names import describe_score
@@ -25,6 +24,7 @@ from opsin.reporting.run_report.report import create_environment
 from opsin.runs.folder import RunFolder
 from opsin.storage.atomic import write_text
 from opsin.tasks.registry import TASKS, part_of
+from opsin.version import __version__
 
 DRAWN_PAIRS = 15
 SHOWN_IMAGES = 48
@@ -70,7 +70,7 @@ def write_comparison(comparison: Comparison, path: Path) -> Path:
         .render(
             facts,
             words=score_words,
-            version=opsin.__version__,
+            version=__version__,
             title=" or ".join(recipe.name for recipe in comparison.recipes[:4]) + "…" * (len(comparison.recipes) > 4),
             kind="comparison",
             subject=comparison.methods[0],

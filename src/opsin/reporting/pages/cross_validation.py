@@ -11,20 +11,20 @@ from markupsafe import Markup
 from opsin.metrics.classification import confusion_matrix
 from opsin.metrics.names import DETAILS, describe_score
 from opsin.recipe.recipe import Recipe
+from opsin.reporting.figures.confusion import most_confused
 from opsin.reporting.figures.run import plot_confusion_matrix
 from opsin.reporting.figures.style import figure_to_svg
 from opsin.reporting.formats import number_of, percent, score
 from opsin.reporting.run_report.privacy import anonymous_recipe
 from opsin.reporting.run_report.report import create_environment
-from opsin.runs.cross_validation import CrossvalFolder
+from opsin.runs.cross_validation import CrossValidationFolder
 from opsin.storage.atomic import write_text
-from opsin.tasks.classification.section_confusion import most_confused
 from opsin.tasks.registry import TASKS, TaskEntry
 
 SHOWN_DETAILS = 3  # scores of a class that a line has room for
 
 
-def write_crossval_page(folder: CrossvalFolder) -> Path:
+def write_crossval_page(folder: CrossValidationFolder) -> Path:
     """Write ``crossval.html`` from what the folder of a finished cross-validation holds, and return its path.
 
     Like a report it loads nothing from anywhere; it leads to the reports of the folds beside it. Where the
@@ -38,7 +38,7 @@ def write_crossval_page(folder: CrossvalFolder) -> Path:
     return path
 
 
-def render_crossval_page(folder: CrossvalFolder) -> str:
+def render_crossval_page(folder: CrossValidationFolder) -> str:
     """Return the page as HTML text; see `write_crossval_page`."""
     info = folder.info
     environment = create_environment()
@@ -98,7 +98,7 @@ def _class_rows(info: dict[str, Any], task: TaskEntry) -> list[dict[str, Any]]:
     ]
 
 
-def _confusion(folder: CrossvalFolder, classes: list[str]) -> dict[str, Any]:
+def _confusion(folder: CrossValidationFolder, classes: list[str]) -> dict[str, Any]:
     pooled = folder.out_of_fold()
     matrix, names = most_confused(confusion_matrix(pooled.labels, pooled.predictions.labels, len(classes)), classes)
     figure = plot_confusion_matrix(matrix, names)

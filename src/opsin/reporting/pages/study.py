@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from opsin.evaluation.verdict.finding import capitalized, score_words
+from opsin.reporting.figures.confusion import most_confused
 from opsin.reporting.figures.run import NUMBERED_CLASSES, plot_confusion_matrix
 from opsin.reporting.figures.style import (
     BLUE,
@@ -38,7 +39,6 @@ from opsin.reporting.sections import gallery
 from opsin.runs.folder import RunFolder
 from opsin.runs.study import StudyFolder
 from opsin.storage.atomic import write_text
-from opsin.tasks.classification.section_confusion import most_confused
 from opsin.tasks.registry import TASKS
 
 PICTURES = 400_000  # bytes of the best run's gallery

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from opsin.reporting.captions import Caption, Captions
+from opsin.reporting.run_report.captions import Caption, Captions
 from opsin.reporting.run_report.page import Predicted
 from opsin.runs.folder import RunFolder
 from opsin.tasks.registry import part_of

@@ -25,7 +25,7 @@ class Predicted:
     Attributes:
         names: What each of the N images is called.
         labels: ``(N, ...)``, what is true of each, as the task has it; of a classifier int64 ``(N,)``.
-        result: The predictions, of the task's own type; of a classifier `opsin.tasks.predictions.Classified`.
+        result: The predictions, of the task's own type; of a classifier `opsin.tasks.classification.predictions.Classifications`.
         classes: How many outputs the network has.
     """
 
@@ -120,7 +120,7 @@ def network_facts(folder: RunFolder, *, anonymous: bool) -> dict[str, Any] | Non
     if not network:
         return None
     network = {"weights": "", "macs": None, "input": [], "layers": []} | network
-    network["views"] = _VIEWS.get(folder.recipe.data.test_views, "")
+    network["views"] = _VIEWS.get(folder.recipe.data.tta, "")
     if anonymous:
         for key in ("name", "weights"):
             network[key] = anonymous_network(network[key])

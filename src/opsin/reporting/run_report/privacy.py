@@ -14,7 +14,7 @@ from opsin.runs.folder import RunFolder
 LEFT_OUT = "…"
 _NAMING_KEYS = {
     "data": ("source", "label", "group", "decisions"),
-    "split": ("group_by", "leave_out", "file"),
+    "split": ("group_by", "test_groups", "file"),
     "network": ("weights",),
 }
 # Of the machine only what decides speed and result; the rest (host, processor and device names) may name an institute.
@@ -59,7 +59,7 @@ def names_of(folder: RunFolder) -> set[str]:
     data, recipe = folder.info.get("data", {}), folder.recipe
     names = {str(folder.path.resolve()), str(folder.path), folder.name, data.get("name", ""), *data.get("left_out", {})}
     names.update((recipe.data.source, recipe.data.group, recipe.data.label, recipe.data.decisions))
-    names.update((recipe.split.group_by, recipe.split.file, *recipe.split.leave_out, recipe.network.weights))
+    names.update((recipe.split.group_by, recipe.split.file, *recipe.split.test_groups, recipe.network.weights))
     for member in folder.info.get("ensemble", {}).get("members", []):
         names.update((member["run"], member["name"]))
     machine = folder.info.get("machine", {})

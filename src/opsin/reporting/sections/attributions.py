@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from opsin.reporting.captions import Captions
 from opsin.reporting.formats import number_of, percent
-from opsin.reporting.questions import Questions, Words
+from opsin.reporting.run_report.captions import Captions
 from opsin.reporting.run_report.gallery import PIXEL_ART, encode
 from opsin.reporting.run_report.page import Page
 from opsin.reporting.run_report.pictures import overlay
+from opsin.reporting.run_report.questions import Questions, Words
 from opsin.tasks.registry import part_of
 
 # Title and what it shows; {supports} and {score} are the words of the task (`opsin.reporting.questions`).

@@ -6,9 +6,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from opsin.evaluation.per_image import COUNTED
 from opsin.inspection.domain_shift import foretell, laboratory_scores
-from opsin.metrics.names import describe_score
+from opsin.metrics.names import COUNTED, describe_score
 from opsin.reporting.figures.domain_shift import plot_laboratories
 from opsin.reporting.figures.style import figure_to_svg
 from opsin.reporting.run_report.page import Page

@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from opsin.tasks.predictions import Classified, Prediction
+from opsin.tasks.classification.predictions import Classification, Classifications
 
 
 class ClassAnswers:
-    """Classes, how sure they are, and the probabilities of all; see `opsin.tasks.answers.Answering`.
+    """Classes, how sure they are, and the probabilities of all; see `opsin.tasks.base.Answering`.
 
     Args:
         predictions: Of N images or groups.
         classes: Class names.
     """
 
-    def __init__(self, predictions: Classified, classes: Sequence[str]):
+    def __init__(self, predictions: Classifications, classes: Sequence[str]):
         self.predictions, self.classes = predictions, classes
         self.labels, self.confidence = predictions.labels, predictions.confidence
         self.header = (["predicted", "confidence"], [f"p({name})" for name in classes])
@@ -50,7 +50,7 @@ class ClassAnswers:
         counts = Counter(self.label(row, True) for row in np.flatnonzero(answered).tolist())
         return ", ".join(f"{label} {count:,}" for label, count in counts.most_common())
 
-    def prediction(self, row: int, name: str, unlike: float | None) -> Prediction:
+    def prediction(self, row: int, name: str, unlike: float | None) -> Classification:
         """Return what is said of one image."""
         _, full = self.entry(row, True)
-        return Prediction(name, self.label(row, True), float(self.confidence[row]), full["probabilities"], unlike)
+        return Classification(name, self.label(row, True), float(self.confidence[row]), full["probabilities"], unlike)

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opsin.storage.atomic import damage_explained, read_csv_rows, write_csv
-from opsin.tasks.predictions import Classified
+from opsin.tasks.classification.predictions import Classifications
 
 
 def write_predictions(
-    path: Path, names: Sequence[str], classes: Sequence[str], predictions: Classified, labels: NDArray[np.int64]
+    path: Path, names: Sequence[str], classes: Sequence[str], predictions: Classifications, labels: NDArray[np.int64]
 ) -> None:
     """Write a CSV with a row per image: ``image,true,predicted,confidence``, then a probability for each class.
 
@@ -34,7 +34,7 @@ def write_predictions(
     write_csv(path, header, rows)
 
 
-def read_predictions(path: Path, classes: Sequence[str]) -> tuple[list[str], NDArray[np.int64], Classified]:
+def read_predictions(path: Path, classes: Sequence[str]) -> tuple[list[str], NDArray[np.int64], Classifications]:
     """Return image names, true labels int64 ``(N,)`` and predictions, as `write_predictions` wrote them.
 
     Raises:
@@ -45,4 +45,4 @@ def read_predictions(path: Path, classes: Sequence[str]) -> tuple[list[str], NDA
         rows = read_csv_rows(path)
         labels = np.array([index[row[1]] for row in rows], dtype=np.int64)
         probabilities = np.array([row[4:] for row in rows], dtype=np.float32).reshape(len(rows), len(index))
-        return [row[0] for row in rows], labels, Classified(probabilities)
+        return [row[0] for row in rows], labels, Classifications(probabilities)

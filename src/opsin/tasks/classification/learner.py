@@ -12,15 +12,16 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from opsin.data.batches import Batch
-from opsin.data.dataset import DataSet
+from opsin.data.dataset import Dataset
 from opsin.data.preprocessing import Preprocessing
 from opsin.errors import TrainingError
 from opsin.metrics import classification as metrics
 from opsin.recipe.recipe import Recipe
-from opsin.tasks.predictions import Classified
+from opsin.tasks.class_weights import balanced_class_weights
+from opsin.tasks.classification.predictions import Classifications
 
 
-class Classification:
+class ClassificationLearner:
     """Cross-entropy, softmax, and the scores of one label per image.
 
     Args:
@@ -55,7 +56,7 @@ class Classification:
             return {"loss": loss}
         return {"loss": loss, "accuracy": (logits.detach().argmax(1) == batch.targets).float().mean()}
 
-    def predict(self, network: nn.Module, images: Tensor) -> Classified:
+    def predict(self, network: nn.Module, images: Tensor) -> Classifications:
         """Return the probabilities of normalized images ``(N, C, H, W)``.
 
         Raises:
@@ -67,14 +68,14 @@ class Classification:
                 "The network's outputs are not numbers any more; the last good weights are kept. Try a lower "
                 "--learning-rate, --clip 1, or --precision 32-true."
             )
-        return Classified(probabilities.numpy())
+        return Classifications(probabilities.numpy())
 
-    def join(self, parts: list[Classified]) -> Classified:
+    def join(self, parts: list[Classifications]) -> Classifications:
         """Return the predictions of several batches as one."""
         rows = [part.probabilities for part in parts]
-        return Classified(np.concatenate(rows) if rows else np.zeros((0, self.num_classes), np.float32))
+        return Classifications(np.concatenate(rows) if rows else np.zeros((0, self.num_classes), np.float32))
 
-    def score(self, predictions: Classified, targets: Tensor) -> dict[str, float]:
+    def score(self, predictions: Classifications, targets: Tensor) -> dict[str, float]:
         """Return loss (natural log), accuracy, balanced accuracy and macro F1 over a whole split."""
         labels = targets.numpy()
         confusion = metrics.confusion_matrix(labels, predictions.labels, self.num_classes)
@@ -89,7 +90,7 @@ class Classification:
         """Return nothing: the classes are all that predicting needs of the targets."""
         return {}
 
-    def rarity(self, targets: Tensor) -> Tensor:
+    def sampling_weights(self, targets: Tensor) -> Tensor:
         """Return one over the number of images of the same class, float64 ``(N,)``."""
         return (1 / torch.bincount(targets, minlength=self.num_classes).clamp(min=1).double())[targets]
 
@@ -99,7 +100,7 @@ class Classification:
 
 
 def encode_targets(
-    dataset: DataSet, preprocessing: Preprocessing, progress: Callable[[int, int], None] | None = None
+    dataset: Dataset, preprocessing: Preprocessing, progress: Callable[[int, int], None] | None = None
 ) -> Tensor:
     """Return the class of each image, int64 ``(N,)``."""
     return torch.from_numpy(dataset.labels)
@@ -107,7 +108,7 @@ def encode_targets(
 
 def create_classification(
     recipe: Recipe, classes: int, training: Tensor | None = None, known: Mapping[str, Any] = MappingProxyType({})
-) -> Classification:
+) -> ClassificationLearner:
     """Make the task of a resolved recipe.
 
     Args:
@@ -120,15 +121,4 @@ def create_classification(
     if training is not None and recipe.training.balance == "weights":
         weights = balanced_class_weights(torch.bincount(training, minlength=classes))
     temperature = float(known.get("temperature", 1))
-    return Classification(classes, recipe.training.label_smoothing, weights, temperature)
-
-
-def balanced_class_weights(counts: Tensor) -> Tensor:
-    """Return weights that make every class count the same: ``N / (classes * count)``, as in scikit-learn.
-
-    Args:
-        counts: int64 ``(classes,)``, training images of each class; an absent class gets weight 0.
-    """
-    present = counts > 0
-    weights = counts.sum() / (present.sum() * counts.clamp(min=1).double())
-    return torch.where(present, weights, 0).float()
+    return ClassificationLearner(classes, recipe.training.label_smoothing, weights, temperature)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +29,7 @@ from opsin.metrics.thresholds import average_precision_influence, roc_auc_influe
 from opsin.statistics.bootstrap import Bootstrap, Interval, bca, bootstrap, bounded, mean_bounds, reflected, wilson
 from opsin.statistics.clusters import group_method, membership_of
 from opsin.statistics.ranking_intervals import ranking_intervals
-from opsin.tasks.predictions import Classified
+from opsin.tasks.classification.predictions import Classifications
 
 OVERALL = (
     "accuracy",
@@ -50,7 +49,7 @@ RANKINGS = {
 
 
 def score(
-    predictions: Classified,
+    predictions: Classifications,
     labels: NDArray[np.int64],
     classes: Sequence[str],
     groups: NDArray | None = None,
@@ -104,7 +103,7 @@ def score(
     return {name: scores[name] for name in [*overall, *(f"{kind}/{name}" for name in classes for kind in PER_CLASS)]}
 
 
-def score_groups(predictions: Classified, labels: NDArray[np.int64], groups: NDArray) -> Interval | None:
+def score_groups(predictions: Classifications, labels: NDArray[np.int64], groups: NDArray) -> Interval | None:
     """Return the accuracy of groups, each named by the mean of its images' probabilities.
 
     Args:
@@ -120,11 +119,6 @@ def score_groups(predictions: Classified, labels: NDArray[np.int64], groups: NDA
         return None
     right = int((pool(predictions, groups)[1].labels == common).sum())
     return replace(wilson(right, len(common)), method=f"Wilson over {len(common)} group{'s' * (len(common) != 1)}")
-
-
-def to_json(scores: dict[str, Interval]) -> dict[str, dict[str, Any]]:
-    """Return the scorecard of a split as ``scorecard.json`` holds it; undefined values are None."""
-    return {name: interval.to_dict() for name, interval in scores.items()}
 
 
 def _by_image(confusion: NDArray[np.int64], classes: Sequence[str]) -> dict[str, Interval]:
@@ -203,7 +197,7 @@ def _confusion_scores(sums: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def score_probabilities(
-    predictions: Classified, labels: NDArray[np.int64], groups: NDArray | None = None
+    predictions: Classifications, labels: NDArray[np.int64], groups: NDArray | None = None
 ) -> tuple[Interval, Interval]:
     """Return log loss and calibration error with their intervals; arguments as for `score`."""
     membership = membership_of(groups)
@@ -225,7 +219,7 @@ def score_probabilities(
     )
 
 
-def probability_terms(labels: NDArray[np.int64], predictions: Classified) -> sparse.csr_array:
+def probability_terms(labels: NDArray[np.int64], predictions: Classifications) -> sparse.csr_array:
     """Return what images add to their number, the losses, and the gaps of each bin, sparse ``(N, 2 + bins)``."""
     images = np.arange(len(labels))
     losses = log_losses(labels, predictions.probabilities)
@@ -259,3 +253,9 @@ def _calibration_bounds(
     normal = np.random.default_rng(0).standard_normal((len(result.resampled), len(values)))
     perfect = np.abs(normal * np.sqrt(np.clip(values, 0, None)) @ vectors.T).sum(axis=1) / terms[:, [0]].sum()
     return (0.0 if result.values[1] <= np.quantile(perfect, 0.975) else max(low, 0.0)), min(high, 1.0)
+
+
+def right_classes(labels: NDArray[np.int64], predictions: Classifications) -> NDArray[np.bool_]:
+    """Return which images are given their class, bool ``(N,)``; the mean is the accuracy."""
+    right: NDArray[np.bool_] = predictions.labels == labels
+    return right

@@ -15,8 +15,8 @@ from opsin.reporting.formats import percent
 from opsin.reporting.run_report.page import Page, Predicted
 from opsin.statistics.bootstrap import wilson
 from opsin.statistics.clusters import groups_behind
+from opsin.tasks.classification.predictions import Classifications
 from opsin.tasks.classification.scorecard import score_probabilities
-from opsin.tasks.predictions import Classified
 
 
 def facts(page: Page) -> dict[str, Any] | None:
@@ -31,7 +31,7 @@ def facts(page: Page) -> dict[str, Any] | None:
     groups = page.run.groups("test") if grouped else None
     temperature = page.run.temperature
     # Softmax of logits / T is proportional to p^(1 / T), so that nothing has to be stored twice.
-    before = None if temperature == 1 else Classified(tempered(predicted.result.probabilities, 1 / temperature))
+    before = None if temperature == 1 else Classifications(tempered(predicted.result.probabilities, 1 / temperature))
     return {
         "figure": _reliability(predicted, before, intervals=not grouped),
         "whiskers": not grouped,
@@ -73,7 +73,7 @@ def _reading(predicted: Predicted, accuracy: dict[str, Any] | None) -> dict[str,
     }
 
 
-def _reliability(predicted: Predicted, before: Classified | None, *, intervals: bool) -> Markup:
+def _reliability(predicted: Predicted, before: Classifications | None, *, intervals: bool) -> Markup:
     bins = reliability(predicted.labels, predicted.result.probabilities)
     old = None if before is None else reliability(predicted.labels, before.probabilities)
     bounds = None

@@ -7,11 +7,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from opsin.reporting.figures.confusion import most_confused
 from opsin.reporting.figures.run import NUMBERED_CLASSES, order_by_confusion, plot_confusion_matrix
 from opsin.reporting.figures.style import figure_to_svg
 from opsin.reporting.run_report.page import Page
 
-DRAWN_CLASSES = 200
 Measure = Literal["both", "counts", "parts"]
 
 
@@ -45,12 +45,3 @@ def _draw(matrix: NDArray[np.int64], names: list[str], ordered: bool, measure: M
             figure, f"confusion-{order}-{measure}", f"confusion matrix: true class by predicted class, {words}"
         ),
     }
-
-
-def most_confused(matrix: NDArray[np.int64], names: list[str]) -> tuple[NDArray[np.int64], list[str]]:
-    """Return the part of a confusion matrix that a page has room for: the classes with most mistakes, in order."""
-    if len(names) <= DRAWN_CLASSES:
-        return matrix, names
-    mistakes = matrix.sum(axis=0) + matrix.sum(axis=1) - 2 * np.diagonal(matrix)
-    kept = np.sort(np.argsort(-mistakes, kind="stable")[:DRAWN_CLASSES])
-    return matrix[np.ix_(kept, kept)], [names[index] for index in kept]

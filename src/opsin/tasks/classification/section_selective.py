@@ -25,7 +25,7 @@ def facts(page: Page) -> dict[str, Any] | None:
     predicted = page.predicted
     if predicted is None or len(predicted.labels) < FEWEST:
         return None
-    curve = selective(predicted.labels, predicted.result)
+    curve = selective(predicted.result.confidence, predicted.result.labels == predicted.labels)
     choices = _choices(page, curve)
     # Wilson's intervals would be too short where images of one group resemble each other.
     grouped = groups_behind(page.run.scorecard.get("test", {}).get("accuracy", {}).get("method", "")) is not None
@@ -47,7 +47,10 @@ def _choices(page: Page, curve: Selective) -> list[dict[str, Any]]:
     validation = page.validation
     if validation is None or not len(validation.labels):
         return []
-    chosen = [choose_threshold(validation.labels, validation.result, target) for target in TARGETS]
+    chosen = [
+        choose_threshold(validation.result.confidence, validation.result.labels == validation.labels, target)
+        for target in TARGETS
+    ]
     rows = []
     for threshold in chosen:
         if 0 < threshold.coverage < 1:

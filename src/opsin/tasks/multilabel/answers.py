@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from opsin.data.targets.label_sets import LabelSets
-from opsin.tasks.predictions import Labelled, LabelsOfImage
+from opsin.data.targets.label_sets import LabelTargets
+from opsin.tasks.multilabel.predictions import LabelSet, LabelSets
 
-FORM = LabelSets()
+FORM = LabelTargets()
 
 
 class SeveralLabels:
-    """Labels and the probabilities of all; see `opsin.tasks.answers.Answering`.
+    """Labels and the probabilities of all; see `opsin.tasks.base.Answering`.
 
     Args:
         predictions: Of N images or groups.
@@ -24,7 +24,7 @@ class SeveralLabels:
 
     confidence = None
 
-    def __init__(self, predictions: Labelled, classes: Sequence[str]):
+    def __init__(self, predictions: LabelSets, classes: Sequence[str]):
         self.predictions, self.classes = predictions, classes
         self.header = (["predicted"], [f"p({name})" for name in classes])
         self.shown = ["labels"]
@@ -55,7 +55,7 @@ class SeveralLabels:
         said = ", ".join(f"{self.classes[at]} {counts[at]:,}" for at in order if counts[at])
         return said or "no label was given"
 
-    def prediction(self, row: int, name: str, unlike: float | None) -> LabelsOfImage:
+    def prediction(self, row: int, name: str, unlike: float | None) -> LabelSet:
         """Return what is said of one image."""
         _, full = self.entry(row, True)
-        return LabelsOfImage(name, self.names(row), full["probabilities"], unlike)
+        return LabelSet(name, self.names(row), full["probabilities"], unlike)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from opsin.data.targets.label_sets import LabelSets
+from opsin.data.targets.label_sets import LabelTargets
 from opsin.evaluation.comparison.measure import Exact
 from opsin.evaluation.comparison.pairing import Paired
 from opsin.metrics.multilabel import binary_log_losses
@@ -76,5 +76,5 @@ class MultilabelScores:
 
     def said(self, run: int, image: int) -> tuple[str, float | None]:
         """Return the labels that a run gives to an image."""
-        text = LabelSets().text(self.paired.predictions[run].labels[image], self.paired.classes)
+        text = LabelTargets().text(self.paired.predictions[run].labels[image], self.paired.classes)
         return text.replace(";", ", ") or "no label", None

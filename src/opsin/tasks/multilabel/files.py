@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from opsin.data.targets.label_sets import LabelSets
+from opsin.data.targets.label_sets import LabelTargets
 from opsin.errors import DataError
 from opsin.storage.atomic import damage_explained, read_csv_rows, write_csv
-from opsin.tasks.predictions import Labelled
+from opsin.tasks.multilabel.predictions import LabelSets
 
-FORM = LabelSets()
+FORM = LabelTargets()
 
 
 def write_predictions(
-    path: Path, names: Sequence[str], classes: Sequence[str], predictions: Labelled, labels: NDArray[np.bool_]
+    path: Path, names: Sequence[str], classes: Sequence[str], predictions: LabelSets, labels: NDArray[np.bool_]
 ) -> None:
     """Write a CSV with a row per image: ``image,true,predicted``, then a probability for each label.
 
@@ -36,7 +36,7 @@ def write_predictions(
     write_csv(path, ["image", "true", "predicted", *(f"p({name})" for name in classes)], rows)
 
 
-def read_predictions(path: Path, classes: Sequence[str]) -> tuple[list[str], NDArray[np.bool_], Labelled]:
+def read_predictions(path: Path, classes: Sequence[str]) -> tuple[list[str], NDArray[np.bool_], LabelSets]:
     """Return image names, true labels bool ``(N, L)`` and predictions, as `write_predictions` wrote them.
 
     Raises:
@@ -52,4 +52,4 @@ def read_predictions(path: Path, classes: Sequence[str]) -> tuple[list[str], NDA
         except DataError as error:
             raise ValueError(f"it {error}") from None
         probabilities = np.array([row[3:] for row in rows], np.float32).reshape(shape)
-        return [row[0] for row in rows], truth, Labelled(probabilities, said)
+        return [row[0] for row in rows], truth, LabelSets(probabilities, said)

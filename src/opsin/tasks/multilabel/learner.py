@@ -13,15 +13,15 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from opsin.data.batches import Batch
-from opsin.data.dataset import DataSet
+from opsin.data.dataset import Dataset
 from opsin.data.preprocessing import Preprocessing
 from opsin.errors import TrainingError
 from opsin.metrics import multilabel as metrics
 from opsin.recipe.recipe import Recipe
-from opsin.tasks.predictions import Labelled
+from opsin.tasks.multilabel.predictions import LabelSets
 
 
-class Multilabel:
+class MultilabelLearner:
     """Binary cross-entropy and a sigmoid for each label, and the scores of several labels per image.
 
     Args:
@@ -57,7 +57,7 @@ class Multilabel:
         loss = binary_cross_entropy_with_logits(logits, wanted, pos_weight=weights)
         return {"loss": loss, "label_accuracy": right}
 
-    def predict(self, network: nn.Module, images: Tensor) -> Labelled:
+    def predict(self, network: nn.Module, images: Tensor) -> LabelSets:
         """Return the probabilities of normalized images ``(N, C, H, W)``, and the labels that reach their threshold.
 
         Raises:
@@ -70,14 +70,14 @@ class Multilabel:
                 "--learning-rate, --clip 1, or --precision 32-true."
             )
         chances = probabilities.numpy()
-        return Labelled(chances, chances >= self.thresholds)
+        return LabelSets(chances, chances >= self.thresholds)
 
-    def join(self, parts: list[Labelled]) -> Labelled:
+    def join(self, parts: list[LabelSets]) -> LabelSets:
         """Return the predictions of several batches as one."""
         empty = np.zeros((0, self.mixed))
-        return Labelled.join(parts) if parts else Labelled(empty.astype(np.float32), empty.astype(bool))
+        return LabelSets.join(parts) if parts else LabelSets(empty.astype(np.float32), empty.astype(bool))
 
-    def score(self, predictions: Labelled, targets: Tensor) -> dict[str, float]:
+    def score(self, predictions: LabelSets, targets: Tensor) -> dict[str, float]:
         """Return loss (natural log, unweighted), mAP, mean ROC AUC and the part of right labels over a whole split."""
         truth = targets.numpy() > 0.5
         return {
@@ -91,7 +91,7 @@ class Multilabel:
         """Return nothing: thresholds are chosen on validation images."""
         return {}
 
-    def rarity(self, targets: Tensor) -> Tensor:
+    def sampling_weights(self, targets: Tensor) -> Tensor:
         """Return one over the number of images that have the rarest label of each, or none, float64 ``(N,)``."""
         present = targets > 0.5
         counts = present.sum(dim=0).clamp(min=1).double()
@@ -105,7 +105,7 @@ class Multilabel:
 
 
 def encode_targets(
-    dataset: DataSet, preprocessing: Preprocessing, progress: Callable[[int, int], None] | None = None
+    dataset: Dataset, preprocessing: Preprocessing, progress: Callable[[int, int], None] | None = None
 ) -> Tensor:
     """Return for each image which labels are true, float32 ``(N, labels)`` of 0 and 1."""
     return torch.from_numpy(dataset.labels.astype(np.float32))
@@ -113,7 +113,7 @@ def encode_targets(
 
 def create_multilabel(
     recipe: Recipe, classes: int, training: Tensor | None = None, known: Mapping[str, Any] = MappingProxyType({})
-) -> Multilabel:
+) -> MultilabelLearner:
     """Make the task of a resolved recipe.
 
     Args:
@@ -127,4 +127,4 @@ def create_multilabel(
         positives = training.sum(dim=0)
         weights = (len(training) - positives).clamp(min=1) / positives.clamp(min=1)
     thresholds = np.array(known["thresholds"], np.float32) if "thresholds" in known else None
-    return Multilabel(classes, recipe.training.label_smoothing, weights, thresholds)
+    return MultilabelLearner(classes, recipe.training.label_smoothing, weights, thresholds)

@@ -13,7 +13,7 @@ from opsin.metrics.thresholds import average_precision_influence, roc_auc_influe
 from opsin.statistics.bootstrap import Interval, bca, bootstrap, bounded, wilson
 from opsin.statistics.clusters import group_method, membership_of
 from opsin.statistics.ranking_intervals import ranking_intervals
-from opsin.tasks.predictions import Labelled
+from opsin.tasks.multilabel.predictions import LabelSets
 
 OVERALL = ("map", "mean_auc", "macro_f1", "exact_match")
 PER_LABEL = ("average_precision", "auc", "f1", "recall", "precision")
@@ -25,7 +25,7 @@ RANKINGS = {
 
 
 def score(
-    predictions: Labelled,
+    predictions: LabelSets,
     labels: NDArray[np.bool_],
     classes: Sequence[str],
     groups: NDArray | None = None,
@@ -117,3 +117,9 @@ def _all_scores(sums: NDArray[np.float64]) -> NDArray[np.float64]:
     counts = ClassCounts(*np.split(sums[..., 2:], 3, axis=-1))
     known = np.where(counts.predicted > 0, precision(counts), np.nan)
     return np.concatenate([call_scores(sums), f1(counts), recall(counts), known], axis=-1)
+
+
+def right_labels(truth: NDArray[np.bool_], predictions: LabelSets) -> NDArray[np.bool_]:
+    """Return which images are given exactly their labels, bool ``(N,)``; the mean is the exact match."""
+    right: NDArray[np.bool_] = (predictions.labels == truth).all(axis=1)
+    return right

@@ -11,9 +11,10 @@ import numpy as np
 from opsin.evaluation.verdict.attribution import looking_findings
 from opsin.evaluation.verdict.finding import Finding, counts_of, images_of, number, with_interval
 from opsin.evaluation.verdict.learning_curves import last_scores, rising_loss
+from opsin.evaluation.verdict.order import circumstances, in_order
 from opsin.evaluation.verdict.robustness import robustness_findings
 from opsin.evaluation.verdict.uncertainty import certainty_findings, split_gap
-from opsin.tasks.classification.verdict import circumstances, in_order
+from opsin.runs.folder import RunFolder
 
 WIDE = 0.05  # half the width of the interval of mAP, from which on it is uncertain
 WEAK = 0.05  # a label is weak where its ROC AUC lies this far below the mean of all, and badly so at three times that
@@ -182,3 +183,9 @@ def _underfitting(history: list[dict[str, Any]], info: dict[str, Any]) -> Findin
         f"Train longer (`--epochs {2 * len(history)}`), look for a better learning rate (`opsin lr-find`), vary the "
         "images less (`--augment 0.5`), or choose a larger network (`--network`).",
     )
+
+
+def judge_labels(folder: RunFolder) -> list[Finding]:
+    """Return the verdict on a run that gives several labels, whose test or validation split is scored."""
+    examined = (folder.robustness, folder.attributions)
+    return diagnose_labels(folder.history, folder.scorecard, folder.info, folder.classes, *examined)

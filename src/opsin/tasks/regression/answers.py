@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from opsin.tasks.predictions import Estimate, Estimated
+from opsin.tasks.regression.predictions import Value, Values
 
 
 class ValueAnswers:
-    """Numbers; see `opsin.tasks.answers.Answering`.
+    """Numbers; see `opsin.tasks.base.Answering`.
 
     Args:
         predictions: Of N images or groups.
@@ -21,7 +21,7 @@ class ValueAnswers:
 
     confidence = None
 
-    def __init__(self, predictions: Estimated, classes: Sequence[str]):
+    def __init__(self, predictions: Values, classes: Sequence[str]):
         self.values, self.name = predictions.values, classes[0]
         self.header: tuple[list[str], list[str]] = (["predicted"], [])
         self.shown = ["value"]
@@ -45,6 +45,6 @@ class ValueAnswers:
         some = self.values[answered]
         return f"{self.name} from {some.min():.6g} to {some.max():.6g}, mean {some.mean():.6g}"
 
-    def prediction(self, row: int, name: str, unlike: float | None) -> Estimate:
+    def prediction(self, row: int, name: str, unlike: float | None) -> Value:
         """Return what is said of one image."""
-        return Estimate(name, float(self.values[row]), unlike)
+        return Value(name, float(self.values[row]), unlike)

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opsin.storage.atomic import damage_explained, read_csv_rows, write_csv
-from opsin.tasks.predictions import Estimated
+from opsin.tasks.regression.predictions import Values
 
 
 def write_predictions(
-    path: Path, names: Sequence[str], classes: Sequence[str], predictions: Estimated, values: NDArray[np.float64]
+    path: Path, names: Sequence[str], classes: Sequence[str], predictions: Values, values: NDArray[np.float64]
 ) -> None:
     """Write a CSV with a row per image: ``image,true,predicted``.
 
@@ -29,7 +29,7 @@ def write_predictions(
     write_csv(path, ["image", "true", "predicted"], rows)
 
 
-def read_predictions(path: Path, classes: Sequence[str]) -> tuple[list[str], NDArray[np.float64], Estimated]:
+def read_predictions(path: Path, classes: Sequence[str]) -> tuple[list[str], NDArray[np.float64], Values]:
     """Return image names, true values float64 ``(N,)`` and predictions, as `write_predictions` wrote them.
 
     Raises:
@@ -38,4 +38,4 @@ def read_predictions(path: Path, classes: Sequence[str]) -> tuple[list[str], NDA
     with damage_explained(path):
         rows = read_csv_rows(path)
         values = np.array([row[1] for row in rows], np.float64)
-        return [row[0] for row in rows], values, Estimated(np.array([row[2] for row in rows], np.float32))
+        return [row[0] for row in rows], values, Values(np.array([row[2] for row in rows], np.float32))

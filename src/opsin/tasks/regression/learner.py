@@ -12,18 +12,18 @@ from torch import Tensor, nn
 from torch.nn.functional import huber_loss, l1_loss, mse_loss
 
 from opsin.data.batches import Batch
-from opsin.data.dataset import DataSet
+from opsin.data.dataset import Dataset
 from opsin.data.preprocessing import Preprocessing
 from opsin.errors import RecipeError, TrainingError
 from opsin.metrics import regression as metrics
 from opsin.recipe.recipe import Recipe
-from opsin.tasks.predictions import Estimated
+from opsin.tasks.regression.predictions import Values
 
 # Name -> loss of outputs and targets, both standardized. Beyond one standard deviation Huber's (1964) grows linearly.
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"huber": huber_loss, "mse": mse_loss, "l1": l1_loss}
 
 
-class Regression:
+class RegressionLearner:
     """A loss of standardized values, and the errors of values in their own unit.
 
     Targets are standardized by the training images' mean and standard deviation, so that losses and learning rates do
@@ -52,7 +52,7 @@ class Regression:
         error = (outputs.detach() - wanted).abs().mean() * self.deviation
         return {"loss": self.criterion(outputs, wanted), "mae": error}
 
-    def predict(self, network: nn.Module, images: Tensor) -> Estimated:
+    def predict(self, network: nn.Module, images: Tensor) -> Values:
         """Return the values of normalized images ``(N, C, H, W)``.
 
         Raises:
@@ -64,13 +64,13 @@ class Regression:
                 "The network's outputs are not numbers any more; the last good weights are kept. Try a lower "
                 "--learning-rate, --clip 1, or --precision 32-true."
             )
-        return Estimated(values.numpy())
+        return Values(values.numpy())
 
-    def join(self, parts: list[Estimated]) -> Estimated:
+    def join(self, parts: list[Values]) -> Values:
         """Return the predictions of several batches as one."""
-        return Estimated.join(parts) if parts else Estimated(np.zeros(0, np.float32))
+        return Values.join(parts) if parts else Values(np.zeros(0, np.float32))
 
-    def score(self, predictions: Estimated, targets: Tensor) -> dict[str, float]:
+    def score(self, predictions: Values, targets: Tensor) -> dict[str, float]:
         """Return loss (of standardized values), MAE, RMSE and R² over a whole split."""
         wanted = (targets.double() - self.mean) / self.deviation
         outputs = (torch.from_numpy(predictions.values).double() - self.mean) / self.deviation
@@ -86,7 +86,7 @@ class Regression:
         """Return mean and deviations of the training targets."""
         return {"mean": self.mean, "deviation": self.deviation, "absolute_deviation": self.absolute_deviation}
 
-    def rarity(self, targets: Tensor) -> Tensor:
+    def sampling_weights(self, targets: Tensor) -> Tensor:
         """Return one everywhere: numbers have no classes to be rare."""
         return torch.ones(len(targets), dtype=torch.float64)
 
@@ -96,7 +96,7 @@ class Regression:
 
 
 def encode_targets(
-    dataset: DataSet, preprocessing: Preprocessing, progress: Callable[[int, int], None] | None = None
+    dataset: Dataset, preprocessing: Preprocessing, progress: Callable[[int, int], None] | None = None
 ) -> Tensor:
     """Return the value of each image, float32 ``(N,)``."""
     return torch.from_numpy(dataset.labels.astype(np.float32))
@@ -104,7 +104,7 @@ def encode_targets(
 
 def create_regression(
     recipe: Recipe, classes: int, training: Tensor | None = None, known: Mapping[str, Any] = MappingProxyType({})
-) -> Regression:
+) -> RegressionLearner:
     """Make the task of a resolved recipe.
 
     Args:
@@ -135,4 +135,4 @@ def create_regression(
             "absolute_deviation": float((values - mean).abs().mean()),
         }
     loss = recipe.training.loss or "huber"
-    return Regression(known["mean"], known["deviation"], known["absolute_deviation"], loss)
+    return RegressionLearner(known["mean"], known["deviation"], known["absolute_deviation"], loss)

@@ -12,13 +12,13 @@ from scipy import sparse
 from opsin.metrics.regression import mean_absolute_error, r2, root_mean_square_error
 from opsin.statistics.bootstrap import Interval, bca, bootstrap, without_spread
 from opsin.statistics.clusters import group_method, membership_of
-from opsin.tasks.predictions import Estimated
+from opsin.tasks.regression.predictions import Values
 
 SCORES = ("mae", "rmse", "r2")
 
 
 def score(
-    predictions: Estimated,
+    predictions: Values,
     values: NDArray[np.float64],
     classes: Sequence[str],
     groups: NDArray | None = None,
@@ -64,7 +64,7 @@ def score(
     return result
 
 
-def error_terms(values: NDArray[np.float64], predictions: Estimated) -> sparse.csr_array:
+def error_terms(values: NDArray[np.float64], predictions: Values) -> sparse.csr_array:
     """Return what images add to their number, and to the sums that scores are functions of, sparse ``(N, 5)``.
 
     These are absolute and squared error, and value and square about the mean of all, which changes no variance and
@@ -83,3 +83,8 @@ def error_scores(sums: NDArray[np.float64]) -> NDArray[np.float64]:
     known = variance > 1e-12 * np.maximum(squares, np.finfo(float).tiny)
     explained = 1 - squared / np.where(known, variance, np.nan)
     return np.stack([absolute / n, np.sqrt(np.maximum(squared, 0) / n), explained], axis=-1)
+
+
+def absolute_errors(values: NDArray[np.float64], predictions: Values) -> NDArray[np.float64]:
+    """Return by how much each image is off, float64 ``(N,)``; the mean is the mean absolute error."""
+    return np.abs(predictions.values - values).astype(np.float64)

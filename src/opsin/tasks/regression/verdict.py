@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from opsin.data.images import TEST, VALIDATION
 from opsin.evaluation.verdict.attribution import looking_findings
 from opsin.evaluation.verdict.finding import Finding, number, with_interval
 from opsin.evaluation.verdict.learning_curves import last_scores, rising_loss
+from opsin.evaluation.verdict.order import circumstances, in_order
 from opsin.evaluation.verdict.robustness import robustness_findings
 from opsin.evaluation.verdict.uncertainty import certainty_findings, split_gap
-from opsin.tasks.classification.verdict import circumstances, in_order
-from opsin.tasks.predictions import Estimated
+from opsin.runs.folder import RunFolder
+from opsin.tasks.regression.predictions import Values
 
 # Half the width of the interval of the mean absolute error, as a part of it, from which on it is uncertain.
 WIDE = 0.25
@@ -37,7 +39,7 @@ def diagnose_regression(
     info: dict[str, Any],
     known: dict[str, float],
     values: NDArray[np.float64],
-    predictions: Estimated,
+    predictions: Values,
     robustness: dict[str, Any] | None = None,
     attributions: dict[str, Any] | None = None,
 ) -> list[Finding]:
@@ -47,7 +49,7 @@ def diagnose_regression(
         history: Rows of ``history.jsonl``.
         scorecard: ``scorecard.json``; test is read where it is scored, else validation.
         info: ``run.json``.
-        known: Mean and deviations of the training targets (`opsin.tasks.regression.learner.Regression.known`).
+        known: Mean and deviations of the training targets (`opsin.tasks.regression.learner.RegressionLearner.known`).
         values: float64 ``(N,)``, the true numbers of the split that is read.
         predictions: Of the same images.
         robustness: ``robustness.json``, where the network was examined.
@@ -133,7 +135,7 @@ def _underfitting(history: list[dict[str, Any]], known: dict[str, float]) -> Fin
     )
 
 
-def _ends(values: NDArray[np.float64], predictions: Estimated) -> list[Finding]:
+def _ends(values: NDArray[np.float64], predictions: Values) -> list[Finding]:
     """Say where the largest values are predicted too small and the smallest too large, by much more than others."""
     low, high = np.quantile(values, [EXTREME, 1 - EXTREME])
     errors = predictions.values - values
@@ -164,7 +166,7 @@ def _ends(values: NDArray[np.float64], predictions: Estimated) -> list[Finding]:
     ]
 
 
-def _biased(values: NDArray[np.float64], predictions: Estimated) -> Finding | None:
+def _biased(values: NDArray[np.float64], predictions: Values) -> Finding | None:
     errors = predictions.values - values
     mean, usual = float(errors.mean()), float(np.abs(errors).mean())
     if not usual or not _clear(errors) or abs(mean) < BIASED * usual:
@@ -183,3 +185,11 @@ def _clear(errors: NDArray[np.float64]) -> bool:
     """Whether the mean of errors is further from 0 than chance explains."""
     deviation = float(errors.std(ddof=1)) / math.sqrt(len(errors)) if len(errors) > 1 else math.inf
     return abs(float(errors.mean())) > CLEAR * deviation
+
+
+def judge_regression(folder: RunFolder) -> list[Finding]:
+    """Return the verdict on a run that predicts a number, whose test or validation split is scored."""
+    scorecard = folder.scorecard
+    _, values, predictions = folder.predictions(TEST if TEST in scorecard else VALIDATION)
+    examined = (folder.robustness, folder.attributions)
+    return diagnose_regression(folder.history, scorecard, folder.info, folder.known, values, predictions, *examined)

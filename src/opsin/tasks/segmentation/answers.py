@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from opsin.tasks.predictions import Segmented, SegmentedImage
+from opsin.tasks.segmentation.predictions import SegmentationMask, SegmentationMasks
 
 
 class MaskAnswers:
-    """The part of the image that each class covers; see `opsin.tasks.answers.Answering`.
+    """The part of the image that each class covers; see `opsin.tasks.base.Answering`.
 
     Args:
         predictions: Of N images.
         classes: Class names.
     """
 
-    def __init__(self, predictions: Segmented, classes: Sequence[str]):
+    def __init__(self, predictions: SegmentationMasks, classes: Sequence[str]):
         self.predictions, self.classes = predictions, classes
         self.confidence: NDArray[np.floating] | None = predictions.confidence.mean(axis=(1, 2)) / 255
         self.pixels = predictions.areas()
@@ -52,8 +52,8 @@ class MaskAnswers:
         parts = total / max(int(total.sum()), 1)
         return ", ".join(f"{name} {100 * part:.1f} %" for name, part in zip(self.classes, parts, strict=True))
 
-    def prediction(self, row: int, name: str, unlike: float | None) -> SegmentedImage:
+    def prediction(self, row: int, name: str, unlike: float | None) -> SegmentationMask:
         """Return what is said of one image."""
         areas = dict(zip(self.classes, self.parts[row].tolist(), strict=True))
         confidence = self.predictions.confidence[row].astype(np.float32) / 255
-        return SegmentedImage(name, self.predictions.labels[row], confidence, areas, unlike)
+        return SegmentationMask(name, self.predictions.labels[row], confidence, areas, unlike)

@@ -11,7 +11,8 @@ from scipy import sparse
 from opsin.evaluation.comparison.measure import Exact
 from opsin.evaluation.comparison.pairing import Paired
 from opsin.metrics import segmentation as metrics
-from opsin.tasks.segmentation.scorecard import mean_terms, means_of, pixel_scores, pixel_terms
+from opsin.statistics.means import mean_terms, means_of
+from opsin.tasks.segmentation.scorecard import pixel_scores, pixel_terms
 
 MARGIN = 0.05  # of Dice; nearer to the best, a run is not counted as worse
 

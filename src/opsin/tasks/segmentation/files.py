@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from opsin.metrics import segmentation as metrics
 from opsin.storage.atomic import damage_explained, read_csv_rows, replacing, write_csv
-from opsin.tasks.predictions import Segmented
+from opsin.tasks.segmentation.predictions import SegmentationMasks
 
 
 def write_masks(
-    path: Path, names: Sequence[str], classes: Sequence[str], predictions: Segmented, masks: NDArray[np.uint8]
+    path: Path, names: Sequence[str], classes: Sequence[str], predictions: SegmentationMasks, masks: NDArray[np.uint8]
 ) -> None:
     """Write a CSV with a row per image, ``image,dice,pixel_accuracy`` and the predicted part of each class, and masks.
 
@@ -37,7 +37,7 @@ def write_masks(
     write_csv(path, ["image", "dice", "pixel_accuracy", *(f"area({name})" for name in classes)], rows)
 
 
-def read_masks(path: Path, classes: Sequence[str]) -> tuple[list[str], NDArray[np.uint8], Segmented]:
+def read_masks(path: Path, classes: Sequence[str]) -> tuple[list[str], NDArray[np.uint8], SegmentationMasks]:
     """Return image names, true masks uint8 ``(N, H, W)`` and predictions, as `write_masks` wrote them.
 
     Raises:
@@ -48,7 +48,10 @@ def read_masks(path: Path, classes: Sequence[str]) -> tuple[list[str], NDArray[n
     arrays = path.with_suffix(".npz")
     with damage_explained(arrays):
         with np.load(arrays, allow_pickle=False) as stored:
-            true, predictions = stored["true"], Segmented(stored["predicted"], stored["confidence"], len(classes))
+            true, predictions = (
+                stored["true"],
+                SegmentationMasks(stored["predicted"], stored["confidence"], len(classes)),
+            )
         if not len(names) == len(true) == len(predictions):
             raise ValueError(f"{len(names)} names, but {len(true)} masks")
         return names, true, predictions

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opsin.metrics.segmentation import confusion_matrices, image_dice
-from opsin.tasks.predictions import Segmented
+from opsin.tasks.segmentation.predictions import SegmentationMasks
 
 
-def select_masks(masks: NDArray[np.uint8], predictions: Segmented, limit: int = 36) -> NDArray[np.int64]:
+def select_masks(masks: NDArray[np.uint8], predictions: SegmentationMasks, limit: int = 36) -> NDArray[np.int64]:
     """Choose the worst images, and of the others evenly spread ones up to the best.
 
     Args:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from opsin.data.batches import Batch
-from opsin.data.dataset import DataSet
+from opsin.data.dataset import Dataset
 from opsin.data.pixels import load_pixels
 from opsin.data.preprocessing import Preprocessing
 from opsin.errors import DataError, RecipeError, TrainingError, unreadable_message
@@ -18,14 +18,14 @@ from opsin.metrics import segmentation as metrics
 from opsin.metrics.classification import mean_of_known
 from opsin.metrics.segmentation import VOID
 from opsin.recipe.recipe import Recipe
-from opsin.tasks.classification.learner import balanced_class_weights
-from opsin.tasks.predictions import Segmented
+from opsin.tasks.class_weights import balanced_class_weights
 from opsin.tasks.segmentation.losses import create_loss
+from opsin.tasks.segmentation.predictions import SegmentationMasks
 
 AT_ONCE = 2**21  # pixels that go through the network at a time when predicting, so that large images fit
 
 
-class Segmentation:
+class SegmentationLearner:
     """A sum of losses over pixels, softmax over classes, and the scores of masks.
 
     Args:
@@ -53,7 +53,7 @@ class Segmentation:
         loss = self.criterion(logits, targets, self._weights(logits.device)).mean()
         return {"loss": loss, "pixel_accuracy": right.sum() / known.sum().clamp(min=1)}
 
-    def predict(self, network: nn.Module, images: Tensor) -> Segmented:
+    def predict(self, network: nn.Module, images: Tensor) -> SegmentationMasks:
         """Return the masks of normalized images ``(N, C, H, W)``, a few at a time.
 
         Raises:
@@ -62,7 +62,7 @@ class Segmentation:
         few = max(1, AT_ONCE // (images.shape[2] * images.shape[3]))
         return self.join([self.decide(network(some).float().detach()) for some in images.split(few)])
 
-    def decide(self, logits: Tensor) -> Segmented:
+    def decide(self, logits: Tensor) -> SegmentationMasks:
         """Return the most probable class of each pixel, and how probable it is, of logits ``(N, C, H, W)``.
 
         Raises:
@@ -74,17 +74,17 @@ class Segmentation:
                 "--learning-rate, --clip 1, or --precision 32-true."
             )
         confidence, labels = logits.softmax(dim=1).max(dim=1)
-        return Segmented(
+        return SegmentationMasks(
             labels.to(torch.uint8).cpu().numpy(),
             (confidence * 255).round().to(torch.uint8).cpu().numpy(),
             self.num_classes,
         )
 
-    def join(self, parts: list[Segmented]) -> Segmented:
+    def join(self, parts: list[SegmentationMasks]) -> SegmentationMasks:
         """Return the predictions of several batches as one."""
-        return Segmented.join(parts) if parts else Segmented.nothing(self.num_classes)
+        return SegmentationMasks.join(parts) if parts else SegmentationMasks.nothing(self.num_classes)
 
-    def score(self, predictions: Segmented, targets: Tensor) -> dict[str, float]:
+    def score(self, predictions: SegmentationMasks, targets: Tensor) -> dict[str, float]:
         """Return loss, Dice and IoU (means over images), mean IoU and pixel accuracy (over all pixels) of a split.
 
         The loss is that of training; of more than two classes the probability that the predicted one leaves over is
@@ -104,7 +104,7 @@ class Segmentation:
         """Return nothing: the classes are all that predicting needs of the targets."""
         return {}
 
-    def rarity(self, targets: Tensor) -> Tensor:
+    def sampling_weights(self, targets: Tensor) -> Tensor:
         """Return one over the number of images that show an image's rarest class, float64 ``(N,)``."""
         shown = torch.stack([(targets == name).flatten(1).any(dim=1) for name in range(self.num_classes)], dim=1)
         return (shown / shown.sum(dim=0).clamp(min=1).double()).amax(dim=1)
@@ -116,7 +116,7 @@ class Segmentation:
     def _weights(self, device: torch.device) -> Tensor | None:
         return None if self.class_weights is None else self.class_weights.to(device)
 
-    def _loss_of(self, predictions: Segmented, targets: Tensor) -> float:
+    def _loss_of(self, predictions: SegmentationMasks, targets: Tensor) -> float:
         few = max(1, AT_ONCE // max(1, predictions.labels[0].size))
         total = 0.0
         for start in range(0, len(predictions), few):
@@ -127,7 +127,7 @@ class Segmentation:
 
 
 def encode_masks(
-    dataset: DataSet, preprocessing: Preprocessing, progress: Callable[[int, int], None] | None = None
+    dataset: Dataset, preprocessing: Preprocessing, progress: Callable[[int, int], None] | None = None
 ) -> Tensor:
     """Return the masks of all images at the size of the network's input, uint8 ``(N, H, W)``, `VOID` among them.
 
@@ -145,7 +145,7 @@ def encode_masks(
 
 def create_segmentation(
     recipe: Recipe, classes: int, training: Tensor | None = None, known: Mapping[str, Any] = MappingProxyType({})
-) -> Segmentation:
+) -> SegmentationLearner:
     """Make the task of a resolved recipe.
 
     Args:
@@ -170,4 +170,4 @@ def create_segmentation(
     if training is not None and training_recipe.balance == "weights":
         counts = torch.bincount(training.flatten(), minlength=VOID + 1)[:classes]
         weights = balanced_class_weights(counts)
-    return Segmentation(classes, loss, weights)
+    return SegmentationLearner(classes, loss, weights)

@@ -10,9 +10,11 @@ from scipy import sparse
 
 from opsin.metrics import segmentation as metrics
 from opsin.metrics.classification import ClassCounts, class_counts, mean_of_known
+from opsin.metrics.segmentation import confusion_matrices, image_dice
 from opsin.statistics.bootstrap import Interval, bca, bootstrap, bounded
 from opsin.statistics.clusters import group_method, membership_of
-from opsin.tasks.predictions import Segmented
+from opsin.statistics.means import mean_terms, means_of
+from opsin.tasks.segmentation.predictions import SegmentationMasks
 
 # Means over images, of the whole image and of each class in it.
 OVERALL = ("dice", "iou", "boundary_f", "checkerboard")
@@ -20,7 +22,7 @@ PER_CLASS = ("dice", "boundary_f")
 
 
 def score_masks(
-    predictions: Segmented,
+    predictions: SegmentationMasks,
     masks: NDArray[np.uint8],
     classes: Sequence[str],
     groups: NDArray | None = None,
@@ -77,7 +79,9 @@ def score_masks(
     return {name: found[name] for name in _in_order(classes)}
 
 
-def image_scores(predictions: Segmented, masks: NDArray[np.uint8], confusion: NDArray[np.int64]) -> NDArray[np.float64]:
+def image_scores(
+    predictions: SegmentationMasks, masks: NDArray[np.uint8], confusion: NDArray[np.int64]
+) -> NDArray[np.float64]:
     """Return the scores of each image, float64 ``(N, 4 + 2 C)``, nan where there is none.
 
     In the order of `OVERALL`, then of `PER_CLASS`, each for all classes.
@@ -96,24 +100,12 @@ def image_scores(predictions: Segmented, masks: NDArray[np.uint8], confusion: ND
     return np.concatenate([np.stack(overall, axis=1), dice, boundary], axis=1)
 
 
-def certainty_maps(predictions: Segmented) -> NDArray[np.float32]:
+def certainty_maps(predictions: SegmentationMasks) -> NDArray[np.float32]:
     """Return the maps in which a checkerboard is looked for, float32 ``(N, H, W)``.
 
     Of two classes they are the probability of the second, of more that of the predicted class.
     """
     return predictions.foreground() if predictions.classes == 2 else (predictions.confidence / 255).astype(np.float32)
-
-
-def mean_terms(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return what images add to the sums of their scores and to the number of scores, ``(N, 2 K)``."""
-    known = ~np.isnan(scores)
-    return np.concatenate([np.where(known, scores, 0), known], axis=1)
-
-
-def means_of(sums: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the means ``(..., K)`` of sums of scores and numbers of scores ``(..., 2 K)``; nan where there is none."""
-    total, number = np.split(sums, 2, axis=-1)
-    return np.divide(total, number, out=np.full(total.shape, np.nan), where=number > 0)
 
 
 def pixel_terms(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -148,3 +140,8 @@ def _support(
 def _in_order(classes: Sequence[str]) -> list[str]:
     overall = ["dice", "iou", "mean_iou", "pixel_accuracy", "boundary_f", "checkerboard"]
     return overall + [f"{kind}/{name}" for name in classes for kind in ("dice", "iou", "boundary_f")]
+
+
+def dice_of_masks(masks: NDArray[np.uint8], predictions: SegmentationMasks) -> NDArray[np.float64]:
+    """Return the Dice of each mask, float64 ``(N,)``, nan where all of it is void; the mean is the score Dice."""
+    return image_dice(confusion_matrices(masks, predictions.labels, predictions.classes))

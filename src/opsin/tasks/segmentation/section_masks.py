@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from opsin.reporting.captions import Captions
+from opsin.reporting.run_report.captions import Captions
 from opsin.reporting.run_report.gallery import encode
 from opsin.reporting.run_report.page import Page
 from opsin.tasks.registry import part_of

@@ -10,10 +10,10 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from opsin.metrics.segmentation import confusion_matrices, counted_classes, image_dice, threshold_curve
+from opsin.reporting.figures.confusion import most_confused
 from opsin.reporting.figures.run import NUMBERED_CLASSES, plot_confusion_matrix
 from opsin.reporting.figures.style import figure_to_svg
 from opsin.reporting.run_report.page import Page, Predicted
-from opsin.tasks.classification.section_confusion import most_confused
 from opsin.tasks.segmentation.figures import plot_image_scores, plot_thresholds
 
 

@@ -6,9 +6,10 @@ from typing import Any
 
 from opsin.evaluation.verdict.finding import Finding, number, with_interval
 from opsin.evaluation.verdict.learning_curves import learning_findings
+from opsin.evaluation.verdict.order import HARMLESS, circumstances, in_order
 from opsin.evaluation.verdict.robustness import robustness_findings
 from opsin.evaluation.verdict.uncertainty import certainty_findings, split_gap
-from opsin.tasks.classification.verdict import HARMLESS, circumstances, in_order
+from opsin.runs.folder import RunFolder
 
 WIDE = 0.1  # half the width of the interval of Dice, from which on it is uncertain
 USELESS = 0.1  # of Dice; below it a mask tells next to nothing
@@ -110,3 +111,8 @@ def _healthy(scores: Scores, split: str) -> Finding:
         f"Mean IoU {with_interval(scores['mean_iou'])}, boundary F-score {with_interval(scores['boundary_f'])}.",
         "Look through the gallery from its worst end before you rely on it.",
     )
+
+
+def judge_masks(folder: RunFolder) -> list[Finding]:
+    """Return the verdict on a segmentation whose test or validation split is scored."""
+    return diagnose_masks(folder.history, folder.scorecard, folder.info, folder.robustness)

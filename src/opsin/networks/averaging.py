@@ -1,8 +1,9 @@
-"""What networks say of the same images on average, as outputs of one network. One function for each kind of output."""
+"""Mean predictions of several networks or views, as outputs of one network."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from torch import Tensor
 from torch.nn.functional import logsigmoid
@@ -25,3 +26,11 @@ def average_label_probabilities(outputs: Tensor) -> Tensor:
     """Return the log-odds ``(N, labels)`` of the mean probabilities, each by itself, of log-odds ``(K, N, labels)``."""
     outputs = outputs.float()
     return logsigmoid(outputs).logsumexp(dim=0) - logsigmoid(-outputs).logsumexp(dim=0)
+
+
+# Kind of output -> its average; a task names the kind (`TaskSpec.averaging`).
+AVERAGES: dict[str, Callable[[Tensor], Tensor]] = {
+    "probabilities": average_probabilities,
+    "label-probabilities": average_label_probabilities,
+    "values": average_values,
+}

@@ -1,15 +1,14 @@
-"""Which images a report shows, from the worst prediction to the best."""
+"""Rows of the gallery, the most confident mistakes first."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from opsin.metrics.multilabel import binary_log_losses
-from opsin.tasks.predictions import Classified, Estimated, Labelled
+from opsin.tasks.classification.predictions import Classifications
 
 
-def select(labels: NDArray[np.int64], predictions: Classified, limit: int = 48) -> NDArray[np.int64]:
+def select(labels: NDArray[np.int64], predictions: Classifications, limit: int = 48) -> NDArray[np.int64]:
     """Choose images that together show what a classifier gets wrong, what it hesitates at, and what it does well.
 
     Three parts, none with an image of another:
@@ -55,43 +54,3 @@ def _in_turn(rows: NDArray[np.int64], kinds: NDArray[np.int64], badness: NDArray
     starts = np.flatnonzero(np.r_[True, kinds[1:] != kinds[:-1]]) if len(rows) else np.zeros(0, np.int64)
     turn = np.arange(len(rows)) - np.repeat(starts, np.diff(np.r_[starts, len(rows)]))
     return rows[np.lexsort((rows, badness[rows], turn))]
-
-
-def select_by_error(values: NDArray[np.float64], predictions: Estimated, limit: int = 48) -> NDArray[np.int64]:
-    """Choose images whose number is predicted, from the worst error to the smallest.
-
-    Half of the places are for the largest errors; the others are spread evenly, by rank, over what remains down to the
-    smallest, so that the usual error and the best are seen as well.
-
-    Args:
-        values: float64 ``(N,)``, the true numbers.
-        predictions: Of the same N images.
-        limit: The number of places.
-
-    Returns:
-        int64 ``(min(limit, N),)``; rows of ``predictions`` by falling error, then by row.
-    """
-    return _worst_and_others(np.abs(predictions.values - values), limit)
-
-
-def select_by_likelihood(truth: NDArray[np.bool_], predictions: Labelled, limit: int = 48) -> NDArray[np.int64]:
-    """Choose images with several labels, from those whose labels the network found least likely to the surest.
-
-    Args:
-        truth: bool ``(N, L)``, the true labels.
-        predictions: Of the same N images.
-        limit: The number of places; they are filled as by `select_by_error`.
-
-    Returns:
-        int64 ``(min(limit, N),)``; rows of ``predictions`` by falling binary cross-entropy, then by row.
-    """
-    return _worst_and_others(binary_log_losses(truth, predictions.probabilities).sum(axis=1), limit)
-
-
-def _worst_and_others(badness: NDArray[np.floating], limit: int) -> NDArray[np.int64]:
-    """Return the worst rows, and as many that are spread evenly by rank over the others, down to the best."""
-    order = np.argsort(-badness, kind="stable")
-    places = min(limit, len(order))
-    worst = places - places // 2
-    rest = np.linspace(worst, len(order) - 1, places - worst).round().astype(np.int64)
-    return order[np.concatenate([np.arange(worst), rest])]

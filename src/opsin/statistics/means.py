@@ -1,0 +1,26 @@
+"""Means over images and over groups."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def mean_terms(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what images add to the sums of their scores and to the number of scores, ``(N, 2 K)``."""
+    known = ~np.isnan(scores)
+    return np.concatenate([np.where(known, scores, 0), known], axis=1)
+
+
+def means_of(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the means ``(..., K)`` of sums of scores and numbers of scores ``(..., 2 K)``; nan where there is none."""
+    total, number = np.split(sums, 2, axis=-1)
+    return np.divide(total, number, out=np.full(total.shape, np.nan), where=number > 0)
+
+
+def group_means(values: NDArray[np.float32], group_of: NDArray[np.int64], groups: int) -> NDArray[np.float32]:
+    """Return the mean of ``values`` ``(N, ...)`` in each group, float32 ``(groups, ...)``."""
+    sums = np.zeros((groups, *values.shape[1:]))
+    np.add.at(sums, group_of, values)
+    counts = np.bincount(group_of, minlength=groups).reshape(-1, *[1] * (values.ndim - 1))
+    return (sums / counts).astype(np.float32)
