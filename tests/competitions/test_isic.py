@@ -9,7 +9,7 @@ import pytest
 from sklearn.metrics import recall_score, roc_auc_score
 
 import opsin
-from opsin.competitions.isic import PUBLISHED, IsicScores
+from opsin.competitions.isic_scores import PUBLISHED, IsicScores
 from opsin.errors import DataError
 
 HEADER = ("Id", "task_1", "task_2")
@@ -157,7 +157,7 @@ def test_files_as_spreadsheets_save_them_are_read(files, tmp_path: Path) -> None
 
 def test_the_page_holds_everything_and_loads_nothing(files, tmp_path: Path) -> None:
     scores: IsicScores = opsin.score_isic(*files[:2], threshold=0.15)
-    page = scores.write_page(tmp_path / "isic.html").read_text(encoding="utf-8")
+    page = opsin.report(scores, tmp_path / "isic.html").read_text(encoding="utf-8")
     assert len(page) < LIMIT
     assert page.count("<svg") == 6 and "<script" not in page
     assert re.findall(r'(?:src|href)="(?!#)([^"]*)', page) == []
@@ -165,7 +165,7 @@ def test_the_page_holds_everything_and_loads_nothing(files, tmp_path: Path) -> N
         assert sentence in page
     for category in scores.categories:
         assert f"{category.score.value:.3f}" in page
-    assert page == scores.write_page(tmp_path / "again.html").read_text(encoding="utf-8")
+    assert page == opsin.report(scores, tmp_path / "again.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.skipif("OPSIN_DATA" not in os.environ, reason="OPSIN_DATA is not set")

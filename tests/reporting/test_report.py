@@ -10,6 +10,7 @@ from opsin.reporting.run_report import gallery
 from opsin.reporting.run_report.page import Page as PageFacts
 from opsin.reporting.run_report.page import Predicted
 from opsin.reporting.run_report.report import render_report, write_report
+from opsin.runs.folder import RunFolder
 from opsin.tasks.classification import section_confusion as confusion
 
 VOID = {"meta", "img", "br", "input", "hr", "link"}
@@ -162,7 +163,7 @@ def test_throughput_is_read_out(html, make_run):
 
 def test_same_folder_gives_same_bytes(finished):
     first = write_report(finished).read_bytes()
-    assert write_report(finished.path).read_bytes() == first
+    assert write_report(RunFolder(finished.path)).read_bytes() == first
 
 
 def test_names_may_hold_markup(make_run):
@@ -266,7 +267,7 @@ def test_training_without_accuracy_has_a_report(make_run):
 
 def test_folder_that_is_no_run_is_refused(tmp_path):
     with pytest.raises(RunError, match="is not a run"):
-        write_report(tmp_path)
+        write_report(RunFolder(tmp_path))
 
 
 @pytest.mark.parametrize(

@@ -129,7 +129,7 @@ class StopAfter(Callback):
     ],
 )
 def test_a_run_that_begins_from_another_is_resumed_without_it(further, source, tmp_path, monkeypatch):
-    monkeypatch.setattr("opsin.workflow.run.Run.write_report", lambda run, anonymous=False: run.report)
+    monkeypatch.setattr("opsin.workflow.train.report", lambda run, anonymous=False: run.report)
     dataset, run = source
     settings = QUICK | QUIET | {"weights": str(run.path), "epochs": 3, **further}
     whole = opsin.train(dataset, out=tmp_path / "whole", **settings)

@@ -119,7 +119,7 @@ def test_what_cannot_be_read_at_all_is_an_error(tmp_path):
 
 def test_the_page_of_a_check(planted, tmp_path):
     check = opsin.check(planted)
-    text = check.write_page(tmp_path / "page.html").read_text(encoding="utf-8")
+    text = opsin.report(check, tmp_path / "page.html").read_text(encoding="utf-8")
     facts = json.loads(text.partition('id="facts">')[2].partition("</script>")[0])
     assert "two/black.png" in facts["names"] and facts["file"] == "decisions.csv"
 
@@ -134,7 +134,7 @@ def test_training_writes_what_it_saw_of_the_images(planted, tmp_path):
     assert run.folder.audit["decisions"] is None
     report = run.report.read_text(encoding="utf-8")
     assert 'id="images"' in report and "two/black.png" in report
-    hidden = run.write_report(anonymous=True).read_text(encoding="utf-8")
+    hidden = opsin.report(run, anonymous=True).read_text(encoding="utf-8")
     assert 'id="images"' in hidden and "two/black.png" not in hidden
 
 

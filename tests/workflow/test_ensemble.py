@@ -28,7 +28,7 @@ QUICK = {"epochs": 2, "batch_size": 32, "device": "cpu", "precision": "32-true",
 def _quickly():
     """Most reports here are read by nobody."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("opsin.workflow.run.Run.write_report", lambda run, anonymous=False: run.report)
+        patch.setattr("opsin.workflow.train.report", lambda run, anonymous=False: run.report)
         patch.setattr("opsin.training.session.MEASURE_SECONDS", 0.01)
         yield
 

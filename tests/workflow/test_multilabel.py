@@ -147,7 +147,7 @@ def test_runs_are_compared_and_scored_anew(run, data, tmp_path):
     worse = opsin.train(data, out=tmp_path / "worse", mixup=0.2, **slow)
     comparison = opsin.compare([run, worse])
     assert comparison.score == "map" and "shapes is better than worse: mAP" in comparison.sentence
-    page = comparison.write_page(tmp_path / "page.html").read_text(encoding="utf-8")
+    page = opsin.report(comparison, tmp_path / "page.html").read_text(encoding="utf-8")
     assert "are given exactly their labels by some" in page
     assert any(each.startswith("mAP") for each in comparison.methods)
     both = opsin.ensemble([run, worse], data=data, out=tmp_path / "both", examine=False, quiet=True)

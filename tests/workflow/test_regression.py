@@ -123,7 +123,7 @@ def test_runs_are_compared_scored_anew_and_continued(run, data, tmp_path):
     worse = opsin.train(data, out=tmp_path / "worse", **(QUICK | {"epochs": 1}))
     comparison = opsin.compare([run, worse])
     assert comparison.score == "mae" and "blobs is better than worse" in comparison.sentence
-    page = comparison.write_page(tmp_path / "page.html").read_text(encoding="utf-8")
+    page = opsin.report(comparison, tmp_path / "page.html").read_text(encoding="utf-8")
     assert "Who is nearer" in page and "estimated better by some" in page
     both = opsin.ensemble([run, worse], data=data, out=tmp_path / "both", examine=False, quiet=True)
     mean = np.mean([each.folder.predictions("test")[2].values for each in (run, worse)], axis=0)

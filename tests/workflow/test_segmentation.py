@@ -53,9 +53,9 @@ def test_a_run_is_scored_and_reported(trained):
         assert text in page
     assert page.count('<li><img src="data:image/') == len(run.folder.thumbnails("test")[0])
     assert (run.path / "predictions-test.npz").exists()
-    anonymous = run.write_report(anonymous=True).read_text(encoding="utf-8")
+    anonymous = opsin.report(run, anonymous=True).read_text(encoding="utf-8")
     assert "00.png" not in anonymous and "blobs" not in anonymous
-    run.write_report()
+    opsin.report(run)
 
 
 def test_masks_are_tried_on_what_other_laboratories_do(trained):
@@ -91,7 +91,7 @@ def test_a_run_is_evaluated_on_its_own_and_on_other_data(trained, tmp_path):
 def test_runs_are_compared_on_a_page_with_pictures(trained, tmp_path):
     run, data = trained
     worse = opsin.train(data, out=tmp_path / "worse", learning_rate=1e-6, options=WIDTHS, **{**SETTINGS, "epochs": 1})
-    page = opsin.compare([run, worse]).write_page(tmp_path / "page.html").read_text(encoding="utf-8")
+    page = opsin.report(opsin.compare([run, worse]), tmp_path / "page.html").read_text(encoding="utf-8")
     assert "Dice" in page and "background;foreground" in page
 
 

@@ -40,20 +40,3 @@ class Check:
     def headline(self) -> str:
         """Return ``2 warnings, 1 note``, or ``nothing``."""
         return headline(finding.severity for finding in self.findings)
-
-    def write_page(self, path: str | Path, *, anonymous: bool = False) -> Path:
-        """Write the page with pictures on which a person decides what to exclude, relabel or keep.
-
-        Args:
-            path: The HTML file; it holds all it shows.
-            anonymous: Leave file names out; such a page cannot save decisions, which go by the names.
-
-        Returns:
-            The path.
-
-        Raises:
-            RunError: The file cannot be written.
-        """
-        from opsin.reporting.pages.check import write_check_page
-
-        return write_check_page(self, Path(path), anonymous=anonymous)

@@ -65,6 +65,7 @@ def check(
     and 2 only where `opsin train` would refuse the data.
     """
     from opsin.workflow.check import check as check_images
+    from opsin.workflow.report import report
 
     settings: dict[str, Any] = {
         "label": label,
@@ -78,7 +79,7 @@ def check(
     else:
         _print(console(), found)
     if out is not None or not as_json:
-        page = found.write_page(out or Path("check.html"), anonymous=anonymous)
+        page = report(found, out, anonymous=anonymous)
         console(stderr=as_json).print(f"page  {page}", soft_wrap=True)
     if not found.usable:
         console(stderr=True).print("These data cannot be trained on before the serious findings are mended.")

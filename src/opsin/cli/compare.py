@@ -51,10 +51,11 @@ def compare(
     stays as it is.
     """
     from opsin.evaluation.comparison.compare import compare as compare_runs
+    from opsin.workflow.report import report
 
     comparison = compare_runs(runs, split=split, score=score)
     if out is not None:
-        comparison.write_page(out)
+        report(comparison, out)
     if as_json:
         typer.echo(json.dumps(comparison.to_dict(), indent=2, ensure_ascii=False))
         return

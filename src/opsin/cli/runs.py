@@ -169,6 +169,7 @@ def report(
 ) -> None:
     """Write the report of a run and its verdict anew, from the files in its folder alone."""
     from opsin.evaluation.evaluate_split import judge
+    from opsin.workflow.report import report as write_report
     from opsin.workflow.run import load_run
 
     opened = load_run(run)
@@ -183,5 +184,5 @@ def report(
         opened.add_readers(readers)
     if opened.scorecard:
         judge(opened.folder)
-    path = opened.write_report(anonymous=anonymous)
+    path = write_report(opened, anonymous=anonymous)
     console().print(f"report {path}", soft_wrap=True)

@@ -48,10 +48,11 @@ def isic(
     keratosis (task_2), category 3 their mean; each with its interval and its place among the published scores.
     """
     from opsin.competitions.isic import score_isic
+    from opsin.workflow.report import report
 
     scores = score_isic(predictions, truth, threshold=threshold, any_order=any_order)
     if out is not None:
-        scores.write_page(out)
+        report(scores, out)
     if as_json:
         typer.echo(json.dumps(scores.to_dict(), indent=2))
         return

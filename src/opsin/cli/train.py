@@ -106,10 +106,11 @@ def _train(wanted: RecipeOptions, **arguments: Any) -> Run:
 
 def _resume(path: Path, anonymous: bool, quiet: bool) -> Run:
     from opsin.workflow import train as workflow
+    from opsin.workflow.report import report
 
     run = workflow.resume_run(path, quiet=quiet)
     if anonymous:
-        run.write_report(anonymous=True)
+        report(run, anonymous=True)
     return run
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from opsin.competitions.isic import LESIONS, PUBLISHED, IsicScores
+from opsin.competitions.isic_scores import LESIONS, PUBLISHED, IsicScores
 from opsin.reporting.figures.style import (
     BLUE,
     FONT_SIZE,

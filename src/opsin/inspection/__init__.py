@@ -86,7 +86,7 @@ def examine(folder: RunFolder, subject: Subject, only: Iterable[str] = (), conso
             raise OpsinError(
                 f"The examination '{name}' is for other tasks than {folder.task}, which has {', '.join(applying)}."
             )
-    from opsin.workflow.console import working
+    from opsin.runtime.progress import working
 
     for name in names:
         module = importlib.import_module(EXAMINATIONS[name][0])

@@ -27,8 +27,8 @@ from opsin.data.preprocessing import Preprocessing
 from opsin.data.splitting.from_recipe import arrange
 from opsin.errors import DataError
 from opsin.recipe.recipe import Recipe, from_settings
+from opsin.runtime.progress import working
 from opsin.training.prepare import Prepared, read_source, refuse_idle_decisions
-from opsin.workflow.console import working
 
 SIDES = (64, 128)  # pixels: the smallest and largest side that images above 64 pixels are compared at
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from opsin.audit.finding import headline as headline_of_audit
 from opsin.data.images import SPLITS, TEST, VALIDATION
@@ -20,25 +17,6 @@ from opsin.tasks.registry import TASKS
 from opsin.training.network import InitialWeights
 from opsin.training.prepare import Prepared
 from opsin.training.session import Session
-
-
-def decoding(console: Console) -> AbstractContextManager[Callable[[int, int], None]]:
-    """Draw a bar while images are decoded and compared; yields what is called with (steps done, all steps)."""
-    return working(console, "reading and comparing images")
-
-
-@contextmanager
-def working(console: Console | None, what: str) -> Iterator[Callable[[int, int], None]]:
-    """Draw a bar on a terminal while something is done; yields what is called with (steps done, all steps)."""
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    shown = console is not None and console.is_terminal
-    with Progress(*columns, console=console, transient=True, disable=not shown) as bar:
-        row = bar.add_task(what, total=None, visible=False)
-
-        def show(done: int, total: int) -> None:
-            bar.update(row, completed=done, total=total, visible=True)
-
-        yield show
 
 
 def tell_data(console: Console, prepared: Prepared) -> None:

@@ -18,9 +18,11 @@ from opsin.recipe.recipe import Recipe
 from opsin.runs.cross_validation import CrossValidationFolder
 from opsin.runs.folder import RunFolder, list_runs
 from opsin.runs.out_of_fold import score_out_of_fold
+from opsin.runtime.progress import decoding
 from opsin.tasks.registry import TASKS
 from opsin.training.prepare import Prepared, prepare, prepare_other_split
-from opsin.workflow.console import decoding, tell_data
+from opsin.workflow.console import tell_data
+from opsin.workflow.report import report
 from opsin.workflow.request import ask, name_of_several
 from opsin.workflow.run import Run
 from opsin.workflow.train import train_or_go_on
@@ -233,7 +235,7 @@ def _judge_leaky_runs(place: Path, console: Console) -> None:
         before = run.read("leak.json")
         judge(run)
         if run.read("leak.json") != before:
-            Run(run.path).write_report(anonymous=bool(run.info.get("anonymous")))
+            report(run, anonymous=bool(run.info.get("anonymous")))
             console.print(f"{run.name}: {run.read('leak.json')['reading']}", highlight=False, markup=False)
 
 

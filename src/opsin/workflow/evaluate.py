@@ -24,9 +24,11 @@ from opsin.evaluation.evaluate_split import assess, judge
 from opsin.inspection import Subject, check_names
 from opsin.inspection import examine as examine_subject
 from opsin.runs.folder import RunFolder
+from opsin.runtime.progress import decoding
 from opsin.tasks.registry import part_of
 from opsin.training.prepare import Prepared, prepare, read_source
-from opsin.workflow.console import decoding, warn_of_seen_images, warn_of_unlike_images
+from opsin.workflow.console import warn_of_seen_images, warn_of_unlike_images
+from opsin.workflow.report import report
 from opsin.workflow.run import Run
 
 
@@ -69,7 +71,7 @@ def evaluate(
     else:
         scores = _assess_other(run, data, data_root, console)
     judge(run.folder)
-    run.write_report(anonymous=bool(run.folder.info.get("anonymous")))
+    report(run, anonymous=bool(run.folder.info.get("anonymous")))
     return scores
 
 
@@ -99,7 +101,7 @@ def examine(
     prepared = prepare_again(run.folder, data, console)
     made = examine_subject(run.folder, subject_of(run, prepared), only, console)
     judge(run.folder)
-    run.write_report(anonymous=bool(run.folder.info.get("anonymous")))
+    report(run, anonymous=bool(run.folder.info.get("anonymous")))
     return made
 
 

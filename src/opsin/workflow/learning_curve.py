@@ -18,12 +18,13 @@ from opsin.metrics.names import describe_score
 from opsin.recipe.recipe import Recipe
 from opsin.runs.collection import RunCollection
 from opsin.runs.folder import FORMAT, RunFolder
+from opsin.runtime.progress import decoding
 from opsin.statistics.power_law import foresee
 from opsin.storage.atomic import write_json
 from opsin.tasks.registry import TASKS
 from opsin.training.prepare import Prepared, prepare, prepare_other_split
 from opsin.version import __version__
-from opsin.workflow.console import decoding, tell_data
+from opsin.workflow.console import tell_data
 from opsin.workflow.request import ask, name_of_several
 from opsin.workflow.run import Run
 from opsin.workflow.train import train_or_go_on

@@ -5,16 +5,18 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from opsin.inference.predictor import Predictor
 from opsin.recipe.recipe import Recipe
 from opsin.runs.folder import RunFolder
 from opsin.tasks.base import Answering
 from opsin.tasks.registry import part_of
+
+if TYPE_CHECKING:
+    from opsin.inference.predictor import Predictor
 
 
 class Run:
@@ -63,6 +65,8 @@ class Run:
     @functools.cached_property
     def predictor(self) -> Predictor:
         """The network and its preprocessing, loaded on first use."""
+        from opsin.inference.predictor import Predictor
+
         return Predictor(self.folder)
 
     def predict(self, images: Iterable[str | Path | NDArray[np.uint8]] | str | Path) -> list[Any]:
@@ -89,16 +93,6 @@ class Run:
         return [
             answers.prediction(row, name, far) for row, (name, far) in enumerate(zip(found.names, unlike, strict=True))
         ]
-
-    def write_report(self, anonymous: bool = False) -> Path:
-        """Write ``report.html`` from the files of the run, and return its path.
-
-        Args:
-            anonymous: Leave out file names, paths and everything else that could name a person.
-        """
-        from opsin.reporting.run_report.report import write_report
-
-        return write_report(self.folder, anonymous=anonymous)
 
     def decide(
         self,

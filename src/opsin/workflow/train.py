@@ -22,6 +22,7 @@ from opsin.networks.summary import summarize
 from opsin.recipe.recipe import Recipe
 from opsin.runs.folder import RunFolder
 from opsin.runtime.machine import describe_machine, is_another_alive, this_process
+from opsin.runtime.progress import decoding, working
 from opsin.storage.safetensors import load_weights
 from opsin.training.callbacks import Checkpoints, Curves, ProgressBar, Signals
 from opsin.training.fit import Callback
@@ -30,8 +31,9 @@ from opsin.training.prepare import Prepared, prepare, read_source
 from opsin.training.session import Evaluator, Session
 from opsin.workflow.calibrate import learn_from_validation
 from opsin.workflow.check import audit_prepared
-from opsin.workflow.console import decoding, tell_audit, tell_data, tell_network, tell_position, tell_result, working
+from opsin.workflow.console import tell_audit, tell_data, tell_network, tell_position, tell_result
 from opsin.workflow.evaluate import assess_split, prepare_again, subject_of
+from opsin.workflow.report import report
 from opsin.workflow.request import ask, find_same_run, free_place, identify, is_run_of
 from opsin.workflow.run import Run
 
@@ -296,9 +298,9 @@ def finish(folder: RunFolder, session: Evaluator, console: Console, why: str = "
             examine_subject(folder, subject_of(run, session.prepared), console=console)
     finally:  # whoever stops the examinations has a report all the same
         judge(folder)
-        report = run.write_report(anonymous=bool(folder.info.get("anonymous")))
+        page = report(run, anonymous=bool(folder.info.get("anonymous")))
     tell_result(console, run.folder)
-    console.print(f"report  {report}", highlight=False, soft_wrap=True)
+    console.print(f"report  {page}", highlight=False, soft_wrap=True)
     return run
 
 

@@ -25,7 +25,7 @@ def make(predicted_run):
 
 
 def written(comparison: Comparison, path: Path) -> str:
-    return comparison.write_page(path).read_text(encoding="utf-8")
+    return opsin.report(comparison, path).read_text(encoding="utf-8")
 
 
 def test_the_page_holds_everything_and_loads_nothing(make, tmp_path: Path) -> None:

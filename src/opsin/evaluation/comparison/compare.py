@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -21,16 +21,21 @@ from opsin.runs.folder import RunFolder
 from opsin.statistics.clusters import ENOUGH_GROUPS
 from opsin.tasks.registry import TASKS
 
-if TYPE_CHECKING:
-    from opsin.workflow.run import Run
-
 SPLITS = ("test", "validation")
 # What does not decide how a recipe turns out: the seed, which is what runs of one recipe differ in, and memory.
 APART = ("seed", "data.memory_gb")
 
 
+class HasPath(Protocol):
+    """Anything that knows its run folder: `opsin.Run`, `RunFolder`."""
+
+    @property
+    def path(self) -> Path:
+        """The run folder."""
+
+
 def compare(
-    runs: Sequence[str | Path | Run | RunFolder],
+    runs: Sequence[str | Path | HasPath],
     *,
     split: str = "test",
     score: str | None = None,
@@ -102,7 +107,7 @@ def compare(
     )
 
 
-def _folder(run: str | Path | Run | RunFolder) -> RunFolder:
+def _folder(run: str | Path | HasPath) -> RunFolder:
     if isinstance(run, RunFolder):
         return run
     return RunFolder(run if isinstance(run, str | Path) else run.path)

@@ -136,12 +136,3 @@ class Comparison:
             "methods": self.methods,
             "keys": {key: list(values) for key, values in self.keys.items()},
         }
-
-    def write_page(self, path: str | Path) -> Path:
-        """Write a self-contained HTML page: differences, learning curves, recipes, images in dispute; return its path.
-
-        It leaves file names out where any of the runs is anonymous.
-        """
-        from opsin.reporting.pages.comparison import write_comparison
-
-        return write_comparison(self, Path(path))

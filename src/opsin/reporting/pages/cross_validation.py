@@ -24,7 +24,7 @@ from opsin.tasks.registry import TASKS, TaskEntry
 SHOWN_DETAILS = 3  # scores of a class that a line has room for
 
 
-def write_crossval_page(folder: CrossValidationFolder) -> Path:
+def write_crossval_page(folder: CrossValidationFolder, path: Path | None = None) -> Path:
     """Write ``crossval.html`` from what the folder of a finished cross-validation holds, and return its path.
 
     Like a report it loads nothing from anywhere; it leads to the reports of the folds beside it. Where the
@@ -33,7 +33,7 @@ def write_crossval_page(folder: CrossValidationFolder) -> Path:
     Raises:
         RunError: A file of the folder is damaged.
     """
-    path = folder.path / "crossval.html"
+    path = path or folder.path / "crossval.html"
     write_text(path, render_crossval_page(folder))
     return path
 

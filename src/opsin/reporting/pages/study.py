@@ -45,14 +45,15 @@ PICTURES = 400_000  # bytes of the best run's gallery
 DRAWN = 12  # variants whose curves are drawn in one picture
 
 
-def write_study_page(folder: StudyFolder) -> Path:
+def write_study_page(folder: StudyFolder, path: Path | None = None) -> Path:
     """Write ``study.html`` from what the folder of a study holds, and return its path.
 
     Raises:
         RunError: A run of the study is damaged or gone.
     """
-    write_text(folder.page, render_study_page(folder))
-    return folder.page
+    path = path or folder.page
+    write_text(path, render_study_page(folder))
+    return path
 
 
 def render_study_page(folder: StudyFolder) -> str:

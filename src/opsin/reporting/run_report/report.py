@@ -23,14 +23,15 @@ from opsin.tasks.registry import part_of
 FRAME = 100_000  # bytes of the page around its sections, more than styles, scripts and headline take
 
 
-def write_report(folder: RunFolder | Path, *, anonymous: bool = False) -> Path:
+def write_report(run: RunFolder, path: Path | None = None, *, anonymous: bool = False) -> Path:
     """Write ``report.html`` from what the run folder holds.
 
     The file is below 5 MB, loads nothing from anywhere, and the same folder gives the same bytes. What the run has not
     come to yet is left out.
 
     Args:
-        folder: The run, finished or not.
+        run: Finished or not.
+        path: The file; left out, ``report.html`` in the run folder.
         anonymous: Leave out the names of files, folders, groups, columns and machines, and the notes, which may hold
             such names. Class names stay.
 
@@ -40,8 +41,7 @@ def write_report(folder: RunFolder | Path, *, anonymous: bool = False) -> Path:
     Raises:
         RunError: The folder is no run, or one of its files is damaged.
     """
-    run = folder if isinstance(folder, RunFolder) else RunFolder(folder)
-    path = run.path / "report.html"
+    path = path or run.path / "report.html"
     write_text(path, render_report(run, anonymous=anonymous))
     return path
 
