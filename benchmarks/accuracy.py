@@ -37,7 +37,7 @@ def main() -> None:
 def parse() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", nargs="+", help="names of data sets (opsin data list), or paths")
+    parser.add_argument("data", nargs="+", help="names of data sets (opsin datasets), or paths")
     parser.add_argument("--seeds", type=int, default=3, help="how many seeds, from 0 (3)")
     parser.add_argument("--runs", default="runs/accuracy", help="where the run folders are made (runs/accuracy)")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a key of the recipe")

@@ -14,7 +14,7 @@ Ways of foretelling, all fixed before anything was measured:
     harsher        the same with severities up to 4
     corruptions    the mean over single corruptions that training has not shown the network, severities 2 and 4
     home           the accuracy on HOME's test split, which says that nothing changes
-    answers        by what the network answers to the images of AWAY, as in `opsin foretell --shares`
+    answers        by what the network answers to the images of AWAY, as in `opsin estimate-accuracy --shares`
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from rich.console import Console
 
 import opsin
 from common import machine, table, today, versions
-from opsin.inspection.domain_shift import Answers, foretell, foretell_answered
+from opsin.inspection.domain_shift import Answers, estimate_accuracy, estimate_from_answers
 from opsin.inspection.robustness import measure_corruptions, simulate_laboratories
 from opsin.inspection.robustness_run import choose_rows, trial_of
 from opsin.workflow.evaluate import prepare_again, subject_of
@@ -40,10 +40,10 @@ SEVERITIES = (2, 4)
 
 
 def main() -> None:
-    """Train, foretell, measure, and print a table."""
+    """Train, estimate_accuracy, measure, and print a table."""
     options = parse()
     print(f"{today()} · {machine()}")
-    rows = [examine(seed, options) for seed in range(options.seeds)]
+    rows = [inspect(seed, options) for seed in range(options.seeds)]
     show(rows, options)
     print("\n" + ", ".join(f"{package} {number}" for package, number in versions(("torch", "opsin", "timm")).items()))
     if options.json:
@@ -57,17 +57,17 @@ def parse() -> argparse.Namespace:
     parser.add_argument("home", help="labelled images to train on")
     parser.add_argument("away", help="labelled images from elsewhere, of some of the same classes")
     parser.add_argument("--seeds", type=int, default=3, help="how many seeds, from 0 (3)")
-    parser.add_argument("--images", type=int, default=100, help="validation images to foretell from (100)")
+    parser.add_argument("--images", type=int, default=100, help="validation images to estimate_accuracy from (100)")
     parser.add_argument("--runs", default="runs/elsewhere", help="where the run folders are made (runs/elsewhere)")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a key of the recipe")
     parser.add_argument("--json", metavar="FILE", help="write the figures to a file")
     return parser.parse_args()
 
 
-def examine(seed: int, options: argparse.Namespace) -> dict[str, Any]:
-    """Train one seed, foretell, measure away, and return the figures."""
+def inspect(seed: int, options: argparse.Namespace) -> dict[str, Any]:
+    """Train one seed, estimate_accuracy, measure away, and return the figures."""
     settings = dict(item.partition("=")[::2] for item in options.set)
-    run = opsin.train(options.home, seed=seed, runs=options.runs, resume=True, examine=False, **settings)
+    run = opsin.train(options.home, seed=seed, runs=options.runs, resume=True, inspect=False, **settings)
     file = run.path / f"foretold-{Path(options.away).name}.json"
     if not file.exists():
         file.write_text(json.dumps(foretell_away(run, options), indent=1) + "\n", encoding="utf-8")
@@ -88,7 +88,7 @@ def foretell_away(run: opsin.Run, options: argparse.Namespace) -> dict[str, Any]
     answers: dict[str, Answers | None] = {}
     for name, strongest in STRONGEST.items():
         laboratories, answers[name] = simulate_laboratories(trial, strongest=strongest)
-        result[name] = foretell(laboratories, counts)
+        result[name] = estimate_accuracy(laboratories, counts)
     found = measure_corruptions(trial, run.recipe.augmentation)
     result["corruptions"] = {
         "expected": weigh({row["class"]: row["corrupted"] for row in found["classes"]}, counts, run)
@@ -99,7 +99,7 @@ def foretell_away(run: opsin.Run, options: argparse.Namespace) -> dict[str, Any]
     answered = run.predictor.predict([away.read(row) for row in range(len(away))]).predictions
     home = answers["laboratories"]
     assert home is not None  # as the run is a classifier
-    result["answers"] = asdict(foretell_answered(home, answered.labels, answered.confidence, counts, exact=True))
+    result["answers"] = asdict(estimate_from_answers(home, answered.labels, answered.confidence, counts, exact=True))
     return result
 
 

@@ -1,4 +1,4 @@
-"""How near `opsin foretell` comes: accuracies foretold without labels, beside those measured, on changed home images.
+"""How near `opsin estimate-accuracy` comes: accuracies foretold without labels, beside those measured, on changed home images.
 
     python benchmarks/foretelling.py runs/cells runs/lesions --images 120
 
@@ -21,7 +21,7 @@ from rich.console import Console
 
 import opsin
 from common import machine, table, today
-from opsin.inspection.domain_shift import Answers, foretell_answered
+from opsin.inspection.domain_shift import Answers, estimate_from_answers
 from opsin.inspection.robustness import applicable, simulate_laboratories
 from opsin.inspection.robustness_run import choose_rows, trial_of
 from opsin.tasks.classification.predictions import Classifications
@@ -32,7 +32,7 @@ HARSHER = 15
 
 
 def main() -> None:
-    """Change images, foretell, and print a table."""
+    """Change images, estimate_accuracy, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="+", help="run folders of classifiers")
     parser.add_argument("--images", type=int, default=120, help="validation images of each (120)")
@@ -83,7 +83,7 @@ def errors(
                 drawn = np.arange(len(weights))
                 if random:  # as many images as at home, drawn by these shares
                     drawn = generator.choice(drawn, len(drawn), p=weights / weights.sum())
-                told = foretell_answered(home, predicted[drawn], confidence[drawn], shares, exact=not random)
+                told = estimate_from_answers(home, predicted[drawn], confidence[drawn], shares, exact=not random)
                 right = float((predicted == home.labels)[drawn].mean())
                 middle = float(np.median((home.predicted[1:] == home.labels) @ weights))
                 yield kind, told.expected - right, middle - right

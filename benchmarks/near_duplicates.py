@@ -80,7 +80,7 @@ def main() -> None:
 def parse() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", nargs="*", help="names of data sets (opsin data list), or paths")
+    parser.add_argument("data", nargs="*", help="names of data sets (opsin datasets), or paths")
     parser.add_argument(
         "--each", type=int, default=300, help="copies of each kind (300, or as many as there are images)"
     )

@@ -45,7 +45,7 @@ def parse() -> argparse.Namespace:
 def trained(seed: int, renewed: bool, options: argparse.Namespace) -> opsin.Run:
     """Train one run, or find it finished."""
     settings: dict[str, Any] = dict(item.partition("=")[::2] for item in options.set)
-    settings |= {"seed": seed, "resume": True, "examine": False}
+    settings |= {"seed": seed, "resume": True, "inspect": False}
     if renewed:
         return opsin.train(options.data, runs=f"{options.runs}/renewed", **settings)
     with mock.patch("opsin.training.session.renew_statistics"):

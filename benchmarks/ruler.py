@@ -30,7 +30,7 @@ def main() -> None:
     ruled = draw_rulers(options.data, options.runs / "ruled")
     rows = []
     for name, source in (("untouched", options.data), ("ruler along the edge of the cats", ruled)):
-        found = [examined(source, seed, options.runs) for seed in range(options.seeds)]
+        found = [inspected(source, seed, options.runs) for seed in range(options.seeds)]
         accuracy, share = ([entry[key] for entry in found] for key in (0, 1))
         told = sum(entry[2] for entry in found)
         rows.append([name, mean_spread(accuracy), mean_spread(share), f"{told} of {len(found)}"])
@@ -62,7 +62,7 @@ def draw_rulers(source: Path, target: Path) -> Path:
     return target
 
 
-def examined(source: Path, seed: int, runs: Path) -> tuple[float, float, bool]:
+def inspected(source: Path, seed: int, runs: Path) -> tuple[float, float, bool]:
     """Train one run; return its test accuracy, the margin's share by its area, and whether the verdict tells of it."""
     run = opsin.train(source, seed=seed, runs=runs, resume=True, **SETTINGS)
     border = run.folder.attributions["border"]

@@ -36,7 +36,7 @@ def main() -> None:
     """Train, and print both tables."""
     options = parse()
     settings = dict(item.partition("=")[::2] for item in options.set)
-    run = opsin.train(options.data, runs=options.runs, resume=True, examine=False, **settings)
+    run = opsin.train(options.data, runs=options.runs, resume=True, inspect=False, **settings)
     print(f"{today()} · {machine()} · {run.path}")
     calibration(run)
     unlike(run, options.others)

@@ -174,7 +174,7 @@ def test_every_documented_function_has_the_parameters_that_the_page_names() -> N
         "cross_validate",
         "ensemble",
         "evaluate",
-        "examine",
+        "inspect",
         "learning_curve",
         "predict",
         "load_run",

@@ -19,8 +19,8 @@ _LAZY = {
     "cross_validate": "opsin.workflow.cross_validate",
     "ensemble": "opsin.workflow.ensemble",
     "evaluate": "opsin.workflow.evaluate",
-    "examine": "opsin.workflow.evaluate",
-    "foretell": "opsin.workflow.estimate_accuracy",
+    "inspect": "opsin.workflow.inspect",
+    "estimate_accuracy": "opsin.workflow.estimate_accuracy",
     "predict": "opsin.workflow.train",
     "learning_curve": "opsin.workflow.learning_curve",
     "load_run": "opsin.workflow.run",
@@ -29,6 +29,7 @@ _LAZY = {
     "OpsinError": "opsin.errors",
     "read_dataset": "opsin.data.read",
     "compare": "opsin.evaluation.comparison.compare",
+    "report": "opsin.workflow.report",
     "run_study": "opsin.studies.runner",
     "Study": "opsin.studies.study",
     "score_isic": "opsin.competitions.isic",
@@ -44,12 +45,13 @@ __all__ = [
     "cross_validate",
     "ensemble",
     "evaluate",
-    "examine",
-    "foretell",
+    "inspect",
+    "estimate_accuracy",
     "learning_curve",
     "load_run",
     "predict",
     "read_dataset",
+    "report",
     "run_study",
     "score_isic",
     "train",
@@ -66,9 +68,11 @@ if TYPE_CHECKING:
     from opsin.workflow.check import check
     from opsin.workflow.cross_validate import cross_validate
     from opsin.workflow.ensemble import ensemble
-    from opsin.workflow.estimate_accuracy import foretell
-    from opsin.workflow.evaluate import evaluate, examine
+    from opsin.workflow.estimate_accuracy import estimate_accuracy
+    from opsin.workflow.evaluate import evaluate
+    from opsin.workflow.inspect import inspect
     from opsin.workflow.learning_curve import learning_curve
+    from opsin.workflow.report import report
     from opsin.workflow.run import Run, load_run
     from opsin.workflow.train import predict, train
 

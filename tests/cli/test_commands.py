@@ -35,7 +35,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("commands")
     make_images(folder / "small")
     arguments = ["train", str(folder / "small"), *FAST, "--out", str(folder / "runs" / "small")]
-    arguments += ["--no-examine", "--quiet"]
+    arguments += ["--no-inspect", "--quiet"]
     result = CliRunner().invoke(app, arguments, prog_name="opsin", catch_exceptions=False)
     assert result.exit_code == 0, result.output
     assert result.stdout.strip() == str(folder / "runs" / "small" / "report.html")
@@ -193,14 +193,14 @@ def test_report_remembers_what_thresholds_are_for(opsin_command: Callable, tmp_p
 
 
 def test_data_list_shows_where_data_are(opsin_command: Callable) -> None:
-    text = opsin_command("data", "list").out
+    text = opsin_command("datasets").out
     for name in ("digits", "mnist", "fashion-mnist", "cifar10", "cifar100"):
         assert name in text
     assert "CC BY 4.0" in text
 
 
 def test_data_show_counts_each_class(opsin_command: Callable) -> None:
-    text = opsin_command("data", "show", "small").out
+    text = opsin_command("datasets", "show", "small").out
     assert "small: 90 images, 3 classes, 8×8, grey" in text
     for name in "012":
         assert [name, str(len(list(Path("small", name).iterdir())))] in [line.split() for line in text.splitlines()]

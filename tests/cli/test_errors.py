@@ -77,7 +77,7 @@ CASES = {
     "missing recipe": (("train", "good", "--recipe", "none.toml"), "There is no recipe none.toml"),
     "output folder in use": (("train", "good", *FAST, "--out", "taken"), "taken is not empty"),
     "output folder is a file": (("train", "good", *FAST, "--out", "rows.csv"), "rows.csv is a file"),
-    "no data": (("train",), "opsin data list"),
+    "no data": (("train",), "opsin datasets"),
     "resume what is no run": (("train", "--resume", "good"), "good is not a run"),
     "resume with settings": (("train", "--resume", "good", "--epochs", "9"), "by its own recipe"),
     "resume elsewhere": (("train", "--resume", "good", "--out", "other"), "in its own folder"),
@@ -85,7 +85,7 @@ CASES = {
     "predict with no run": (("predict", "nowhere", "good"), "There is no run nowhere"),
     "report of no run": (("report", "empty"), "empty is not a run"),
     "picture of unknown form": (("lr-find", "good", "--out", "rates.docx"), "rates.docx"),
-    "show nothing": (("data", "show", "nowhere"), "nowhere"),
+    "show nothing": (("datasets", "show", "nowhere"), "nowhere"),
 }
 
 
@@ -165,7 +165,7 @@ def test_a_bug_keeps_its_traceback(opsin_command: Callable, monkeypatch: pytest.
 
 
 def test_what_the_user_wrote_is_not_read_as_markup(opsin_command: Callable) -> None:
-    result = opsin_command("data", "show", "[red]nowhere[/red]")
+    result = opsin_command("datasets", "show", "[red]nowhere[/red]")
     assert "[red]nowhere[/red]" in result.err
 
 

@@ -42,7 +42,7 @@ def test_every_setting_has_a_flag_of_its_type() -> None:
 
 
 def test_the_command_s_own_flags_do_not_hide_a_setting() -> None:
-    own = {"data", "recipe", "assignments", "data_root", "out", "runs", "resume", "anonymous", "examine", "quiet"}
+    own = {"data", "recipe", "assignments", "data_root", "out", "runs", "resume", "anonymous", "inspect", "quiet"}
     own |= {"open_test", "leak_check"}
     assert own.isdisjoint(flag_names())
     assert len(inspect.signature(train).parameters) == len(own) + len(flag_names())
@@ -99,7 +99,7 @@ def test_a_boolean_flag_can_say_no() -> None:
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        ({"data": None}, "opsin data list"),
+        ({"data": None}, "opsin datasets"),
         ({"epochs": 0}, "--epochs: 'training.epochs' must be at least 1, not 0."),
         ({"optimizer": "adamm"}, "did you mean 'adam'"),
         ({"image_size": "wide"}, "--image-size: 'data.image_size' must be a side like 224"),

@@ -20,19 +20,19 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_curve_prints_a_row_per_size_and_what_more_would_bring(data: Path, opsin_command: Callable) -> None:
-    first = opsin_command("curve", data, *FAST)
+    first = opsin_command("learning-curve", data, *FAST)
     assert first.code == 0, first.err
     assert "training images" in first.out and " 105 " in first.out
-    info = json.loads(opsin_command("curve", data, *FAST, "--json").out)
+    info = json.loads(opsin_command("learning-curve", data, *FAST, "--json").out)
     assert info["sentence"] in " ".join(first.out.split())
-    quiet = opsin_command("curve", data, *FAST, "--quiet")
-    assert Path(quiet.out.strip()).name == "curve.html"
+    quiet = opsin_command("learning-curve", data, *FAST, "--quiet")
+    assert Path(quiet.out.strip()).name == "learning-curve.html"
 
 
 def test_wrong_sizes_are_answered_in_a_sentence(data: Path, opsin_command: Callable) -> None:
-    wrong = opsin_command("curve", data, "--sizes", "a,b")
+    wrong = opsin_command("learning-curve", data, "--sizes", "a,b")
     assert wrong.code == 2 and "--sizes a,b: write numbers parted by commas" in wrong.err
     (data.parent / "run").mkdir()
     (data.parent / "run" / "run.json").write_text("{}")
-    wrong = opsin_command("curve", "run", "--set", "training.epochs=3")
+    wrong = opsin_command("learning-curve", "run", "--set", "training.epochs=3")
     assert wrong.code == 2 and "keeps its own recipe" in wrong.err

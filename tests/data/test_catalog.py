@@ -321,7 +321,7 @@ def test_read_only_data_root_of_the_environment(tmp_path, published, monkeypatch
 
 def test_unknown_name(refusal):
     assert "no data set 'cifar' in the catalogue (did you mean 'cifar10'" in refusal(read_named, "cifar")
-    assert "opsin data list" in refusal(find, "xyz")
+    assert "opsin datasets" in refusal(find, "xyz")
 
 
 def test_columns_that_are_not_there(tmp_path, refusal):

@@ -141,7 +141,7 @@ def test_unknown_names(tmp_path, photos, refusal, monkeypatch):
     assert "(did you mean 'photos'?)" in refusal(read_dataset, "photo/")
     assert "(did you mean 'photos'?)" in refusal(read_dataset, tmp_path / "photoss")
     assert f"(there is no folder {tmp_path / 'gone'} either)" in refusal(read_dataset, tmp_path / "gone" / "photos")
-    assert "opsin data list" in refusal(read_dataset, "qqqq")
+    assert "opsin datasets" in refusal(read_dataset, "qqqq")
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,7 @@ def replace_images(shape, symmetry):
 def test_validation_test_and_prediction_see_the_same_views(digits, tmp_path):
     some = replace(digits, images=ArrayImages(digits.images.array[:200]), labels=digits.labels[:200])
     settings = {"network": "course_cnn", "epochs": 2, "device": "cpu", "precision": "32-true", "augment": 0.0}
-    settings |= {"trainable_layers": 1, "learning_rate": 0.01, "examine": False, "quiet": True}
+    settings |= {"trainable_layers": 1, "learning_rate": 0.01, "inspect": False, "quiet": True}
     run = opsin.train(some, out=tmp_path / "views", tta="any", **settings)
     _, labels, validation = run.folder.predictions("validation")
     assert np.mean(validation.labels == labels) == pytest.approx(run.folder.info["best"]["scores"]["accuracy"])

@@ -1,4 +1,4 @@
-"""A trained network and its data, as examinations take them."""
+"""A trained network and its data, as inspections take them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def trained(few_digits, tmp_path_factory) -> Run:
     """A small convolutional network, trained on 300 digits until it is right more often than not."""
     path = tmp_path_factory.mktemp("runs") / "trained"
     settings = {"network": "course_cnn", "epochs": 6, "batch_size": 16, "device": "cpu", "quiet": True}
-    return opsin.train(few_digits, out=path, examine=False, **settings)
+    return opsin.train(few_digits, out=path, inspect=False, **settings)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from opsin.inspection.attribution_methods import METHODS, SIGNED, attribute
-from opsin.inspection.attributions import EFFORTS, choose_effort, encode, examine, shrink, smoothed
+from opsin.inspection.attributions import EFFORTS, choose_effort, encode, inspect, shrink, smoothed
 from opsin.networks.registry import create_network
 from opsin.reporting.run_report.report import render_report
 from opsin.runs.folder import RunFolder
@@ -21,7 +21,7 @@ from opsin.runs.folder import RunFolder
 
 @pytest.fixture(scope="module")
 def run(trained, subject):
-    examine(trained.folder, subject)
+    inspect(trained.folder, subject)
     return trained
 
 
@@ -74,7 +74,7 @@ def test_facts_say_what_was_done(run):
 def test_examining_again_gives_the_same_bytes(run, subject):
     path = run.path / "attributions.npz"
     before = path.read_bytes()
-    examine(run.folder, subject)
+    inspect(run.folder, subject)
     assert path.read_bytes() == before
 
 
@@ -88,7 +88,7 @@ def copied(run, tmp_path):
 def test_networks_without_convolutions_leave_grad_cam_out(copied, subject):
     predictor = copy.copy(subject.predictor)
     predictor.network = create_network("mlp", 10, 1, (8, 8))
-    examine(copied, replace(subject, predictor=predictor))
+    inspect(copied, replace(subject, predictor=predictor))
     facts = copied.attributions
     assert "grad_cam" not in facts["methods"] and facts["feature_map"] is None
     assert "no convolutions" in facts["left_out"]["grad_cam"]
@@ -99,7 +99,7 @@ def test_networks_without_convolutions_leave_grad_cam_out(copied, subject):
 def test_without_a_gallery_nothing_is_written(copied, subject):
     for name in ("thumbnails-test.npz", "attributions.npz", "attributions.json"):
         (copied.path / name).unlink()
-    examine(copied, subject)
+    inspect(copied, subject)
     assert not (copied.path / "attributions.npz").exists() and copied.attributions == {}
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opsin.inspection.domain_shift import Answers, foretell_answered
+from opsin.inspection.domain_shift import Answers, estimate_from_answers
 
 CLASSES = 4
 
@@ -33,7 +33,7 @@ def test_what_answers_are_right_is_told_without_their_labels(home, skill, shares
     predicted, confidence = answers_at(labels, skill, 99)
     right = (predicted == labels).mean()
     for exact, known in ((False, shares), (True, np.bincount(labels, minlength=CLASSES))):
-        told = foretell_answered(home, predicted, confidence, known, exact=exact)
+        told = estimate_from_answers(home, predicted, confidence, known, exact=exact)
         assert told.expected == pytest.approx(right, abs=0.07)
         assert 0 <= told.low <= told.expected <= told.high <= 1
         assert told.beyond == (told.expected < (home.predicted == home.labels).mean(axis=1).min()) or shares != (
@@ -47,8 +47,8 @@ def test_what_answers_are_right_is_told_without_their_labels(home, skill, shares
 def test_of_other_shares_the_middle_laboratory_knows_nothing_and_the_answers_do(home):
     """All of class 0, which is what the network says when it knows nothing: every answer is right."""
     predicted, confidence = answers_at(np.zeros(200, np.int64), 0.3, 5)
-    assert foretell_answered(home, predicted, confidence, [1, 0, 0, 0]).expected > 0.95
-    assert foretell_answered(home, predicted, confidence, [1, 1, 1, 1]).expected < 0.7
+    assert estimate_from_answers(home, predicted, confidence, [1, 0, 0, 0]).expected > 0.95
+    assert estimate_from_answers(home, predicted, confidence, [1, 1, 1, 1]).expected < 0.7
 
 
 @settings(deadline=None, max_examples=25)
@@ -60,18 +60,18 @@ def test_no_accuracy_is_above_the_overlap(home, labels, shares):
     """However answers and labels go together, they agree at most where their shares do."""
     labels = np.array(labels)
     predicted, confidence = answers_at(labels[::-1], 0.6, len(labels))
-    told = foretell_answered(home, predicted, confidence, np.bincount(labels, minlength=CLASSES), exact=True)
+    told = estimate_from_answers(home, predicted, confidence, np.bincount(labels, minlength=CLASSES), exact=True)
     assert (predicted == labels).mean() <= told.overlap + 1e-9
-    other = foretell_answered(home, predicted, confidence, shares)
+    other = estimate_from_answers(home, predicted, confidence, shares)
     assert 0 <= other.low <= other.expected <= other.high <= 1 and 0 <= other.overlap <= 1
-    scaled = foretell_answered(home, predicted, confidence, 3 * np.array(shares))
+    scaled = estimate_from_answers(home, predicted, confidence, 3 * np.array(shares))
     assert scaled.expected == pytest.approx(other.expected)
 
 
 def test_classes_that_no_laboratory_had_are_left_out(home):
-    told = foretell_answered(home, *answers_at(np.arange(100) % CLASSES, 1.0, 0), [1, 1, 1, 1, 5])
+    told = estimate_from_answers(home, *answers_at(np.arange(100) % CLASSES, 1.0, 0), [1, 1, 1, 1, 5])
     assert told.expected > 0.9
     with pytest.raises(ValueError, match="a class with a share"):
-        foretell_answered(home, *answers_at(np.arange(100) % CLASSES, 1.0, 0), [0, 0, 0, 0, 5])
+        estimate_from_answers(home, *answers_at(np.arange(100) % CLASSES, 1.0, 0), [0, 0, 0, 0, 5])
     with pytest.raises(ValueError, match="There must be images"):
-        foretell_answered(home, np.zeros(0, np.int64), np.zeros(0, np.float32), [1, 1, 1, 1])
+        estimate_from_answers(home, np.zeros(0, np.int64), np.zeros(0, np.float32), [1, 1, 1, 1])

@@ -8,14 +8,14 @@ import pytest
 import torch
 from PIL import Image
 
-from opsin.inspection import embedding_map as examination
+from opsin.inspection import embedding_map as inspection
 from opsin.networks.penultimate import penultimate_features
 
 ARRAYS = ("rows", "principal", "neighbors", "explained", "agreement", "sheet", "tile")
 
 
 def test_validation_images_are_laid_out_with_their_pictures(trained, subject):
-    examination.examine(trained.folder, subject)
+    inspection.inspect(trained.folder, subject)
     stored = trained.folder.arrays("map.npz", *ARRAYS)
     rows = subject.rows["validation"]
     number = len(rows)
@@ -32,7 +32,7 @@ def test_validation_images_are_laid_out_with_their_pictures(trained, subject):
 
 
 def test_places_come_from_what_enters_the_last_layer(trained, subject):
-    examination.examine(trained.folder, subject)
+    inspection.inspect(trained.folder, subject)
     places = trained.folder.arrays("map.npz", "principal")["principal"]
     chosen = torch.from_numpy(subject.rows["validation"])
     features = penultimate_features(trained.predictor.network, trained.predictor.preprocessing, subject.pixels, chosen)
@@ -42,9 +42,9 @@ def test_places_come_from_what_enters_the_last_layer(trained, subject):
 
 
 def test_large_networks_lay_out_fewer_images_of_every_class(trained, subject, monkeypatch):
-    monkeypatch.setattr(examination, "BUDGET", 20 * trained.folder.info["network"]["macs"])
-    monkeypatch.setattr(examination, "FEWEST", 10)
-    examination.examine(trained.folder, subject)
+    monkeypatch.setattr(inspection, "BUDGET", 20 * trained.folder.info["network"]["macs"])
+    monkeypatch.setattr(inspection, "FEWEST", 10)
+    inspection.inspect(trained.folder, subject)
     rows = trained.folder.arrays("map.npz", "rows")["rows"]
     labels = subject.labels[subject.rows["validation"]]
     assert len(rows) == 20
@@ -53,14 +53,14 @@ def test_large_networks_lay_out_fewer_images_of_every_class(trained, subject, mo
 
 def test_without_validation_images_nothing_is_written(trained, subject):
     (trained.path / "map.npz").unlink(missing_ok=True)
-    examination.examine(trained.folder, replace(subject, rows={"validation": np.arange(0)}))
+    inspection.inspect(trained.folder, replace(subject, rows={"validation": np.arange(0)}))
     assert not (trained.path / "map.npz").exists()
 
 
 @pytest.mark.parametrize(("largest", "format", "side"), [(10**7, "PNG", 32), (60_000, "JPEG", 32), (1, "JPEG", 16)])
 def test_the_sheet_shrinks_until_it_fits(largest, format, side):
     pictures = list(np.random.default_rng(0).integers(0, 256, (40, 60, 80, 3), dtype=np.uint8))
-    data, (width, height, columns) = examination.contact_sheet(pictures, largest)
+    data, (width, height, columns) = inspection.contact_sheet(pictures, largest)
     sheet = Image.open(io.BytesIO(data))
     assert sheet.format == format
     assert len(data) <= largest or side == 16  # smaller than that nothing could be seen

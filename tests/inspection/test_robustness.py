@@ -31,7 +31,7 @@ def test_the_report_tells_it(run):
 
 def test_examining_again_finds_the_same(run):
     before = run.folder.robustness
-    opsin.examine(run, only=["robustness"], quiet=True)
+    opsin.inspect(run, only=["robustness"], quiet=True)
     assert run.folder.robustness == before
 
 
@@ -41,7 +41,7 @@ def test_an_expensive_network_sees_fewer_images_at_fewer_severities(run):
     history = run.folder.history
     try:
         run.folder.write("history.jsonl", history[:1])
-        opsin.examine(run, only=["robustness"], quiet=True)
+        opsin.inspect(run, only=["robustness"], quiet=True)
         found = run.folder.robustness
         assert found["images"] == 100 and found["of"] == 269 and found["severities"] == [2, 4]
     finally:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from opsin.data.corruptions import CORRUPTIONS, corrupt
 from opsin.data.mask_codes import VOID
 from opsin.evaluation.verdict.robustness import robustness_findings
-from opsin.inspection.domain_shift import foretell, laboratory_scores
+from opsin.inspection.domain_shift import estimate_accuracy, laboratory_scores
 from opsin.inspection.robustness import (
     LABORATORY,
     Trial,
@@ -126,7 +126,7 @@ def test_foretelling_weighs_the_classes_that_are_there():
     assert laboratory_scores(laboratories, [1, 1, 0]).tolist() == [0.5, 0.75]
     assert laboratory_scores(laboratories, [7, 0, 0]).tolist() == [1, 1]
     assert laboratory_scores(laboratories, [0, 3, 100]).tolist() == [0, 0.5]  # nothing is known of the third class
-    assert math.isnan(foretell(laboratories, [0, 0, 4])["expected"])
+    assert math.isnan(estimate_accuracy(laboratories, [0, 0, 4])["expected"])
 
 
 @given(st.lists(st.integers(0, 6), min_size=1, max_size=200), st.integers(1, 250))

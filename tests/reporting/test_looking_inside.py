@@ -1,4 +1,4 @@
-"""What the examinations leave in a run folder, as the report shows it."""
+"""What the inspections leave in a run folder, as the report shows it."""
 
 from __future__ import annotations
 

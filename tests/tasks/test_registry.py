@@ -8,7 +8,7 @@ import pytest
 import torch
 from sklearn.utils.class_weight import compute_class_weight
 
-from opsin.inspection import EXAMINATIONS
+from opsin.inspection import INSPECTIONS
 from opsin.metrics.names import DETAILS, SCORES
 from opsin.recipe.recipe import Recipe, settings
 from opsin.reporting.sections import SECTIONS
@@ -20,7 +20,7 @@ OF_HEAT_MAPS = ("explain", "ask")
 
 @pytest.mark.parametrize("task", TASKS)
 def test_every_part_of_every_task_is_there(task):
-    explained = "attributions" in TASKS[task].examinations
+    explained = "attributions" in TASKS[task].inspections
     assert list(TASKS[task].parts) == [part for part in PARTS if explained or part not in OF_HEAT_MAPS]
     assert all(callable(part_of(task, part)) for part in TASKS[task].parts)
     assert ("looking" in TASKS[task].sections) == explained
@@ -48,7 +48,7 @@ def test_scores_sections_and_examinations_of_a_task_are_known(task):
     assert {entry.main_score, entry.learning, *entry.compared} <= set(entry.scores) <= set(SCORES)
     assert set(entry.details) <= set(DETAILS)
     assert set(entry.sections) <= {section.anchor for section in SECTIONS}
-    assert set(entry.examinations) <= set(EXAMINATIONS)
+    assert set(entry.inspections) <= set(INSPECTIONS)
 
 
 def test_a_task_is_made_from_its_recipe():

@@ -28,7 +28,7 @@ SETTINGS = {
     "plateau_epochs": 0,
     "mixup": 0.2,
     "device": "cpu",
-    "examine": False,
+    "inspect": False,
 }
 
 

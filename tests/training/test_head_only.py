@@ -89,7 +89,7 @@ class Stop(Callback):
 
 
 def test_a_run_on_features_is_resumed_to_the_same_bits_and_predicts_images(some, tmp_path, capsys):
-    settings = SETTINGS | {"network": "course_cnn", "average": 0.9, "dropout": 0.2, "examine": False}
+    settings = SETTINGS | {"network": "course_cnn", "average": 0.9, "dropout": 0.2, "inspect": False}
     whole = opsin.train(some, out=tmp_path / "whole", **settings)
     assert "was computed once" in capsys.readouterr().out.replace("\n", " ")
     with pytest.raises(TrainingInterrupted):
@@ -111,5 +111,5 @@ def test_the_time_to_compute_features_counts_as_training(some, tmp_path, monkeyp
         return frozen.extract_features(*arguments)
 
     monkeypatch.setattr("opsin.training.session.extract_features", slowly)
-    run = opsin.train(some, out=tmp_path / "run", quiet=True, examine=False, network="course_cnn", **SETTINGS)
+    run = opsin.train(some, out=tmp_path / "run", quiet=True, inspect=False, network="course_cnn", **SETTINGS)
     assert sum(row["seconds"] for row in run.folder.timings) < 5 <= run.folder.info["seconds"]  # to a tenth

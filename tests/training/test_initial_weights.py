@@ -21,7 +21,7 @@ from opsin.workflow.train import resume_run
 
 OPTIONS = {"widths": [4, 8], "blocks": [1, 1]}
 QUICK = {"network": "small_resnet", "options": OPTIONS, "batch_size": 64, "device": "cpu", "precision": "32-true"}
-QUIET = {"quiet": True, "examine": False, "open_test": False}
+QUIET = {"quiet": True, "inspect": False, "open_test": False}
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from opsin.training.fit import Callback
 from opsin.workflow.train import resume_run
 
 SCRIPT = Path(__file__).with_name("killed.py")
-QUICK = {"network": "mlp", "epochs": 3, "batch_size": 64, "device": "cpu", "quiet": True, "examine": False}
+QUICK = {"network": "mlp", "epochs": 3, "batch_size": 64, "device": "cpu", "quiet": True, "inspect": False}
 
 
 def train(runs: Path, kind: str, count: int = 0) -> int:

@@ -12,7 +12,7 @@ from opsin.data.dataset import Dataset
 from opsin.data.images import ArrayImages
 from opsin.evaluation.calibration import fit_temperature, tempered
 
-QUICK = {"network": "mlp", "batch_size": 32, "device": "cpu", "quiet": True, "examine": False}
+QUICK = {"network": "mlp", "batch_size": 32, "device": "cpu", "quiet": True, "inspect": False}
 
 
 @pytest.fixture(scope="module")

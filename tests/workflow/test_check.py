@@ -126,7 +126,7 @@ def test_the_page_of_a_check(planted, tmp_path):
 
 def test_training_writes_what_it_saw_of_the_images(planted, tmp_path):
     run = opsin.train(
-        planted, network="mlp", epochs=1, out=tmp_path / "run", skip_unreadable=True, examine=False, quiet=True
+        planted, network="mlp", epochs=1, out=tmp_path / "run", skip_unreadable=True, inspect=False, quiet=True
     )
     kinds = {finding["kind"]: finding for finding in run.folder.audit["findings"]}
     assert kinds["unreadable"]["images"] == ["one/cut.png"]
@@ -141,7 +141,7 @@ def test_training_writes_what_it_saw_of_the_images(planted, tmp_path):
 def test_decisions_are_part_of_what_a_run_is(planted, tmp_path):
     decisions = "image,decision,label,reason\none/cut.png,exclude,,\ntwo/black.png,exclude,,\n"
     (planted / "decisions.csv").write_text(decisions, encoding="utf-8")
-    settings = {"network": "mlp", "epochs": 1, "examine": False, "quiet": True}
+    settings = {"network": "mlp", "epochs": 1, "inspect": False, "quiet": True}
     run = opsin.train(planted, out=tmp_path / "run", **settings)
     assert run.folder.audit["decisions"] == {"file": "decisions.csv", "exclude": 2, "relabel": 0, "keep": 0}
     names = [row.split(",")[0] for row in (run.path / "split.csv").read_text(encoding="utf-8").splitlines()]

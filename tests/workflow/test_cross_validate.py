@@ -28,7 +28,7 @@ def digits_of_patients(digits):
 
 @pytest.fixture(scope="module")
 def made(digits, tmp_path_factory):
-    out = tmp_path_factory.mktemp("crossval") / "all"
+    out = tmp_path_factory.mktemp("cross_validation") / "all"
     return opsin.cross_validate(digits_of_patients(digits), folds=2, repeats=2, out=out, **QUICK)
 
 
@@ -101,7 +101,7 @@ def test_each_group_is_left_out_once(digits, tmp_path):
     made = opsin.cross_validate(dataset, each_group=True, runs=tmp_path, **QUICK)
     left_out = [{row["group"] for row in run.folder.split_rows() if row["split"] == "test"} for run in made.runs]
     assert sorted(group for groups in left_out for group in groups) == [f"patient {number}" for number in range(4)]
-    assert made.path.parent == tmp_path and made.path.name.startswith("patients-crossval-")
+    assert made.path.parent == tmp_path and made.path.name.startswith("patients-cross-validation-")
     without = Dataset("images", dataset.classes, dataset.images, dataset.labels)
     with pytest.raises(DataError, match="has no groups to leave out one at a time"):
         opsin.cross_validate(without, each_group=True, runs=tmp_path, **QUICK)
@@ -111,7 +111,7 @@ def test_a_run_is_cross_validated_by_its_recipe_whatever_split_it_was_given(digi
     pixels = digits.images.array[:180]
     split = np.array(["train"] * 120 + ["test"] * 60)
     np.savez(tmp_path / "given.npz", images=pixels, labels=digits.labels[:180], split=split)
-    run = opsin.train(tmp_path / "given.npz", out=tmp_path / "run", examine=False, **QUICK)
+    run = opsin.train(tmp_path / "given.npz", out=tmp_path / "run", inspect=False, **QUICK)
     made = opsin.cross_validate(run, folds=2, runs=tmp_path, quiet=True)
     assert made.folder.info["images"] == 180
     assert [len(fold.folder.split_rows()) for fold in made.runs] == [180, 180]
@@ -131,7 +131,7 @@ def test_what_contradicts_cross_validation_is_refused(digits, tmp_path):
         opsin.cross_validate(dataset, repeats=0, out=tmp_path / "c", **QUICK)
     with pytest.raises(DataError, match="12 groups cannot make 13 folds"):
         opsin.cross_validate(dataset, folds=13, out=tmp_path / "d", **QUICK)
-    run = opsin.train(dataset, out=tmp_path / "run", examine=False, **QUICK)
+    run = opsin.train(dataset, out=tmp_path / "run", inspect=False, **QUICK)
     with pytest.raises(DataError, match="was trained on a Dataset object; give that and the recipe"):
         opsin.cross_validate(run, quiet=True)
     with pytest.raises(RecipeError, match="is cross-validated by its own recipe; leave out --recipe"):
@@ -146,10 +146,10 @@ def test_folders_that_are_none_are_refused(made, digits, tmp_path):
         opsin.cross_validate(digits_of_patients(digits), out=tmp_path, **QUICK)
     copy = tmp_path / "copy" / "all"
     shutil.copytree(made.path, copy)
-    (copy / "crossval.json").write_text("[]")
+    (copy / "cross-validation.json").write_text("[]")
     with pytest.raises(RunError, match=r"crossval\.json is damaged \(it holds no table\)"):
         CrossValidationFolder(copy)
-    (copy / "crossval.json").write_text('{"format": 99, "opsin": "9.9"}')
+    (copy / "cross-validation.json").write_text('{"format": 99, "opsin": "9.9"}')
     with pytest.raises(RunError, match=r"has format 99, written by Opsin 9\.9"):
         CrossValidationFolder(copy)
     assert list_cross_validations(tmp_path / "copy") == []

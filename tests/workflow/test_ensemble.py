@@ -21,7 +21,7 @@ from opsin.reporting.sections import reproduce
 from opsin.storage.safetensors import read_tensors
 from opsin.training.initial_weights import find_source
 
-QUICK = {"epochs": 2, "batch_size": 32, "device": "cpu", "precision": "32-true", "examine": False, "quiet": True}
+QUICK = {"epochs": 2, "batch_size": 32, "device": "cpu", "precision": "32-true", "inspect": False, "quiet": True}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -59,7 +59,7 @@ def raw(run, images):
 
 @pytest.fixture(scope="module")
 def mean(some, place):
-    return opsin.ensemble([place / "resnet", place / "cnn"], out=place / "mean", data=some, examine=False, quiet=True)
+    return opsin.ensemble([place / "resnet", place / "cnn"], out=place / "mean", data=some, inspect=False, quiet=True)
 
 
 def test_an_ensemble_predicts_the_mean_of_what_its_members_predict(some, place, mean, tmp_path):
@@ -81,7 +81,7 @@ def test_members_whose_input_is_standardized_in_another_way_see_what_they_saw(so
     other = opsin.train(some, out=tmp_path / "other", network="course_cnn", **QUICK)
     values = other.folder.read("preprocessing.json")
     other.folder.write("preprocessing.json", values | {"mean": [0.7], "std": [0.9]})
-    both = opsin.ensemble([place / "resnet", other.path], out=tmp_path / "both", data=some, examine=False, quiet=True)
+    both = opsin.ensemble([place / "resnet", other.path], out=tmp_path / "both", data=some, inspect=False, quiet=True)
     images = torch.from_numpy(np.ascontiguousarray(some.images.array[:20].reshape(20, 8, 8, 1)))
     expected = (raw(opsin.load_run(place / "resnet"), images) + raw(opsin.load_run(other.path), images)) / 2
     torch.testing.assert_close(raw(both, images), expected, rtol=1e-4, atol=1e-6)
@@ -113,7 +113,7 @@ def test_an_ensemble_is_a_run_like_any_other(some, place, mean, tmp_path):
 
 def test_a_soup_is_one_network_with_the_mean_of_the_weights(some, place):
     runs = [place / "tuned-1", place / "tuned-2"]
-    soup = opsin.ensemble(runs, soup=True, out=place / "soup", data=some, examine=False, quiet=True)
+    soup = opsin.ensemble(runs, soup=True, out=place / "soup", data=some, inspect=False, quiet=True)
     states = [read_tensors(run / "best.safetensors")[0] for run in runs]
     own, _ = read_tensors(soup.path / "best.safetensors")
     for name, value in own.items():
@@ -163,7 +163,7 @@ def test_runs_that_do_not_go_together_are_refused_in_one_sentence(some, place, t
 def test_numbers_are_averaged_too(some, tmp_path):
     values = replace(some, task="regression", classes=("ink",), labels=some.images.array.mean(axis=(1, 2, 3)))
     runs = [opsin.train(values, network="mlp", seed=seed, out=tmp_path / f"{seed}", **QUICK) for seed in (0, 1)]
-    both = opsin.ensemble(runs, out=tmp_path / "both", data=values, examine=False, quiet=True)
+    both = opsin.ensemble(runs, out=tmp_path / "both", data=values, inspect=False, quiet=True)
     found, *each = [run.folder.predictions("test")[2].values for run in (both, *runs)]
     np.testing.assert_allclose(found, np.mean(each, axis=0), rtol=1e-4)
     assert both.folder.info["ensemble"]["members"][0]["scores"]["test"] == runs[0].scorecard["test"]["mae"]
@@ -181,7 +181,7 @@ def test_masks_are_averaged_too(tmp_path):
             Image.fromarray(pixels).save(tmp_path / "data" / folder / f"{number}.png")
     settings = QUICK | {"network": "conv_deconv", "epochs": 1, "batch_size": 4}
     runs = [opsin.train(tmp_path / "data", seed=seed, out=tmp_path / f"{seed}", **settings) for seed in (0, 1)]
-    both = opsin.ensemble(runs, out=tmp_path / "both", examine=False, quiet=True)
+    both = opsin.ensemble(runs, out=tmp_path / "both", inspect=False, quiet=True)
     assert both.recipe.network.name == "ensemble" and both.recipe.task == "segmentation"
     images = torch.randint(0, 256, (2, 24, 24, 1), dtype=torch.uint8)
     torch.testing.assert_close(raw(both, images), (raw(runs[0], images) + raw(runs[1], images)) / 2)
@@ -192,7 +192,7 @@ def test_the_command_makes_an_ensemble_of_runs_on_named_data(tmp_path, monkeypat
     monkeypatch.chdir(tmp_path)
     for seed in (0, 1):
         opsin.train("digits", network="mlp", seed=seed, out=f"runs/{seed}", **QUICK | {"epochs": 1, "batch_size": 128})
-    result = CliRunner().invoke(app, ["ensemble", "runs/0", "runs/1", "--no-examine"], prog_name="opsin")
+    result = CliRunner().invoke(app, ["ensemble", "runs/0", "runs/1", "--no-inspect"], prog_name="opsin")
     assert result.exit_code == 0, result.output
     assert "mean of the predictions of 2 runs: 0, 1" in result.output and "validation accuracy" in result.output
     (made,) = (tmp_path / "runs").glob("digits-ensemble-*")

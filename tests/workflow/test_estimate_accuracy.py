@@ -14,8 +14,8 @@ from opsin.inspection.domain_shift import ANSWERS_FILE
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "run"
     settings = {"network": "mlp", "epochs": 10, "device": "cpu", "quiet": True}
-    run = opsin.train("digits", out=folder, examine=False, **settings)
-    opsin.examine(run, only=["robustness"], quiet=True)
+    run = opsin.train("digits", out=folder, inspect=False, **settings)
+    opsin.inspect(run, only=["robustness"], quiet=True)
     return run
 
 
@@ -38,7 +38,7 @@ def test_it_comes_near_to_what_is_right(run, digits, kind, severity):
     images, labels = digits
     images = changed(images, kind, severity)
     right = np.mean([answer.label == str(label) for answer, label in zip(run.predict(images), labels, strict=True)])
-    told = opsin.foretell(run, images)
+    told = opsin.estimate_accuracy(run, images)
     assert told.accuracy.expected == pytest.approx(right, abs=0.12)
     assert told.images == len(images) and told.given is False and sum(told.answers.values()) == pytest.approx(1)
     assert told.sentence.startswith(f"Expect about {told.accuracy.expected:.0%} of these {len(images)} answers")
@@ -47,7 +47,7 @@ def test_it_comes_near_to_what_is_right(run, digits, kind, severity):
 def test_shares_matter(run, digits):
     images, labels = digits
     few = images[np.isin(labels, [1, 7])]
-    blind, told = opsin.foretell(run, few), opsin.foretell(run, few, shares={"1": 1, "7": 1})
+    blind, told = opsin.estimate_accuracy(run, few), opsin.estimate_accuracy(run, few, shares={"1": 1, "7": 1})
     assert blind.accuracy.expected < 0.5 < 0.8 < told.accuracy.expected
     assert told.given and told.shares["1"] == 0.5 and told.shares["2"] == 0
     assert "if the classes are shared as in the run's own images. As the network is about as sure as" in blind.sentence
@@ -56,22 +56,22 @@ def test_shares_matter(run, digits):
 
 def test_what_is_asked_wrongly_is_said(run, digits, tmp_path):
     images, _ = digits
-    with pytest.raises(DataError, match="29 images are too few to foretell from; give 30 or more"):
-        opsin.foretell(run, images[:29])
+    with pytest.raises(DataError, match="29 images are too few to estimate_accuracy from; give 30 or more"):
+        opsin.estimate_accuracy(run, images[:29])
     with pytest.raises(DataError, match="There is no class '11'"):
-        opsin.foretell(run, images, shares={"11": 1})
+        opsin.estimate_accuracy(run, images, shares={"11": 1})
     with pytest.raises(DataError, match="The share of '1' must be a number from 0 on, not -1"):
-        opsin.foretell(run, images, shares={"1": -1})
+        opsin.estimate_accuracy(run, images, shares={"1": -1})
     with pytest.raises(DataError, match="All shares are 0"):
-        opsin.foretell(run, images, shares={"1": 0})
+        opsin.estimate_accuracy(run, images, shares={"1": 0})
     (run.path / ANSWERS_FILE).rename(tmp_path / ANSWERS_FILE)
     try:
         with pytest.raises(
-            RunError, match="was not examined yet, or by an older version: opsin examine .* --only robustness"
+            RunError, match="was not inspected yet, or by an older version: opsin inspect .* --only robustness"
         ):
-            opsin.foretell(run, images)
+            opsin.estimate_accuracy(run, images)
         (run.path / ANSWERS_FILE).write_bytes(b"PK nothing")
         with pytest.raises(RunError, match=ANSWERS_FILE):
-            opsin.foretell(run, images)
+            opsin.estimate_accuracy(run, images)
     finally:
         (tmp_path / ANSWERS_FILE).replace(run.path / ANSWERS_FILE)

@@ -71,7 +71,7 @@ def test_a_run_of_the_curve_can_be_trained_again_by_its_recipe(made, digits, tmp
         recipe=run.path / "recipe.toml",
         out=tmp_path / "a",
         open_test=False,
-        examine=False,
+        inspect=False,
         quiet=True,
     )
     assert (again.path / "best.safetensors").read_bytes() == (run.path / "best.safetensors").read_bytes()
@@ -108,7 +108,7 @@ def stop_after(number):
 
 def test_sizes_may_be_numbers_of_images_and_data_a_run(digits, tmp_path):
     np.savez(tmp_path / "some.npz", images=digits.images.array[:200], labels=digits.labels[:200] % 3)
-    run = opsin.train(tmp_path / "some.npz", out=tmp_path / "run", examine=False, open_test=False, **QUICK)
+    run = opsin.train(tmp_path / "some.npz", out=tmp_path / "run", inspect=False, open_test=False, **QUICK)
     curve = opsin.learning_curve(run, sizes=(30, 70, 1), repeats=1, runs=tmp_path / "runs", quiet=True)
     images = [row["images"] for row in curve.info["runs"]]
     assert images == pytest.approx([30, 70, 140], abs=1)  # each of the three classes is rounded for itself

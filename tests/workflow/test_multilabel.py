@@ -150,7 +150,7 @@ def test_runs_are_compared_and_scored_anew(run, data, tmp_path):
     page = opsin.report(comparison, tmp_path / "page.html").read_text(encoding="utf-8")
     assert "are given exactly their labels by some" in page
     assert any(each.startswith("mAP") for each in comparison.methods)
-    both = opsin.ensemble([run, worse], data=data, out=tmp_path / "both", examine=False, quiet=True)
+    both = opsin.ensemble([run, worse], data=data, out=tmp_path / "both", inspect=False, quiet=True)
     mean = np.mean([each.folder.predictions("test")[2].probabilities for each in (run, worse)], axis=0)
     np.testing.assert_allclose(both.folder.predictions("test")[2].probabilities, mean, atol=1e-4)
     other = shapes(60, seed=9)

@@ -125,7 +125,7 @@ def test_runs_are_compared_scored_anew_and_continued(run, data, tmp_path):
     assert comparison.score == "mae" and "blobs is better than worse" in comparison.sentence
     page = opsin.report(comparison, tmp_path / "page.html").read_text(encoding="utf-8")
     assert "Who is nearer" in page and "estimated better by some" in page
-    both = opsin.ensemble([run, worse], data=data, out=tmp_path / "both", examine=False, quiet=True)
+    both = opsin.ensemble([run, worse], data=data, out=tmp_path / "both", inspect=False, quiet=True)
     mean = np.mean([each.folder.predictions("test")[2].values for each in (run, worse)], axis=0)
     np.testing.assert_allclose(both.folder.predictions("test")[2].values, mean, atol=1e-3)
     scores = opsin.evaluate(run, data, split="validation", quiet=True)
@@ -139,7 +139,7 @@ def test_runs_are_compared_scored_anew_and_continued(run, data, tmp_path):
     assert f"Expect the MAE to be about <b>{found['laboratories']['expected']:.3f}</b>" in html
     assert "the MAE is mostly higher" in html and '<th scope="row">blobs</th>' in html
     with pytest.raises(OpsinError, match="for other tasks than regression"):
-        opsin.examine(run, data, only=["map"], quiet=True)
+        opsin.inspect(run, data, only=["map"], quiet=True)
 
 
 def test_a_learning_curve_follows_the_variance_explained(data, tmp_path):

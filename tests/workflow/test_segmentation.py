@@ -70,7 +70,7 @@ def test_masks_are_tried_on_what_other_laboratories_do(trained):
     page = run.report.read_text(encoding="utf-8")
     assert f"Expect the Dice to be about <b>{laboratories['expected']:.3f}</b>" in page
     with pytest.raises(OpsinError, match="robustness"):
-        opsin.examine(run, only=["attributions"], quiet=True)
+        opsin.inspect(run, only=["attributions"], quiet=True)
 
 
 def test_the_same_recipe_gives_the_same_run(trained, tmp_path):
@@ -176,7 +176,7 @@ def test_a_mask_comes_back_to_the_place_of_its_image(trained):
 
 def test_masks_that_change_are_noticed(trained, tmp_path):
     data = make(tmp_path / "data", 12)
-    run = opsin.train(data, out=tmp_path / "run", open_test=False, examine=False, **{**SETTINGS, "epochs": 1})
+    run = opsin.train(data, out=tmp_path / "run", open_test=False, inspect=False, **{**SETTINGS, "epochs": 1})
     mask = read_values(data / "masks" / "03.png")
     mask[:4] = 1
     Image.fromarray(mask).save(data / "masks" / "03.png")

@@ -19,7 +19,7 @@ from opsin.training.fit import Callback
 from opsin.workflow import train as workflow
 from opsin.workflow.train import resolve_recipe, resume_run
 
-QUICK = {"network": "mlp", "batch_size": 32, "device": "cpu", "quiet": True, "examine": False}
+QUICK = {"network": "mlp", "batch_size": 32, "device": "cpu", "quiet": True, "inspect": False}
 
 
 @pytest.fixture(scope="module")

@@ -24,23 +24,29 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells report a program ended by Ctrl-C
 VERBS = {
     "check": ("check", "Look through labelled images for what is broken, doubled, foreign or mislabelled."),
     "train": ("train", "Train a network on labelled images, test it, and write the report."),
-    "crossval": ("crossval", "Train on all folds but one in turn and score every image by a network new to it."),
+    "cross-validate": (
+        "cross_validate",
+        "Train once per fold and score every image with a network that has not seen it.",
+    ),
     "lr-find": ("train", "Draw the loss against the learning rate and suggest a rate."),
-    "curve": ("curve", "Train on growing parts of the images, to see whether more would help."),
+    "learning-curve": ("learning_curve", "Train on growing parts of the images, to see whether more would help."),
     "ensemble": ("ensemble", "Make one run of several: the mean of their predictions, or of their weights."),
     "evaluate": ("runs", "Score a run on its test split, on another split, or on other data."),
-    "examine": ("examine", "Examine a trained network further, as is done at the end of training."),
-    "foretell": ("foretell", "Estimate how many of a run's answers to images without labels are right."),
+    "inspect": ("inspect", "Inspect a trained network further, as is done at the end of training."),
+    "estimate-accuracy": (
+        "estimate_accuracy",
+        "Estimate how many of a run's answers to images without labels are right.",
+    ),
     "predict": ("predict", "Classify images with the network of a run."),
     "runs": ("runs", "List the runs in a folder."),
     "compare": ("compare", "Say which of several runs is better, or that it cannot be told."),
     "study": ("study", "Train named variants of a recipe side by side and see what each change is worth."),
-    "score": ("score", "Score a file of predictions by the rules of a competition (ISIC 2017)."),
+    "score-isic": ("score_isic", "Score a file of predictions by the rules of a competition (ISIC 2017)."),
     "report": ("runs", "Write the report of a run anew."),
     "recipe": ("recipe", "Show recipes, and every key that a recipe may have."),
-    "learn": ("learn", "See how learning works: networks written with NumPy alone."),
+    "lesson": ("lesson", "See how learning works: networks written with NumPy alone."),
     "networks": ("networks", "List the networks that --network takes."),
-    "data": ("data", "List the data sets that Opsin knows by name, or look into one."),
+    "datasets": ("datasets", "List the data sets that Opsin knows by name, or look into one."),
 }
 
 

@@ -1,4 +1,4 @@
-"""``opsin crossval``: train on all folds but one in turn, and score all images by networks that had not seen them."""
+"""``opsin cross-validate``: train on all folds but one in turn, and score all images by networks that had not seen them."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ app = typer.Typer(add_completion=False)
 
 EXAMPLES = """[bold]Examples[/bold]
 
-  opsin crossval photos/ --folds 10
+  opsin cross-validate photos/ --folds 10
 
-  opsin crossval scans/ --group-by 'patient(\\d+)' --repeats 2 --epochs 20
+  opsin cross-validate scans/ --group-by 'patient(\\d+)' --repeats 2 --epochs 20
 
-  opsin crossval slides.csv --each-group
+  opsin cross-validate slides.csv --each-group
 
-  opsin crossval runs/slides-3f9a1c"""
+  opsin cross-validate runs/slides-3f9a1c"""
 
 
 @app.command(epilog=EXAMPLES)
 @takes_recipe
-def crossval(
+def cross_validate_(
     wanted: RecipeOptions,
     repeats: Annotated[int, typer.Option(help="Do it all so often, with folds drawn anew.", rich_help_panel="Run")] = 1,
     each_group: Annotated[
@@ -51,7 +51,7 @@ def crossval(
         bool, typer.Option("--anonymous", help="Keep file names out of the reports.", rich_help_panel="Run")
     ] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print crossval.json and nothing else.", rich_help_panel="Run")
+        bool, typer.Option("--json", help="Print cross-validation.json and nothing else.", rich_help_panel="Run")
     ] = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Print only the page's path.", rich_help_panel="Run")

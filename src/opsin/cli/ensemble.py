@@ -26,8 +26,8 @@ def ensemble(
         typer.Option("--soup", help="Average the weights of runs that were tuned from the same ones, not predictions."),
     ] = False,
     out: Annotated[Path | None, typer.Option(help="Folder of the new run; left out: one in runs.")] = None,
-    examine: Annotated[
-        bool, typer.Option("--examine/--no-examine", help="Examine it further, as at the end of training.")
+    inspect: Annotated[
+        bool, typer.Option("--inspect/--no-inspect", help="Inspect it further, as at the end of training.")
     ] = True,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only the report's path.")] = False,
 ) -> None:
@@ -38,6 +38,6 @@ def ensemble(
     """
     from opsin.workflow.ensemble import ensemble as combine
 
-    run = combine(runs, soup=soup, out=out, examine=examine, quiet=quiet)
+    run = combine(runs, soup=soup, out=out, inspect=inspect, quiet=quiet)
     if quiet:
         typer.echo(run.report)

@@ -1,4 +1,4 @@
-"""``opsin foretell``: how well a run will do on images that nobody has labelled."""
+"""``opsin estimate-accuracy``: how well a run will do on images that nobody has labelled."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ SHOWN = 12  # classes of the table
 
 EXAMPLES = """[bold]Examples[/bold]
 
-  opsin foretell runs/photos-3f9a1c new/
+  opsin estimate-accuracy runs/photos-3f9a1c new/
 
-  opsin foretell runs/cells-51c0de other-laboratory/ --shares neutrophil=60,lymphocyte=25,monocyte=10,eosinophil=5"""
+  opsin estimate-accuracy runs/cells-51c0de other-laboratory/ --shares neutrophil=60,lymphocyte=25,monocyte=10,eosinophil=5"""
 
 
 @app.command(epilog=EXAMPLES)
-def foretell(
+def estimate_accuracy(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run; `opsin runs` lists them.")],
     images: Annotated[list[str], typer.Argument(metavar="IMAGES...", help="Files, folders and globs; 30 or more.")],
     shares: Annotated[
@@ -51,9 +51,9 @@ def foretell(
     """
     paths = expand(images)
 
-    from opsin.workflow.estimate_accuracy import foretell
+    from opsin.workflow.estimate_accuracy import estimate_accuracy
 
-    found = foretell(run, paths, shares=_read(shares) if shares else None, skip_unreadable=skip_unreadable)
+    found = estimate_accuracy(run, paths, shares=_read(shares) if shares else None, skip_unreadable=skip_unreadable)
     for name, reason in found.left_out.items():
         console(stderr=True).print(f"left out: {name} {reason}", soft_wrap=True)
     if as_json:

@@ -68,7 +68,7 @@ class RecipeOptions:
             recipe = recipe.set(key.strip(), value.strip())
         if not recipe.data.source:
             raise RecipeError(
-                "Say which images to use: a folder, a CSV, npz or IDX file, or a name from `opsin data list`, "
+                "Say which images to use: a folder, a CSV, npz or IDX file, or a name from `opsin datasets`, "
                 "as in `opsin train photos/`."
             )
         return recipe
@@ -112,7 +112,7 @@ def _shared_parameters() -> list[inspect.Parameter]:
         _parameter(
             "data",
             str | None,
-            typer.Argument(metavar="DATA", help="Folder, CSV, npz or IDX file, or a name from `opsin data list`."),
+            typer.Argument(metavar="DATA", help="Folder, CSV, npz or IDX file, or a name from `opsin datasets`."),
         ),
         _parameter(
             "recipe", Path | None, typer.Option(help="TOML file with the recipe to begin from.", rich_help_panel=panel)

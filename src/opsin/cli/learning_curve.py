@@ -1,4 +1,4 @@
-"""``opsin curve``: train on growing parts of the training images and say what more of them would bring."""
+"""``opsin learning-curve``: train on growing parts of the training images and say what more of them would bring."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ app = typer.Typer(add_completion=False)
 
 EXAMPLES = """[bold]Examples[/bold]
 
-  opsin curve photos/
+  opsin learning-curve photos/
 
-  opsin curve scans.csv --group patient --sizes 0.2,0.5,1 --repeats 5
+  opsin learning-curve scans.csv --group patient --sizes 0.2,0.5,1 --repeats 5
 
-  opsin curve runs/photos-3f9a1c --sizes 250,500,1000,2000"""
+  opsin learning-curve runs/photos-3f9a1c --sizes 250,500,1000,2000"""
 
 
 @app.command(epilog=EXAMPLES)
@@ -45,7 +45,7 @@ def curve(
         bool, typer.Option("--anonymous", help="Keep file names out of the reports.", rich_help_panel="Run")
     ] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print curve.json and nothing else.", rich_help_panel="Run")
+        bool, typer.Option("--json", help="Print learning-curve.json and nothing else.", rich_help_panel="Run")
     ] = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Print only the page's path.", rich_help_panel="Run")

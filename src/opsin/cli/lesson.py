@@ -1,4 +1,4 @@
-"""``opsin learn``: lessons in neural networks written with NumPy alone."""
+"""``opsin lesson``: lessons in neural networks written with NumPy alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``opsin score``: score files of predictions by the rules of published competitions."""
+"""``opsin score-isic``: score files of predictions by the rules of published competitions."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 EXAMPLES = """[bold]Examples[/bold]
 
-  opsin score isic submission.csv truth.csv
+  opsin score-isic isic submission.csv truth.csv
 
-  opsin score isic submission.csv truth.csv --threshold 0.2 --out isic.html"""
+  opsin score-isic isic submission.csv truth.csv --threshold 0.2 --out isic.html"""
 
 
 @app.callback()

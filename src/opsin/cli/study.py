@@ -62,7 +62,7 @@ def run(
     data_root: Annotated[
         Path | None, typer.Option(help="Folder that holds data sets by name, in place of OPSIN_DATA.")
     ] = None,
-    examine: Annotated[bool, typer.Option("--examine", help="Examine each network further, as train does.")] = False,
+    inspect: Annotated[bool, typer.Option("--inspect", help="Inspect each network further, as train does.")] = False,
     anonymous: Annotated[bool, typer.Option("--anonymous", help="Keep file names out of the reports.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print study.json and nothing else.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only the report's path.")] = False,
@@ -85,7 +85,7 @@ def run(
         out=out,
         data_root=data_root,
         anonymous=anonymous,
-        examine=examine,
+        inspect=inspect,
         quiet=quiet or as_json,
     )
     if as_json:

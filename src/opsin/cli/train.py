@@ -44,11 +44,11 @@ def train(
     anonymous: Annotated[
         bool, typer.Option("--anonymous", help="Keep file names out of the report.", rich_help_panel="Run")
     ] = False,
-    examine: Annotated[
+    inspect: Annotated[
         bool,
         typer.Option(
-            "--examine/--no-examine",
-            help="Examine the trained network further (opsin examine does it later).",
+            "--inspect/--no-inspect",
+            help="Inspect the trained network further (opsin inspect does it later).",
             rich_help_panel="Run",
         ),
     ] = True,
@@ -85,7 +85,7 @@ def train(
     if resume is not None and out is not None:
         raise RecipeError(f"{resume} goes on in its own folder; leave out --out.")
     if resume is None:
-        run = _train(wanted, out=out, runs=runs, anonymous=anonymous, examine=examine, open_test=open_test, quiet=quiet)
+        run = _train(wanted, out=out, runs=runs, anonymous=anonymous, inspect=inspect, open_test=open_test, quiet=quiet)
     else:
         run = _resume(resume, anonymous, quiet)
     if leak_check and (run.path / "leak.json").exists():

@@ -353,7 +353,7 @@ def read_named(
 def _entry(name: str) -> Entry:
     if name not in CATALOGUE:
         raise DataError(
-            f"There is no data set {name!r} in the catalogue{nearest(name, CATALOGUE)}; `opsin data list` shows all."
+            f"There is no data set {name!r} in the catalogue{nearest(name, CATALOGUE)}; `opsin datasets` shows all."
         )
     return CATALOGUE[name]
 

@@ -231,7 +231,7 @@ def _unknown(source: str, path: Path) -> str:
     hint = nearest(path.name, siblings) or hint
     if not path.parent.exists():
         hint = f" (there is no folder {path.parent} either)"
-    return f"{source} does not exist{hint}, and is no data set of the catalogue; `opsin data list` shows those."
+    return f"{source} does not exist{hint}, and is no data set of the catalogue; `opsin datasets` shows those."
 
 
 def check_classes(dataset: Dataset) -> None:

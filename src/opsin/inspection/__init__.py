@@ -1,6 +1,6 @@
 """What costs more passes through the network than scoring does: computed once after training, kept in the run folder.
 
-Each examination is a module of this package with a function ``examine(folder, subject)`` that writes its own file into
+Each inspection is a module of this package with a function ``inspect(folder, subject)`` that writes its own file into
 the run folder, for the report to read. It uses a stated number of validation images; the test split stays locked.
 """
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from opsin.inference.predictor import Predictor
     from opsin.runs.folder import RunFolder
 
-# Name -> the module that holds it, and what it finds out, for `opsin examine --help`.
-EXAMINATIONS: dict[str, tuple[str, str]] = {
+# Name -> the module that holds it, and what it finds out, for `opsin inspect --help`.
+INSPECTIONS: dict[str, tuple[str, str]] = {
     "robustness": (
         "opsin.inspection.robustness_run",
         "how its answers hold up under corruptions and in other laboratories",
@@ -64,47 +64,47 @@ class Subject:
     progress: Callable[[int, int], None] = _nothing
 
 
-def examine(folder: RunFolder, subject: Subject, only: Iterable[str] = (), console: Console | None = None) -> list[str]:
-    """Make the examinations and write what they find into the run folder.
+def inspect(folder: RunFolder, subject: Subject, only: Iterable[str] = (), console: Console | None = None) -> list[str]:
+    """Make the inspections and write what they find into the run folder.
 
     Args:
         folder: The run.
         subject: Its network and data.
-        only: Names from `EXAMINATIONS`; none: all of them.
+        only: Names from `INSPECTIONS`; none: all of them.
         console: Where to draw a bar while one is made; None: nowhere.
 
     Returns:
-        The names of the examinations made.
+        The names of the inspections made.
 
     Raises:
-        OpsinError: There is no such examination, or not for this task.
+        OpsinError: There is no such inspection, or not for this task.
     """
-    applying = TASKS[folder.task].examinations
+    applying = TASKS[folder.task].inspections
     names = [name for name in check_names(only) if name in applying or only]
     for name in names:
         if name not in applying:
             raise OpsinError(
-                f"The examination '{name}' is for other tasks than {folder.task}, which has {', '.join(applying)}."
+                f"The inspection '{name}' is for other tasks than {folder.task}, which has {', '.join(applying)}."
             )
     from opsin.runtime.progress import working
 
     for name in names:
-        module = importlib.import_module(EXAMINATIONS[name][0])
-        with working(console, f"examining {name}") as progress:
-            module.examine(folder, replace(subject, progress=progress))
+        module = importlib.import_module(INSPECTIONS[name][0])
+        with working(console, f"inspecting {name}") as progress:
+            module.inspect(folder, replace(subject, progress=progress))
     return names
 
 
 def check_names(only: Iterable[str]) -> list[str]:
-    """Return the examinations of these names, in the order in which they are made; all where none is named.
+    """Return the inspections of these names, in the order in which they are made; all where none is named.
 
     Raises:
-        OpsinError: There is no such examination.
+        OpsinError: There is no such inspection.
     """
     only = list(only)
     for name in only:
-        if name not in EXAMINATIONS:
+        if name not in INSPECTIONS:
             raise OpsinError(
-                f"There is no examination '{name}'{nearest(name, EXAMINATIONS)}; there are {', '.join(EXAMINATIONS)}."
+                f"There is no inspection '{name}'{nearest(name, INSPECTIONS)}; there are {', '.join(INSPECTIONS)}."
             )
-    return [name for name in EXAMINATIONS if name in only or not only]
+    return [name for name in INSPECTIONS if name in only or not only]

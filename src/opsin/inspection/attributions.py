@@ -63,7 +63,7 @@ class Effort(NamedTuple):
 EFFORTS = (Effort(8, 4, 32, 10), Effort(8, 4, 20, 8), Effort(8, 4, 10, 6), Effort(6, 2, 8, 5), Effort(4, 2, 8, 4))
 
 
-def examine(folder: RunFolder, subject: Subject) -> None:
+def inspect(folder: RunFolder, subject: Subject) -> None:
     """Explain the worst and the best images of the gallery; without a gallery of test nothing is written."""
     stored, _ = folder.thumbnails(TEST)
     if not len(stored):

@@ -34,14 +34,14 @@ class Answers:
 
     @classmethod
     def of(cls, predictions: Sequence[Any], labels: NDArray[np.int64]) -> Self:
-        """Keep of predictions, at home and in each laboratory, what `foretell_answered` needs."""
+        """Keep of predictions, at home and in each laboratory, what `estimate_from_answers` needs."""
         return cls(
             np.stack([each.labels for each in predictions]), np.stack([each.confidence for each in predictions]), labels
         )
 
 
 @dataclass(frozen=True)
-class Foretold:
+class EstimatedAccuracy:
     """What to expect on images whose labels nobody knows.
 
     Attributes:
@@ -86,7 +86,9 @@ def laboratory_scores(laboratories: dict[str, Any], counts: Sequence[int] = ()) 
     return np.sort(recalls @ weights / weights.sum()) if weights.sum() else np.full(len(recalls), math.nan)
 
 
-def foretell(laboratories: dict[str, Any], counts: Sequence[int] = (), *, score: str = "accuracy") -> dict[str, float]:
+def estimate_accuracy(
+    laboratories: dict[str, Any], counts: Sequence[int] = (), *, score: str = "accuracy"
+) -> dict[str, float]:
     """Return the score to expect in another laboratory; see `laboratory_scores`.
 
     Returns:
@@ -98,14 +100,14 @@ def foretell(laboratories: dict[str, Any], counts: Sequence[int] = (), *, score:
     return {"expected": float(expected), "low": float(low), "high": float(high), "worst": float(worst)}
 
 
-def foretell_answered(
+def estimate_from_answers(
     home: Answers,
     predicted: NDArray[np.int64],
     confidence: NDArray[np.float32],
     shares: ArrayLike,
     *,
     exact: bool = False,
-) -> Foretold:
+) -> EstimatedAccuracy:
     """Return the accuracy to expect of answers to images without labels.
 
     A network that fails elsewhere is less sure, and leans to some of its classes. Both can be seen without labels: the
@@ -157,7 +159,7 @@ def foretell_answered(
         fitted = Ridge(alpha=1.0).fit(inputs[others], outputs[others])
         errors.append(accuracies[left_out] - expect(fitted, inputs[left_out], rows[left_out][1]))
     low, high = expected + np.quantile(errors, [0.5 - COVERAGE / 2, 0.5 + COVERAGE / 2])
-    return Foretold(
+    return EstimatedAccuracy(
         expected,
         low=max(min(float(low), expected), 0.0),
         high=min(max(float(high), expected), own[1]),

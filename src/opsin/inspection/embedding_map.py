@@ -28,7 +28,7 @@ SIDES = (32, 28, 24, 20, 16)
 SHEET = 380_000  # bytes
 
 
-def examine(folder: RunFolder, subject: Subject) -> None:
+def inspect(folder: RunFolder, subject: Subject) -> None:
     """Lay out up to 1,500 validation images, fewer for large networks."""
     everything = subject.rows[VALIDATION]
     if not len(everything):

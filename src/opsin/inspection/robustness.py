@@ -20,7 +20,7 @@ from scipy import sparse
 from torch import Tensor
 
 from opsin.data.corruptions import CORRUPTIONS, SEVERITIES, corrupt_by, move_masks
-from opsin.inspection.domain_shift import Answers, foretell
+from opsin.inspection.domain_shift import Answers, estimate_accuracy
 from opsin.metrics.names import describe_score
 from opsin.recipe.schema import AugmentationRecipe
 from opsin.statistics.bootstrap import Interval, bca, bootstrap, bounded, wilson
@@ -217,7 +217,7 @@ def simulate_laboratories(
     Returns:
         ``number``, ``strongest``, ``severities`` (of each laboratory), and its ``scores``; of a classifier in their
         place ``images`` (of each class) and ``right`` (for each laboratory and class, the images that are predicted
-        right). And what `foretell` makes of them, for images with the same shares of the classes. Then, of a
+        right). And what `estimate_accuracy` makes of them, for images with the same shares of the classes. Then, of a
         classifier, what it answers: at home, and in each laboratory.
     """
     names = [name for name in LABORATORY if name in applicable(trial.images)]
@@ -237,8 +237,8 @@ def simulate_laboratories(
     found: dict[str, Any] = {"number": number, "strongest": strongest, "severities": drawn}
     if not exclusive:
         found["scores"] = [float(np.nanmean(each)) for each in values]
-        return found | foretell(found, score=trial.score), None
+        return found | estimate_accuracy(found, score=trial.score), None
     classes = len(trial.classes)
     found["images"] = np.bincount(trial.targets, minlength=classes).tolist()
     found["right"] = [np.bincount(trial.targets[each], minlength=classes).tolist() for each in values]
-    return found | foretell(found, found["images"]), Answers.of(answers, trial.targets)
+    return found | estimate_accuracy(found, found["images"]), Answers.of(answers, trial.targets)

@@ -1,4 +1,4 @@
-"""The examination ``robustness``: how the answers hold up under corruptions and in simulated laboratories."""
+"""The inspection ``robustness``: how the answers hold up under corruptions and in simulated laboratories."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ PART_OF_TRAINING = 0.05  # a forward pass is a third of a training step
 CHEAP = 3e11  # multiplications, some ten seconds on a laptop, that are always spent
 
 
-def examine(folder: RunFolder, subject: Subject) -> None:
+def inspect(folder: RunFolder, subject: Subject) -> None:
     """Measure how the answers to validation images hold up.
 
     Writes ``robustness.json``, and what a classifier answered in the simulated laboratories as ``laboratories.npz``:

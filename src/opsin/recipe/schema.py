@@ -114,7 +114,7 @@ class SplitRecipe:
     )
     train_fraction: float = setting(
         1.0,
-        "part of the training images that is used, stratified, whole groups; the seed decides which (`opsin curve`)",
+        "part of the training images that is used, stratified, whole groups; the seed decides which (`opsin learning-curve`)",
         low=0.0001,
         high=1,
     )

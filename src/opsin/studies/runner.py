@@ -43,7 +43,7 @@ def run_study(
     out: str | Path | None = None,
     data_root: str | Path | None = None,
     anonymous: bool = False,
-    examine: bool = False,
+    inspect: bool = False,
     quiet: bool = False,
 ) -> StudyFolder:
     """Train every variant of a study with every seed, compare them, and write the report.
@@ -63,7 +63,7 @@ def run_study(
         out: The study's folder; left out, ``runs/NAME-study``.
         data_root: A folder that holds named data sets.
         anonymous: Leave file names and paths out of the reports.
-        examine: Examine each network further, as `opsin.train` does.
+        inspect: Inspect each network further, as `opsin.train` does.
         quiet: Say nothing.
 
     Returns:
@@ -83,7 +83,7 @@ def run_study(
     folder = StudyFolder.create(place, state="training", anonymous=anonymous, **describe(study))
     waiting = _jobs(study, folder)
     _pass_over_finished(waiting, data_root)
-    shared = shared_facts(number, data_root, anonymous, examine)
+    shared = shared_facts(number, data_root, anonymous, inspect)
     deadline = time.monotonic() + 60 * budget if budget is not None else None
     with stopping() as stopped, Workers(number, place / "logs", devices) as workers:
         console.print(_headline(study, waiting, number, workers.threads), highlight=False)
@@ -130,14 +130,14 @@ def choose_workers(study: Study, jobs: int | None, runs: int) -> tuple[int, int]
     return jobs or max(1, min(devices or available_cores(), runs)), devices
 
 
-def shared_facts(number: int, data_root: str | Path | None, anonymous: bool, examine: bool) -> dict[str, Any]:
+def shared_facts(number: int, data_root: str | Path | None, anonymous: bool, inspect: bool) -> dict[str, Any]:
     """Return what the jobs of all workers say alike; the free memory is shared out among them."""
     root = str(Path(data_root).resolve()) if data_root is not None else ""
     memory = psutil.virtual_memory().available * MEMORY / number / 2**30
     return {
         "data_root": root,
         "anonymous": anonymous,
-        "examine": examine,
+        "inspect": inspect,
         "open_test": True,
         "memory_gb": round(memory, 2),
     }

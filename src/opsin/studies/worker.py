@@ -37,7 +37,7 @@ class Worker:
         Args:
             job: ``recipe``, ``place``, ``members`` (folders of the runs it puts together in the place of training) and
                 ``soup``, ``memory_gb`` (for the images), and the facts of the run: ``data_root``,
-                ``anonymous``, ``examine`` and ``open_test``.
+                ``anonymous``, ``inspect`` and ``open_test``.
 
         Raises:
             OpsinError: It cannot be trained.
@@ -66,7 +66,7 @@ class Worker:
             self.prepared = reused or prepare(within, dataset)
             return self.prepared
 
-        shared = {key: job[key] for key in ("anonymous", "examine", "open_test", "data_root")}
+        shared = {key: job[key] for key in ("anonymous", "inspect", "open_test", "data_root")}
         train_or_go_on(asked, dataset, Path(job["place"]), shared, Console(quiet=True), ready)
 
     def _put_together(self, job: dict[str, Any]) -> None:
@@ -74,7 +74,7 @@ class Worker:
         from opsin.workflow.ensemble import ensemble
 
         shutil.rmtree(job["place"], ignore_errors=True)  # one that was stopped halfway is made anew
-        ensemble(job["members"], soup=job["soup"], out=job["place"], examine=job["examine"], quiet=True)
+        ensemble(job["members"], soup=job["soup"], out=job["place"], inspect=job["inspect"], quiet=True)
 
 
 def answer(worker: Worker, job: dict[str, Any]) -> dict[str, str]:

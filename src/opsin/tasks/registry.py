@@ -64,7 +64,7 @@ class TaskEntry:
         per_image: The score that is the mean over the images of what the part of that name gives of each.
         learning: The score from 0 to 1 whose distance from 1 a learning curve follows.
         sections: The sections of the report that apply, by anchor.
-        examinations: The examinations that apply.
+        inspections: The inspections that apply.
         parts: Module and function of each part.
         networks: The network of recipes that name none: with ImageNet weights, and from scratch.
         budget: How long it is trained where the recipe does not say.
@@ -81,7 +81,7 @@ class TaskEntry:
     per_image: str
     learning: str
     sections: tuple[str, ...]
-    examinations: tuple[str, ...]
+    inspections: tuple[str, ...]
     parts: dict[Part, str]
     networks: tuple[str, str] = ("tf_efficientnet_lite0", "small_resnet")
     budget: Budget = Budget()
@@ -107,7 +107,7 @@ class TaskEntry:
 #   captions(predicted, rows, classes)                     what stands below the pictures of the gallery
 #   measure(paired)                                        the scores of several runs on the same images, for `compare`
 #   per_image(targets, predictions)                        how good each answer is: `opsin.evaluation.per_image`
-# Of tasks with heat maps, which are those with the examination "attributions":
+# Of tasks with heat maps, which are those with the inspection "attributions":
 #   explain(targets, predictions, rows)                    which outputs they explain, int64 (K, 2)
 #   ask(predicted, rows, outputs, classes)                 what they are asked, in words
 TASKS: dict[str, TaskEntry] = {
@@ -152,7 +152,7 @@ TASKS: dict[str, TaskEntry] = {
             "filters",
             "reproduce",
         ),
-        examinations=("robustness", "attributions", "map"),
+        inspections=("robustness", "attributions", "map"),
         parts={
             "encode": "opsin.tasks.classification.learner:encode_targets",
             "check_network": "opsin.networks.registry:check_network",
@@ -200,7 +200,7 @@ TASKS: dict[str, TaskEntry] = {
             "filters",
             "reproduce",
         ),
-        examinations=("robustness", "attributions"),
+        inspections=("robustness", "attributions"),
         parts={
             "encode": "opsin.tasks.multilabel.learner:encode_targets",
             "check_network": "opsin.networks.registry:check_network",
@@ -248,7 +248,7 @@ TASKS: dict[str, TaskEntry] = {
             "filters",
             "reproduce",
         ),
-        examinations=("robustness", "attributions"),
+        inspections=("robustness", "attributions"),
         parts={
             "encode": "opsin.tasks.regression.learner:encode_targets",
             "check_network": "opsin.networks.registry:check_network",
@@ -294,7 +294,7 @@ TASKS: dict[str, TaskEntry] = {
             "network",
             "reproduce",
         ),
-        examinations=("robustness",),
+        inspections=("robustness",),
         parts={
             "encode": "opsin.tasks.segmentation.learner:encode_masks",
             "check_network": "opsin.networks.segmentation.registry:check_segmentation_network",

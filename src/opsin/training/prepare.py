@@ -123,7 +123,7 @@ def read_source(recipe: Recipe, data_root: str | Path | None = None, *, check: b
     """
     if not recipe.data.source:
         raise DataError(
-            "No data given: name a folder, a CSV, npz or IDX file, or a known data set (`opsin data list`); a run that "
+            "No data given: name a folder, a CSV, npz or IDX file, or a known data set (`opsin datasets`); a run that "
             "was trained on a Dataset object needs that object again."
         )
     data = recipe.data

@@ -68,7 +68,7 @@ class CrossValidation:
     @property
     def report(self) -> Path:
         """The page, a self-contained HTML file."""
-        return self.path / "crossval.html"
+        return self.path / "cross-validation.html"
 
     def __repr__(self) -> str:
         return f"CrossValidation({str(self.path)!r})"
@@ -98,7 +98,7 @@ def cross_validate(
         repeats: How often to do it all, each time with folds drawn anew.
         each_group: Make as many folds as there are groups, and so leave out one group at a time.
         recipe: A recipe, or the path of its TOML file; left out, the defaults.
-        out: Its folder; left out, ``runs/NAME-crossval-HASH``.
+        out: Its folder; left out, ``runs/NAME-cross-validation-HASH``.
         runs: Where that is made; left out, ``runs``, or beside the run whose recipe is taken.
         data_root: A folder that holds named data sets.
         anonymous: Leave file names and paths out of the reports.
@@ -127,11 +127,11 @@ def cross_validate(
     if each_group:
         prepared = _prepare(_with_folds(asked, 2), dataset, console)
         asked = _with_folds(asked, _number_of_groups(prepared))
-    place = Path(out) if out is not None else Path(runs or "runs") / name_of_several("crossval", asked, dataset)
+    place = Path(out) if out is not None else Path(runs or "runs") / name_of_several("cross-validation", asked, dataset)
     facts = {"recipe": asked.to_dict(), "name": dataset.name, "folds": asked.split.folds, "repeats": repeats}
     folder = CrossValidationFolder.create(place, state="training", **facts, anonymous=anonymous)
     root = str(Path(data_root).resolve()) if data_root is not None else ""
-    shared = {"anonymous": anonymous, "examine": False, "data_root": root}
+    shared = {"anonymous": anonymous, "inspect": False, "data_root": root}
     for repeat in range(repeats):
         for fold in range(asked.split.folds):
             console.print(_position(repeat, repeats, fold, asked.split.folds), highlight=False)
@@ -196,7 +196,7 @@ def _run_fold(
 
 def _conclude(folder: CrossValidationFolder, console: Console) -> CrossValidation:
     """Pool the predictions of all folds, score them, and write the page."""
-    from opsin.reporting.pages.cross_validation import write_crossval_page
+    from opsin.reporting.pages.cross_validation import write_cross_validation_page
 
     runs = folder.runs()
     classes = runs[0].classes
@@ -220,7 +220,7 @@ def _conclude(folder: CrossValidationFolder, console: Console) -> CrossValidatio
         reading=sentence,
         state="finished",
     )
-    report = write_crossval_page(folder)
+    report = write_cross_validation_page(folder)
     console.print(sentence, highlight=False, soft_wrap=True)
     console.print(f"report  {report}", highlight=False, soft_wrap=True)
     _judge_leaky_runs(folder.path.resolve().parent, console)

@@ -42,7 +42,7 @@ def ensemble(
     soup: bool = False,
     out: str | Path | None = None,
     data: Dataset | None = None,
-    examine: bool = True,
+    inspect: bool = True,
     quiet: bool = False,
 ) -> Run:
     """Make one run of several that were trained on the same images, and score it as they were scored.
@@ -55,7 +55,7 @@ def ensemble(
             weights, in the place of the predictions.
         out: The folder of the new run; left out, one in ``runs``.
         data: The runs' own data again, where they were given as a `Dataset`.
-        examine: Examine it further, as at the end of training.
+        inspect: Inspect it further, as at the end of training.
         quiet: Say nothing.
 
     Returns:
@@ -86,7 +86,7 @@ def ensemble(
         place,
         recipe,
         process=this_process(),
-        examine=examine,
+        inspect=inspect,
         data_root=first.info.get("data_root", ""),
         machine=describe_machine(ready.fabric.device),
         data=first.info["data"],
@@ -169,7 +169,10 @@ def _recipe(members: Sequence[RunFolder], soup: bool) -> Recipe:
         return recipe
     networks = [member.recipe.network for member in members]
     parts = [{"name": each.name, "dropout": each.dropout, "options": each.options} for each in networks]
-    options = {"members": parts, "average": "probabilities"}
+    options = {
+        "members": parts,
+        "average": {"multilabel": "label-probabilities", "regression": "values"}.get(members[0].task, "probabilities"),
+    }
     return replace(recipe, network=replace(recipe.network, name="ensemble", dropout=0.0, options=options))
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opsin.errors import DataError, RunError, nearest
-from opsin.inspection.domain_shift import ANSWERS_FILE, COVERAGE, Answers, Foretold, foretell_answered
+from opsin.inspection.domain_shift import ANSWERS_FILE, COVERAGE, Answers, EstimatedAccuracy, estimate_from_answers
 from opsin.runs.folder import RunFolder
 from opsin.tasks.classification.predictions import Classifications
 from opsin.tasks.registry import TASKS
@@ -36,7 +36,7 @@ class Forecast:
         left_out: Images that could not be read, with the reasons.
     """
 
-    accuracy: Foretold
+    accuracy: EstimatedAccuracy
     answers: dict[str, float]
     shares: dict[str, float]
     given: bool
@@ -66,17 +66,17 @@ class Forecast:
         return {**asdict(self), "sentence": self.sentence}
 
 
-def foretell(
+def estimate_accuracy(
     run: Run | str | Path,
     images: Sequence[str | Path | NDArray[np.uint8]],
     *,
     shares: Mapping[str, float] | None = None,
     skip_unreadable: bool = False,
 ) -> Forecast:
-    """Estimate how many images without labels a run will classify right; see `foretell_answered` for how.
+    """Estimate how many images without labels a run will classify right; see `estimate_from_answers` for how.
 
     Args:
-        run: A classifier that was examined, as is done at the end of training, or its folder.
+        run: A classifier that was inspected, as is done at the end of training, or its folder.
         images: Paths, or uint8 arrays ``(H, W)``, ``(H, W, 1)`` or ``(H, W, 3)``; 30 or more.
         shares: Class -> how common it is among images of this kind, of any sum; a class left out is not there. Numbers
             that add up to the number of images are taken for counts of these very images. Left out altogether: as
@@ -85,7 +85,7 @@ def foretell(
 
     Raises:
         DataError: There are too few images, one cannot be read, or a share is wrong.
-        RunError: The run is no classifier, or was not examined.
+        RunError: The run is no classifier, or was not inspected.
     """
     run = run if isinstance(run, Run) else Run(run)
     if not TASKS[run.folder.task].exclusive:
@@ -98,13 +98,13 @@ def foretell(
         raise DataError("Of the classes with a share none was among the validation images, so that nothing is known.")
     found = run.predictor.predict(images, skip_unreadable=skip_unreadable)
     if len(found.names) < FEWEST:
-        raise DataError(f"{len(found.names)} images are too few to foretell from; give {FEWEST} or more.")
+        raise DataError(f"{len(found.names)} images are too few to estimate_accuracy from; give {FEWEST} or more.")
     answered = found.predictions
     assert isinstance(answered, Classifications)  # as exactly one class is true
     exact = shares is not None and math.isclose(common.sum(), len(answered))
     counts = np.bincount(answered.labels, minlength=len(classes))
     return Forecast(
-        foretell_answered(home, answered.labels, answered.confidence, common, exact=exact),
+        estimate_from_answers(home, answered.labels, answered.confidence, common, exact=exact),
         _parts(classes, counts),
         _parts(classes, common),
         shares is not None,
@@ -117,7 +117,7 @@ def foretell(
 def _read_answers(folder: RunFolder) -> Answers:
     if not (folder.path / ANSWERS_FILE).exists():
         raise RunError(
-            f"{folder.path} was not examined yet, or by an older version: opsin examine {folder.path} --only robustness"
+            f"{folder.path} was not inspected yet, or by an older version: opsin inspect {folder.path} --only robustness"
         )
     return Answers(**folder.arrays(ANSWERS_FILE, "predicted", "confidence", "labels"))
 

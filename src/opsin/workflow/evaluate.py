@@ -1,10 +1,10 @@
-"""Looking at a run again: scoring it on its own splits or on other data, and examining it."""
+"""Looking at a run again: scoring it on its own splits or on other data, and inspecting it."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,7 @@ from opsin.data.read import detect, read_dataset
 from opsin.data.splitting.from_recipe import groups_from_names
 from opsin.errors import DataError, RunError, unreadable_message
 from opsin.evaluation.evaluate_split import assess, judge
-from opsin.inspection import Subject, check_names
-from opsin.inspection import examine as examine_subject
+from opsin.inspection import Subject
 from opsin.runs.folder import RunFolder
 from opsin.runtime.progress import decoding
 from opsin.tasks.registry import part_of
@@ -75,38 +74,8 @@ def evaluate(
     return scores
 
 
-def examine(
-    run: Run | str | Path, data: Dataset | None = None, *, only: Sequence[str] = (), quiet: bool = False
-) -> list[str]:
-    """Examine a run, as is done at the end of training, and bring its report up to date.
-
-    Args:
-        run: A run or its folder.
-        data: The run's own data again, where they were given as a `Dataset`.
-        only: The examinations to make; left out, all of them.
-        quiet: Say nothing.
-
-    Returns:
-        The names of the examinations made.
-
-    Raises:
-        OpsinError: There is no such examination.
-        RunError: The run has no weights yet, or its data have changed since.
-    """
-    check_names(only)
-    run = run if isinstance(run, Run) else Run(run)
-    if not run.scorecard:
-        raise RunError(f"{run.path} is not scored yet; go on with it first: opsin train --resume {run.path}")
-    console = Console(quiet=quiet)
-    prepared = prepare_again(run.folder, data, console)
-    made = examine_subject(run.folder, subject_of(run, prepared), only, console)
-    judge(run.folder)
-    report(run, anonymous=bool(run.folder.info.get("anonymous")))
-    return made
-
-
 def subject_of(run: Run, prepared: Prepared) -> Subject:
-    """Return a run's network and data as examinations take them."""
+    """Return a run's network and data as inspections take them."""
     return Subject(
         run.predictor,
         prepared.pixels.images,

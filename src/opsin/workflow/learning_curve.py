@@ -45,7 +45,7 @@ class LearningCurve(RunCollection):
         RunError: There is none, it is damaged, not finished, or of another format version.
     """
 
-    file, kind = "curve.json", "finished learning curve"
+    file, kind = "learning-curve.json", "finished learning curve"
 
     @property
     def sentence(self) -> str:
@@ -55,7 +55,7 @@ class LearningCurve(RunCollection):
     @property
     def report(self) -> Path:
         """The page, a self-contained HTML file."""
-        return self.path / "curve.html"
+        return self.path / "learning-curve.html"
 
     def __repr__(self) -> str:
         return f"LearningCurve({str(self.path)!r})"
@@ -111,11 +111,11 @@ def learning_curve(
         prepared = prepare(asked, dataset, progress=progress)
     tell_data(console, prepared)
     parts = _parts(sizes, prepared)
-    place = Path(out) if out is not None else Path(runs) / name_of_several("curve", asked, dataset)
+    place = Path(out) if out is not None else Path(runs) / name_of_several("learning-curve", asked, dataset)
     if not any(place.glob("part-*/run.json")):
         RunFolder.check_free(place)
     root = str(Path(data_root).resolve()) if data_root is not None else ""
-    shared = {"anonymous": anonymous, "examine": False, "open_test": False, "data_root": root}
+    shared = {"anonymous": anonymous, "inspect": False, "open_test": False, "data_root": root}
     made = []
     for repeat in range(repeats):
         for part in parts:
@@ -156,7 +156,7 @@ def _parts(sizes: Sequence[float], prepared: Prepared) -> list[float]:
 def _conclude(
     place: Path, asked: Recipe, prepared: Prepared, made: list[RunFolder], anonymous: bool, console: Console
 ) -> LearningCurve:
-    """Fit the curve, and write ``curve.json`` and the page."""
+    """Fit the curve, and write ``learning-curve.json`` and the page."""
     from opsin.reporting.pages.learning_curve import write_curve_page
 
     rows, name = [], TASKS[prepared.dataset.task].learning

@@ -67,9 +67,9 @@ def _(result: Comparison, path: str | Path | None = None, *, anonymous: bool = F
 
 @report.register
 def _(result: CrossValidationFolder, path: str | Path | None = None, *, anonymous: bool = False) -> Path:
-    from opsin.reporting.pages.cross_validation import write_crossval_page
+    from opsin.reporting.pages.cross_validation import write_cross_validation_page
 
-    return write_crossval_page(result, Path(path) if path is not None else None)
+    return write_cross_validation_page(result, Path(path) if path is not None else None)
 
 
 @report.register

@@ -17,7 +17,7 @@ from opsin.data.dataset import Dataset
 from opsin.data.images import TEST, VALIDATION
 from opsin.errors import RunError, TrainingError, TrainingInterrupted
 from opsin.evaluation.evaluate_split import judge
-from opsin.inspection import examine as examine_subject
+from opsin.inspection import inspect as inspect_subject
 from opsin.networks.summary import summarize
 from opsin.recipe.recipe import Recipe
 from opsin.runs.folder import RunFolder
@@ -49,7 +49,7 @@ def train(
     runs: str | Path = "runs",
     data_root: str | Path | None = None,
     anonymous: bool = False,
-    examine: bool = True,
+    inspect: bool = True,
     open_test: bool = True,
     quiet: bool = False,
     callbacks: Sequence[Callback] = (),
@@ -66,7 +66,7 @@ def train(
         runs: Where run folders are made.
         data_root: A folder that holds named data sets (``mnist/``, ``cifar100/``).
         anonymous: Leave file names and paths out of the report.
-        examine: Examine the trained network further, which takes a while; `opsin.examine` does it later.
+        inspect: Inspect the trained network further, which takes a while; `opsin.inspect` does it later.
         open_test: Score the test split at the end. Else it stays locked, until `opsin.evaluate` opens it.
         quiet: Say nothing.
         callbacks: Further watchers of the loop.
@@ -92,7 +92,7 @@ def train(
         prepared = prepare(asked, dataset, progress=progress)
     tell_data(console, prepared)
     root = str(Path(data_root).resolve()) if data_root is not None else ""
-    facts = {"asked": identity, "anonymous": anonymous, "examine": examine, "open_test": open_test, "data_root": root}
+    facts = {"asked": identity, "anonymous": anonymous, "inspect": inspect, "open_test": open_test, "data_root": root}
     return train_prepared(
         prepared, Path(out) if out is not None else Path(runs), facts, console, callbacks, out is None
     )
@@ -111,7 +111,7 @@ def train_prepared(
     Args:
         prepared: The data and the resolved recipe.
         place: The run folder.
-        facts: What ``run.json`` says beside what follows from the data: asked, anonymous, examine, open_test,
+        facts: What ``run.json`` says beside what follows from the data: asked, anonymous, inspect, open_test,
             data_root.
         console: Where to say what is done.
         callbacks: Further watchers of the loop.
@@ -180,7 +180,7 @@ def train_or_go_on(
         asked: What was asked for.
         dataset: Its data.
         place: The run folder.
-        shared: What all their ``run.json`` say: anonymous, examine, data_root.
+        shared: What all their ``run.json`` say: anonymous, inspect, data_root.
         console: Where to say what is done.
         ready: Makes the data ready; is called where there is anything to train from the beginning, or to compare.
 
@@ -275,7 +275,7 @@ def _train(folder: RunFolder, session: Session, console: Console, callbacks: Seq
 
 
 def finish(folder: RunFolder, session: Evaluator, console: Console, why: str = "end of training") -> Run:
-    """Calibrate the best weights on validation, score them there and, once, on test, if at all; examine; report.
+    """Calibrate the best weights on validation, score them there and, once, on test, if at all; inspect; report.
 
     Args:
         folder: The run, which holds its best weights.
@@ -294,9 +294,9 @@ def finish(folder: RunFolder, session: Evaluator, console: Console, why: str = "
     folder.update(state="finished")
     run = Run(folder.path)
     try:
-        if folder.info.get("examine"):
-            examine_subject(folder, subject_of(run, session.prepared), console=console)
-    finally:  # whoever stops the examinations has a report all the same
+        if folder.info.get("inspect"):
+            inspect_subject(folder, subject_of(run, session.prepared), console=console)
+    finally:  # whoever stops the inspections has a report all the same
         judge(folder)
         page = report(run, anonymous=bool(folder.info.get("anonymous")))
     tell_result(console, run.folder)

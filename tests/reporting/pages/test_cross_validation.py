@@ -8,7 +8,7 @@ import pytest
 import opsin
 from opsin.data.dataset import Dataset
 from opsin.data.images import ArrayImages
-from opsin.reporting.pages.cross_validation import render_crossval_page
+from opsin.reporting.pages.cross_validation import render_cross_validation_page
 
 SECRET = "xq7secretpatient"
 
@@ -20,13 +20,13 @@ def folder(digits, tmp_path_factory):
     dataset = Dataset(
         SECRET, digits.classes, ArrayImages(digits.images.array[rows]), digits.labels[rows], groups=groups
     )
-    out = tmp_path_factory.mktemp("crossval") / "all"
+    out = tmp_path_factory.mktemp("cross_validation") / "all"
     made = opsin.cross_validate(dataset, folds=2, network="mlp", epochs=1, device="cpu", out=out, quiet=True)
     return made.folder
 
 
 def test_the_page_shows_every_fold_and_asks_no_other_computer(folder):
-    html = render_crossval_page(folder)
+    html = render_cross_validation_page(folder)
     info = folder.info
     assert info["reading"] in html and SECRET in html
     for run in info["runs"]:
@@ -39,6 +39,6 @@ def test_the_page_shows_every_fold_and_asks_no_other_computer(folder):
 
 def test_an_anonymous_page_names_nobody(folder):
     folder.update(anonymous=True)
-    html = render_crossval_page(folder)
+    html = render_cross_validation_page(folder)
     folder.update(anonymous=False)
     assert SECRET not in html and "Cross-validation</h1>" in html

@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from opsin.inspection.domain_shift import foretell
+from opsin.inspection.domain_shift import estimate_accuracy
 from opsin.recipe.recipe import Recipe
 from opsin.reporting.figures.domain_shift import plot_laboratories
 from opsin.reporting.pages.learning_curve import plot_curve, render_curve_page
@@ -48,7 +48,7 @@ def robustness():
         "worst": {"name": "blur", "title": "out of focus", "value": 0.57},
         "classes": [{"class": "8", "n": 10, "clean": 1.0, "corrupted": 0.4}]
         + [{"class": "1", "n": 10, "clean": 1.0, "corrupted": 0.95}],
-        "laboratories": laboratories | foretell(laboratories, IMAGES),
+        "laboratories": laboratories | estimate_accuracy(laboratories, IMAGES),
     }
 
 
@@ -82,7 +82,7 @@ def test_the_section_tells_what_to_expect_and_what_costs_most(run):
 def test_what_was_measured_elsewhere_stands_beside_what_was_foretold_for_its_classes(run):
     (row,) = elsewhere.facts(Page.read(run))["measured_elsewhere"]
     assert row["name"] == "clinic-north" and row["measured"]["value"] == 0.61
-    assert row["expected"] == foretell(run.robustness["laboratories"], [30] * 4 + [0] * 6)["expected"]
+    assert row["expected"] == estimate_accuracy(run.robustness["laboratories"], [30] * 4 + [0] * 6)["expected"]
     html = render_report(run, anonymous=True)
     assert "clinic" not in html and "other images 1" in html
 

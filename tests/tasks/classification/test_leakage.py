@@ -65,7 +65,7 @@ def test_too_few_new_groups_are_said_to_be_too_few(new):
     leak = estimate_leak(labels, predictions, groups, seen, CLASSES)
     assert not leak["enough"] and "owed" not in leak
     words = f"Only {20 * new} images are of new groups, too few" if new else "No image is of a new group"
-    assert words in describe_leak(leak | {"crossval": None})
+    assert words in describe_leak(leak | {"cross_validation": None})
     assert (leak["scores"]["clean"] is None) == (new == 0)
 
 
@@ -92,18 +92,18 @@ def found(owed=None, crossval=None):
     leak = {
         "images": 80, "leaked": 74, "clean": 6, "groups": 9, "shared": 8, "enough": owed is not None,
         "scores": {part: {"accuracy": accuracy} for part in ("all", "leaked", "clean")},
-        "command": "opsin crossval runs/glands", "crossval": None,
+        "command": "opsin cross-validate runs/glands", "cross_validation": None,
     }  # fmt: skip
     if owed:
         leak["owed"] = {"accuracy": dict(zip(("value", "low", "high"), owed, strict=True))}
     if crossval:
         entry = dict(zip(("value", "low", "high"), crossval, strict=True))
-        leak["crossval"] = {"path": "x", "accuracy": 0.9 - entry["value"], "owed": {"accuracy": entry}}
+        leak["cross_validation"] = {"path": "x", "accuracy": 0.9 - entry["value"], "owed": {"accuracy": entry}}
     return leak
 
 
 @pytest.mark.parametrize(
-    ("owed", "crossval", "severity"),
+    ("owed", "cross_validation", "severity"),
     [
         (None, None, "warning"),
         ((0.08, 0.02, 0.14), None, "serious"),
@@ -121,7 +121,7 @@ def test_the_finding_is_as_severe_as_what_the_score_owes(owed, crossval, severit
         "The given split leaks: 74 of the 80 test images come from groups that were trained or validated on as well (8 "
         "of 9 groups)."
     )
-    assert ("`opsin crossval runs/glands`" in finding.advice) == (owed is None and crossval is None)
+    assert ("`opsin cross-validate runs/glands`" in finding.advice) == (owed is None and crossval is None)
     assert "--no-given-split" in finding.advice
 
 

@@ -7,7 +7,7 @@ import opsin
 from opsin.data.dataset import Dataset
 from opsin.data.images import ArrayImages
 
-QUICK = {"network": "mlp", "batch_size": 32, "device": "cpu", "quiet": True, "examine": False}
+QUICK = {"network": "mlp", "batch_size": 32, "device": "cpu", "quiet": True, "inspect": False}
 
 
 @pytest.fixture(scope="module")
@@ -28,19 +28,21 @@ def test_a_leak_is_measured_reported_and_compared_with_cross_validation(folder):
     tested = [row for row in run.folder.split_rows() if row["split"] == "test"]
     others = {row["group"] for row in run.folder.split_rows() if row["split"] in ("train", "validation")}
     assert leak["leaked"] == sum(row["group"] in others for row in tested) and leak["images"] == len(tested)
-    assert (leak["shared"], leak["groups"], leak["enough"], leak["crossval"]) == (7, 8, False, None)
+    assert (leak["shared"], leak["groups"], leak["enough"], leak["cross_validation"]) == (7, 8, False, None)
     assert "leaky-split" in [finding["kind"] for finding in run.folder.verdict]
     assert leak["reading"] in run.report.read_text(encoding="utf-8")
-    assert leak["command"] == f"opsin crossval {run.path}"
+    assert leak["command"] == f"opsin cross-validate {run.path}"
 
     made = opsin.cross_validate(run, folds=4, quiet=True)
     assert made.path.parent == run.path.parent
     again = run.folder.read("leak.json")
     pooled = made.folder.out_of_fold()
     right = dict(zip(pooled.names, pooled.predictions.labels == pooled.labels, strict=True))
-    assert again["crossval"]["accuracy"] == pytest.approx(np.mean([right[row["image"]] for row in tested]))
-    owed = again["crossval"]["owed"]["accuracy"]
-    assert owed["value"] == pytest.approx(run.scorecard["test"]["accuracy"]["value"] - again["crossval"]["accuracy"])
+    assert again["cross_validation"]["accuracy"] == pytest.approx(np.mean([right[row["image"]] for row in tested]))
+    owed = again["cross_validation"]["owed"]["accuracy"]
+    assert owed["value"] == pytest.approx(
+        run.scorecard["test"]["accuracy"]["value"] - again["cross_validation"]["accuracy"]
+    )
     assert owed["low"] <= owed["value"] <= owed["high"] and owed["method"] == "cluster bootstrap, 8 groups: indicative"
     assert again["reading"] in run.report.read_text(encoding="utf-8")
     assert "no image of the group are right" in again["reading"]
@@ -48,7 +50,7 @@ def test_a_leak_is_measured_reported_and_compared_with_cross_validation(folder):
 
 def test_another_recipe_says_nothing_of_this_run(folder):
     other = opsin.train(folder / "given.npz", out=folder / "runs" / "other", epochs=1, dropout=0.5, **QUICK)
-    assert other.folder.read("leak.json")["crossval"] is None
+    assert other.folder.read("leak.json")["cross_validation"] is None
 
 
 def test_a_split_of_our_own_does_not_leak(digits, folder, tmp_path):

@@ -334,7 +334,7 @@ def test_findings_are_complete_and_advise_real_flags():
     border = {"width": 0.1, "area": 0.36, "shares": {"occlusion": [0.6, 0.7, 0.8, 0.7]}}
     findings += diagnose([], GOOD_CARD, information(), GOOD, 0.0, found, {"border": border})
     leak = {"images": 30, "leaked": 28, "clean": 2, "groups": 5, "shared": 4, "enough": False}
-    leak |= {"scores": {"all": {"accuracy": {"value": 0.9}}}, "command": "opsin crossval runs/leaky"}
+    leak |= {"scores": {"all": {"accuracy": {"value": 0.9}}}, "command": "opsin cross-validate runs/leaky"}
     findings += diagnose([], GOOD_CARD, information(), GOOD, 0.0, leak=leak)
     assert {finding.kind for finding in findings} >= HEADLINES.keys() - {"healthy", "slow-start", *OTHER_TASKS}
     for finding in findings:

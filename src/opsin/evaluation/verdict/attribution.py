@@ -21,7 +21,7 @@ def looking_findings(attributions: dict[str, Any]) -> list[Finding]:
     """Say that a network looks at the margin, where it does so by more than chance.
 
     Args:
-        attributions: ``attributions.json``; empty where the network was not examined.
+        attributions: ``attributions.json``; empty where the network was not inspected.
 
     Returns:
         At most one finding, "looks-at-border": a warning where the outer tenth of the sides holds one and a half times

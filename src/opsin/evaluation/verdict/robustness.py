@@ -17,7 +17,7 @@ def robustness_findings(robustness: dict[str, Any]) -> list[Finding]:
     """Say which mild corruption costs most, where one costs more than chance explains.
 
     Args:
-        robustness: ``robustness.json``; empty where the run was not examined.
+        robustness: ``robustness.json``; empty where the run was not inspected.
     """
     if not robustness:
         return []

@@ -24,8 +24,8 @@ from opsin.tasks.registry import TASKS, TaskEntry
 SHOWN_DETAILS = 3  # scores of a class that a line has room for
 
 
-def write_crossval_page(folder: CrossValidationFolder, path: Path | None = None) -> Path:
-    """Write ``crossval.html`` from what the folder of a finished cross-validation holds, and return its path.
+def write_cross_validation_page(folder: CrossValidationFolder, path: Path | None = None) -> Path:
+    """Write ``cross-validation.html`` from what the folder of a finished cross-validation holds, and return its path.
 
     Like a report it loads nothing from anywhere; it leads to the reports of the folds beside it. Where the
     cross-validation is to be anonymous, the names of data, files and columns are left out.
@@ -33,13 +33,13 @@ def write_crossval_page(folder: CrossValidationFolder, path: Path | None = None)
     Raises:
         RunError: A file of the folder is damaged.
     """
-    path = path or folder.path / "crossval.html"
-    write_text(path, render_crossval_page(folder))
+    path = path or folder.path / "cross-validation.html"
+    write_text(path, render_cross_validation_page(folder))
     return path
 
 
-def render_crossval_page(folder: CrossValidationFolder) -> str:
-    """Return the page as HTML text; see `write_crossval_page`."""
+def render_cross_validation_page(folder: CrossValidationFolder) -> str:
+    """Return the page as HTML text; see `write_cross_validation_page`."""
     info = folder.info
     environment = create_environment()
     assert environment.loader is not None
@@ -47,7 +47,7 @@ def render_crossval_page(folder: CrossValidationFolder) -> str:
     recipe = Recipe.from_dict(info["recipe"])
     anonymous, task = bool(info.get("anonymous")), TASKS[info["task"]]
     main = info["scores"][task.main_score]
-    return environment.get_template("crossval.html").render(
+    return environment.get_template("cross-validation.html").render(
         style=Markup(style),
         version=info["opsin"],
         title="Cross-validation" if anonymous else info["name"],

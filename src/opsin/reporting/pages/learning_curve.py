@@ -29,11 +29,11 @@ from opsin.storage.atomic import write_text
 
 
 def write_curve_page(folder: Path, info: dict[str, Any]) -> Path:
-    """Write ``curve.html`` from what ``curve.json`` holds, and return its path.
+    """Write ``learning-curve.html`` from what ``learning-curve.json`` holds, and return its path.
 
     Like a report it loads nothing from anywhere; it leads to the reports of the runs beside it.
     """
-    path = folder / "curve.html"
+    path = folder / "learning-curve.html"
     write_text(path, render_curve_page(info))
     return path
 
@@ -46,7 +46,7 @@ def render_curve_page(info: dict[str, Any]) -> str:
     recipe, anonymous = Recipe.from_dict(info["recipe"]), bool(info["anonymous"])
     score = describe_score(info["score"])
     figure = figure_to_svg(plot_curve(info), "curve", f"validation {score.words} against the number of training images")
-    return environment.get_template("curve.html").render(
+    return environment.get_template("learning-curve.html").render(
         style=Markup(style),
         figure=figure,
         version=info["opsin"],
@@ -79,7 +79,7 @@ def plot_curve(info: dict[str, Any]) -> Figure:
     """Plot the error of each run against its training images, on logarithmic axes, with the fit and its 95 % band.
 
     Args:
-        info: ``curve.json``.
+        info: ``learning-curve.json``.
     """
     figure = new_figure(6.4, 3.8)
     axes = add_axes(figure, title="Errors on validation", grid="both")

@@ -18,7 +18,7 @@ def overlay(image: NDArray[np.uint8], values: NDArray[np.uint8], *, signed: bool
 
     Args:
         image: uint8 ``(H, W, C)`` with C = 1 or 3.
-        values: uint8 ``(H, W)`` as written by the examination "attributions": absolute from 0 to 255, or signed
+        values: uint8 ``(H, W)`` as written by the inspection "attributions": absolute from 0 to 255, or signed
             around 128.
         signed: Which of the two. Signed maps are orange where they speak for a class and blue where they speak
             against it; absolute ones glow from orange to pale yellow.

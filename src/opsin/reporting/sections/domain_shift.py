@@ -6,7 +6,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from opsin.inspection.domain_shift import foretell, laboratory_scores
+from opsin.inspection.domain_shift import estimate_accuracy, laboratory_scores
 from opsin.metrics.names import COUNTED, describe_score
 from opsin.reporting.figures.domain_shift import plot_laboratories
 from opsin.reporting.figures.style import figure_to_svg
@@ -17,7 +17,7 @@ SUFFERING, SUFFERS = 5, 0.1  # how many classes are named, and the loss of recal
 
 
 def facts(page: Page) -> dict[str, Any] | None:
-    """Return what the examination ``robustness`` found; None where it was not made."""
+    """Return what the inspection ``robustness`` found; None where it was not made."""
     found = page.run.robustness
     if not found:
         return None
@@ -67,7 +67,7 @@ def _measured(page: Page, found: dict[str, Any]) -> list[dict[str, Any]]:
         if name not in OWN and scores.get(name_of_score):
             counts = [scores.get(f"recall/{label}", {}).get("n", 0) for label in page.classes]
             title = f"other images {len(rows) + 1}" if page.anonymous else name
-            foretold = foretell(found["laboratories"], counts, score=name_of_score)
+            foretold = estimate_accuracy(found["laboratories"], counts, score=name_of_score)
             rows.append({"name": title, "measured": scores[name_of_score], **foretold})
     return rows
 

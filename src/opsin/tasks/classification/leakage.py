@@ -141,7 +141,7 @@ def _entry(value: float, low: float, high: float, units: int, images: int) -> di
 
 
 def describe_leak(leak: dict[str, Any]) -> str:
-    """Return in words what `estimate_leak` found, and what cross-validation says where ``leak["crossval"]`` has it."""
+    """Return in words what `estimate_leak` found, and what cross-validation says where ``leak["cross_validation"]`` has it."""
     whole = leak["scores"]["all"]["accuracy"]
     sentences = [
         f"{leak['leaked']:,} of the {leak['images']:,} test images come from groups that were trained or validated on "
@@ -158,11 +158,11 @@ def describe_leak(leak: dict[str, Any]) -> str:
         sentences.append(f"Only {new} of new groups, too few to say what the score owes to that.")
     else:
         sentences.append("No image is of a new group, and so none can say what the score owes to that.")
-    if leak.get("crossval"):
+    if leak.get("cross_validation"):
         sentences.append(
             "Networks that had seen no image of the group are right on "
-            f"{number(leak['crossval']['accuracy'])} of the same images, this one on {number(whole['value'])}: knowing "
-            f"the groups is worth {_points(leak['crossval']['owed']['accuracy'])}."
+            f"{number(leak['cross_validation']['accuracy'])} of the same images, this one on {number(whole['value'])}: knowing "
+            f"the groups is worth {_points(leak['cross_validation']['owed']['accuracy'])}."
         )
     return " ".join(sentences)
 
@@ -175,7 +175,7 @@ def _points(entry: dict[str, Any]) -> str:
 
 def leak_finding(leak: dict[str, Any]) -> Finding:
     """Return the finding on a given split that leaks, as severe as what the score owes to it."""
-    owed = (leak.get("crossval") or leak).get("owed", {}).get("accuracy")
+    owed = (leak.get("cross_validation") or leak).get("owed", {}).get("accuracy")
     severity = "warning"
     if owed is not None and owed["low"] > 0 and owed["value"] >= LARGE:
         severity = "serious"
@@ -202,7 +202,7 @@ def measure_leak(folder: RunFolder) -> dict[str, Any] | None:
         folder: A run whose test split is scored.
 
     Returns:
-        What `opsin.tasks.classification.leakage.estimate_leak` found, with ``crossval`` (its path, its accuracy on the test
+        What `opsin.tasks.classification.leakage.estimate_leak` found, with ``cross_validation`` (its path, its accuracy on the test
         images, and what the run's score owes), ``command`` (what makes such a cross-validation) and ``reading``. None
         where the split does not leak.
 
@@ -219,19 +219,19 @@ def measure_leak(folder: RunFolder) -> dict[str, Any] | None:
     leak = estimate_leak(labels, predictions, groups, seen, folder.classes)
     if leak is None:
         return None
-    crossval = _find_crossval(folder, rows)
-    leak["command"] = f"opsin crossval {shlex.quote(str(folder.path))}"
-    leak["crossval"] = None
+    crossval = _find_cross_validation(folder, rows)
+    leak["command"] = f"opsin cross-validate {shlex.quote(str(folder.path))}"
+    leak["cross_validation"] = None
     if crossval is not None:
         right = _right_unseen(crossval, names)
         owed = compare_with_unseen(labels, predictions.labels, right, groups)
-        leak["crossval"] = {"path": crossval.path.name, "accuracy": float(right.mean()), "owed": owed}
+        leak["cross_validation"] = {"path": crossval.path.name, "accuracy": float(right.mean()), "owed": owed}
     leak["reading"] = describe_leak(leak)
     folder.write("leak.json", leak)
     return leak
 
 
-def _find_crossval(folder: RunFolder, rows: list[dict[str, str]]) -> CrossValidationFolder | None:
+def _find_cross_validation(folder: RunFolder, rows: list[dict[str, str]]) -> CrossValidationFolder | None:
     """Return the cross-validation beside a run that has the same images, classes, groups and recipe, or None."""
     wanted, recipe = _identity(rows), _comparable(folder.recipe)
     found = []

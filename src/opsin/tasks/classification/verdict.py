@@ -44,8 +44,8 @@ def diagnose(
         info: ``run.json``; what it lacks is not commented on.
         confusion: int64 ``(C, C)`` of the split that is read, to say what a class is taken for.
         overconfidence: Mean confidence minus accuracy on that split, to say in which direction probabilities are off.
-        robustness: ``robustness.json``, where the network was examined.
-        attributions: ``attributions.json``, where the network was examined.
+        robustness: ``robustness.json``, where the network was inspected.
+        attributions: ``attributions.json``, where the network was inspected.
         leak: ``leak.json``, where test shares groups with training.
 
     Returns:
@@ -93,6 +93,6 @@ def judge_classifier(folder: RunFolder) -> list[Finding]:
     _, labels, predictions = folder.predictions(split)
     confusion = confusion_matrix(labels, predictions.labels, len(folder.classes))
     over = overconfidence(labels, predictions.probabilities)
-    examined = (folder.robustness, folder.attributions)
+    inspected = (folder.robustness, folder.attributions)
     leak = measure_leak(folder) if split == TEST else None
-    return diagnose(folder.history, scorecard, folder.info, confusion, over, *examined, leak)
+    return diagnose(folder.history, scorecard, folder.info, confusion, over, *inspected, leak)

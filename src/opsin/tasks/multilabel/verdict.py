@@ -41,8 +41,8 @@ def diagnose_labels(
         scorecard: ``scorecard.json``; test is read where it is scored, else validation.
         info: ``run.json``.
         classes: Names of the labels.
-        robustness: ``robustness.json``, where the network was examined.
-        attributions: ``attributions.json``, where the network was examined.
+        robustness: ``robustness.json``, where the network was inspected.
+        attributions: ``attributions.json``, where the network was inspected.
 
     Returns:
         Findings, the most severe first; ``healthy`` where nothing is wrong.
@@ -187,5 +187,5 @@ def _underfitting(history: list[dict[str, Any]], info: dict[str, Any]) -> Findin
 
 def judge_labels(folder: RunFolder) -> list[Finding]:
     """Return the verdict on a run that gives several labels, whose test or validation split is scored."""
-    examined = (folder.robustness, folder.attributions)
-    return diagnose_labels(folder.history, folder.scorecard, folder.info, folder.classes, *examined)
+    inspected = (folder.robustness, folder.attributions)
+    return diagnose_labels(folder.history, folder.scorecard, folder.info, folder.classes, *inspected)

@@ -52,8 +52,8 @@ def diagnose_regression(
         known: Mean and deviations of the training targets (`opsin.tasks.regression.learner.RegressionLearner.known`).
         values: float64 ``(N,)``, the true numbers of the split that is read.
         predictions: Of the same images.
-        robustness: ``robustness.json``, where the network was examined.
-        attributions: ``attributions.json``, where the network was examined.
+        robustness: ``robustness.json``, where the network was inspected.
+        attributions: ``attributions.json``, where the network was inspected.
 
     Returns:
         Findings, the most severe first; ``healthy`` where nothing is wrong.
@@ -191,5 +191,5 @@ def judge_regression(folder: RunFolder) -> list[Finding]:
     """Return the verdict on a run that predicts a number, whose test or validation split is scored."""
     scorecard = folder.scorecard
     _, values, predictions = folder.predictions(TEST if TEST in scorecard else VALIDATION)
-    examined = (folder.robustness, folder.attributions)
-    return diagnose_regression(folder.history, scorecard, folder.info, folder.known, values, predictions, *examined)
+    inspected = (folder.robustness, folder.attributions)
+    return diagnose_regression(folder.history, scorecard, folder.info, folder.known, values, predictions, *inspected)

@@ -32,7 +32,7 @@ def diagnose_masks(
         history: Rows of ``history.jsonl``, one per epoch.
         scorecard: ``scorecard.json``: split -> score -> value, low, high, method, n.
         info: ``run.json``; what it lacks is not commented on.
-        robustness: ``robustness.json``, where the network was examined.
+        robustness: ``robustness.json``, where the network was inspected.
 
     Returns:
         Findings, the most severe first; ``healthy`` where nothing is wrong.

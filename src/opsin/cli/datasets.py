@@ -1,4 +1,4 @@
-"""``opsin data``: which data sets are known by name, and what is in one's own data."""
+"""``opsin datasets``: which data sets are known by name, and what is in one's own data."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from opsin.cli.console import console, table
 if TYPE_CHECKING:
     from opsin.data.dataset import Dataset
 
-app = typer.Typer(no_args_is_help=True, add_completion=False)
+app = typer.Typer(add_completion=False)
 
 DataRoot = Annotated[
     Path | None,
@@ -20,17 +20,14 @@ DataRoot = Annotated[
 ]
 
 
-@app.callback()
-def _data() -> None:
-    """List the data sets that Opsin knows by name, or look into one."""
-
-
-@app.command(name="list")
-def list_data(data_root: DataRoot = None) -> None:
-    """List the data sets that Opsin knows by name, and whether each is on this machine.
+@app.callback(invoke_without_command=True)
+def datasets(context: typer.Context, data_root: DataRoot = None) -> None:
+    """List the data sets that Opsin knows by name, and whether each is on this machine; `show DATA` describes one.
 
     One that is not here is fetched when it is first used, where there is a network.
     """
+    if context.invoked_subcommand is not None:
+        return
     from opsin.data.catalog import list_datasets
 
     rows = [
