@@ -49,6 +49,7 @@ def opsin(
 ) -> None:
     """Run Opsin as `opsin train` does."""
     from opsin.data.dataset import Dataset
+    from opsin.data.targets import MaskTargets
     from opsin.data.images import ArrayImages
     from opsin.recipe.recipe import from_settings
 

@@ -35,8 +35,7 @@ class Recipe:
 
     task: str | None = setting(
         None,
-        "what is learned; left out: as the labels are",
-        choices=("classification", "multilabel", "regression", "segmentation"),
+        "what is learned: classification, multilabel, regression or segmentation; left out: as the labels are",
     )
     seed: int = setting(0, "seed of weights, order and augmentation", low=0)
     data: DataRecipe = field(default_factory=DataRecipe)
