@@ -217,8 +217,8 @@ def test_variants_that_need_others_wait_for_them(place):
         "recipe": {"data": {"source": "digits.npz"}, "network": {"name": "mlp"}},
         "variants": {
             "both": {"ensemble": ["base", "further"], "inherits": "further"},
-            "further": {"begins_with": "base", "training": {"epochs": 2}},
-            "hopeless": {"begins_with": "wrong", "training": {"epochs": 4}},
+            "further": {"starts_from": "base", "training": {"epochs": 2}},
+            "hopeless": {"starts_from": "wrong", "training": {"epochs": 4}},
             "wrong": {"network": {"options": {"wide": 3}}},
         },
     }
@@ -245,7 +245,7 @@ def test_a_variant_with_other_classes_lends_its_weights_but_is_not_compared(few_
     )
     recipe = {"data": {"source": "digits.npz"}, "network": {"name": "mlp"}}
     recipe |= {"training": {"epochs": 2, "batch_size": 32, "device": "cpu", "precision": "32-true"}}
-    variants = {"parity": {"asks": "Is it odd?", "data": {"label": "odd"}}, "further": {"begins_with": "parity"}}
+    variants = {"parity": {"asks": "Is it odd?", "data": {"label": "odd"}}, "further": {"starts_from": "parity"}}
     variants["wide"] = {"network": {"options": {"widths": [200]}}}
     study = Study.from_dict({"recipe": recipe, "variants": variants}, folder=tmp_path)
     folder = run_study(study, out=tmp_path / "out", jobs=1, quiet=True)
@@ -281,7 +281,7 @@ def test_no_run_of_a_bundled_study_begins_twice(name, tmp_path):
     study = Study.read(name)
     jobs = _jobs(study, folder)
     begun = [job for job in jobs if job.recipe.network.weights]
-    assert {job.variant for job in begun} == {each.name for each in study.variants.values() if each.begins_with}
+    assert {job.variant for job in begun} == {each.name for each in study.variants.values() if each.starts_from}
     assert not any(job.recipe.network.pretrained for job in begun)
 
 

@@ -67,7 +67,7 @@ def test_images_beside_the_study_are_found_from_anywhere(tmp_path):
     [
         ("[recipe]\n[variants.a]\ninherits = 'b'\n[variants.b]\ninherits = 'a'", "circle (a -> b -> a)"),
         ("[recipe]\n[variants.a]\ninherits = 'a'", "circle (a -> a)"),
-        ("[variants.a]\nbegins_with = 'b'\n[variants.b]\nbegins_with = 'a'", "circle (a -> b -> a)"),
+        ("[variants.a]\nstarts_from = 'b'\n[variants.b]\nstarts_from = 'a'", "circle (a -> b -> a)"),
         ("[variants.a]\ninherits = 'bose'", "inherits 'bose', which there is not (did you mean 'base'?)"),
         ("[variants.a]\nensemble = ['base']", "two members or more"),
         ("[variants.a]\nensemble = ['base', 'b']", "is an ensemble of 'b', which there is not"),
@@ -109,7 +109,7 @@ def test_an_unknown_study_is_told_the_nearest():
 
 
 def test_a_selection_keeps_what_its_variants_begin_with(tmp_path):
-    study = read(tmp_path, WIDTHS + "\n[variants.tuned]\ntraining.epochs = 5\nbegins_with = 'wide'\n")
+    study = read(tmp_path, WIDTHS + "\n[variants.tuned]\ntraining.epochs = 5\nstarts_from = 'wide'\n")
     assert list(study.select(["tuned"]).variants) == ["wide", "tuned"]
     with pytest.raises(RecipeError, match=r"no variant 'wid' \(did you mean 'wide'\?\)"):
         study.select(["wid"])
@@ -128,16 +128,16 @@ def test_a_variant_whose_parent_is_left_out_differs_from_its_nearest_ancestor(tm
 
 
 def test_the_hash_changes_with_all_that_decides_a_run(tmp_path):
-    study = read(tmp_path, WIDTHS + "\n[variants.tuned]\ntraining.epochs = 5\nbegins_with = 'wide'\n")
+    study = read(tmp_path, WIDTHS + "\n[variants.tuned]\ntraining.epochs = 5\nstarts_from = 'wide'\n")
     hashes = {study.hash(name, seed) for name in study.variants for seed in (0, 1)}
     assert len(hashes) == 2 * len(study.variants)
     other = study.set(["training.batch_size=16"])
     assert other.hash("wide", 0) != study.hash("wide", 0)
-    # What a run begins with decides it too.
+    # What a run starts from decides it too.
     changed = read(
         tmp_path,
         WIDTHS.replace("[64]", "[65]") + "\n[variants.tuned]\nnetwork.options.widths = [8]\n"
-        "training.epochs = 5\nbegins_with = 'wide'\n",
+        "training.epochs = 5\nstarts_from = 'wide'\n",
     )
     assert changed.hash("tuned", 0) != study.hash("tuned", 0)
     assert read(tmp_path, WIDTHS).hash("wide", 0) == study.hash("wide", 0)

@@ -107,7 +107,7 @@ def describe(study: Study) -> dict[str, Any]:
             "published": each.published,
             "changes": each.changes,
             "recipe": each.recipe.to_dict(),
-            "begins_with": each.begins_with,
+            "starts_from": each.starts_from,
             "ensemble": list(each.ensemble),
             "soup": each.soup,
         }
@@ -202,10 +202,10 @@ def _jobs(study: Study, folder: StudyFolder) -> list[Job]:
             recipe = replace(variant.recipe, seed=seed)
             if fold is not None:
                 recipe = recipe.merge({"split": {"fold": fold}})
-            if variant.begins_with is not None:
-                weights = str(places[variant.begins_with].resolve())
+            if variant.starts_from is not None:
+                weights = str(places[variant.starts_from].resolve())
                 recipe = recipe.merge({"network": {"weights": weights, "pretrained": False}})
-                if recipe.data.label != study.variants[variant.begins_with].recipe.data.label:
+                if recipe.data.label != study.variants[variant.starts_from].recipe.data.label:
                     # Images are shared out by label: otherwise it would hold out some that those weights have seen.
                     recipe = recipe.merge({"split": {"file": weights}})
             needs = tuple(places[other] for other in variant.needs)

@@ -148,8 +148,8 @@ class Study:
         if above is None or above == variant.parent:
             return replace(variant, parent=above)
         changes = differing(self.variants[above].recipe.to_dict(), variant.recipe.to_dict())
-        if variant.begins_with is not None:
-            changes["begins with"] = variant.begins_with
+        if variant.starts_from is not None:
+            changes["starts from"] = variant.starts_from
         return replace(variant, parent=above, changes=changes)
 
     def set(self, assignments: Sequence[str]) -> Study:

@@ -14,7 +14,7 @@ from opsin.errors import RecipeError, nearest
 from opsin.recipe.recipe import Recipe
 from opsin.recipe.validation import flat
 
-OF_VARIANT = ("inherits", "begins_with", "ensemble", "soup", "asks", "published")
+OF_VARIANT = ("inherits", "starts_from", "ensemble", "soup", "asks", "published")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
@@ -29,7 +29,7 @@ class Variant:
         changes: Dotted key -> value, for the keys in which it differs from its parent; None: left to the rules again.
         asks: The question it answers.
         published: Score -> what others measured.
-        begins_with: The variant whose trained weights, of the same seed, it begins from.
+        starts_from: The variant whose trained weights, of the same seed, it begins from.
         ensemble: The variants whose runs of the same seed it puts together instead of training.
         soup: Whether it averages their weights in the place of their predictions.
     """
@@ -40,14 +40,14 @@ class Variant:
     changes: dict[str, Any]
     asks: str = ""
     published: Mapping[str, float] = field(default_factory=dict)
-    begins_with: str | None = None
+    starts_from: str | None = None
     ensemble: tuple[str, ...] = ()
     soup: bool = False
 
     @property
     def needs(self) -> tuple[str, ...]:
         """The variants whose runs of the same seed must be finished first."""
-        return self.ensemble or ((self.begins_with,) if self.begins_with else ())
+        return self.ensemble or ((self.starts_from,) if self.starts_from else ())
 
 
 def read_variants(table: Mapping[str, Any], where: str, folder: Path | None) -> dict[str, Variant]:
@@ -139,7 +139,7 @@ def _parent(table: Mapping[str, Any], base: str) -> str:
 
 
 # What a variant says of another, in words.
-WORDS = {"inherits": "inherits", "begins_with": "begins with", "ensemble": "is an ensemble of"}
+WORDS = {"inherits": "inherits", "starts_from": "starts from", "ensemble": "is an ensemble of"}
 
 
 def _links(name: str, table: Mapping[str, Any], where: str) -> list[tuple[str, Any]]:
@@ -147,7 +147,7 @@ def _links(name: str, table: Mapping[str, Any], where: str) -> list[tuple[str, A
     members = table.get("ensemble", [])
     if not isinstance(members, list) or len(members) == 1:
         raise RecipeError(f'{where}: the variant \'{name}\' needs two members or more, ensemble = ["a", "b"].')
-    links = [(key, table[key]) for key in ("inherits", "begins_with") if key in table]
+    links = [(key, table[key]) for key in ("inherits", "starts_from") if key in table]
     return [*links, *(("ensemble", member) for member in members)]
 
 
@@ -187,24 +187,24 @@ def _variant(
     if not isinstance(published, Mapping) or not all(type(value) in (int, float) for value in published.values()):
         raise RecipeError(f"{place}: 'published' must be a table of scores, {{ accuracy = 0.98 }}, not {published!r}.")
     changes = {} if parent is None else differing(parent.recipe.to_dict(), recipe.to_dict())
-    begins_with, ensemble, soup = table.get("begins_with"), tuple(table.get("ensemble", ())), table.get("soup", False)
-    if begins_with is not None:
-        changes["begins with"] = begins_with
+    starts_from, ensemble, soup = table.get("starts_from"), tuple(table.get("ensemble", ())), table.get("soup", False)
+    if starts_from is not None:
+        changes["starts from"] = starts_from
     if ensemble:
-        if own or begins_with is not None:
+        if own or starts_from is not None:
             raise RecipeError(
                 f"{place}: an ensemble is put together from finished runs and has no settings of its own."
             )
         changes = {"mean of the weights of" if soup else "mean of the predictions of": list(ensemble)}
     asks = text_of(table, "asks", "", place)
     above = None if parent is None else parent.name
-    return Variant(name, above, recipe, changes, asks, dict(published), begins_with, ensemble, bool(soup))
+    return Variant(name, above, recipe, changes, asks, dict(published), starts_from, ensemble, bool(soup))
 
 
 def inherit(parent: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """Return a recipe's tables with some keys changed.
 
-    The options of a network go with its name: a variant that names another network begins with none.
+    The options of a network go with its name: a variant that names another network starts from none.
     """
     before = {key: dict(value) if isinstance(value, Mapping) else value for key, value in parent.items()}
     network = changes.get("network")
