@@ -76,7 +76,9 @@ def headline(findings: list[Finding], scorecard: dict[str, dict[str, dict[str, A
         return "healthy" + (f"; more `{worst}` images would help most" if worst else "")
     kinds = list(dict.fromkeys(finding.kind for finding in findings))[:2]
     words = [
-        f"`{worst}` is often missed" if kind in ("weak-class", "imbalance") and worst else HEADLINES.get(kind, kind.replace("-", " "))
+        f"`{worst}` is often missed"
+        if kind in ("weak-class", "imbalance") and worst
+        else HEADLINES.get(kind, kind.replace("-", " "))
         for kind in kinds
     ]
     return "; ".join(dict.fromkeys(words))
