@@ -16,7 +16,7 @@ Measure = Literal["both", "counts", "parts"]
 
 
 def facts(page: Page) -> dict[str, Any] | None:
-    """Draw the confusion matrix of test; None where there are no predictions yet."""
+    """Draw the confusion matrix of test; None if there are no predictions yet."""
     if page.predicted is None or not len(page.predicted.labels):
         return None
     matrix, names = most_confused(page.predicted.matrix, page.classes)
@@ -36,7 +36,7 @@ def facts(page: Page) -> dict[str, Any] | None:
 def _draw(matrix: NDArray[np.int64], names: list[str], ordered: bool, measure: Measure) -> dict[str, Any]:
     figure = plot_confusion_matrix(matrix, names, ordered=ordered, measure=measure)
     order = "alike" if ordered else "listed"
-    words = "classes taken for one another together" if ordered else "classes in their order"
+    words = "sorted by confusion" if ordered else "classes in their order"
     return {
         "order": order,
         "measure": measure,
