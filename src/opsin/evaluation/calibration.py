@@ -55,7 +55,7 @@ def tempered(probabilities: NDArray[np.floating], temperature: float) -> NDArray
 
     Args:
         probabilities: float ``(N, C)``, rows sum to 1.
-        temperature: Above 0. Above 1 it flattens the probabilities of a row, below 1 it sharpens them.
+        temperature: Above 0. Above 1 flattens the probabilities of a row, below 1 sharpens them; their order stays.
 
     Returns:
         float32 ``(N, C)``, rows sum to 1.

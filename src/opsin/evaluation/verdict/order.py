@@ -46,7 +46,7 @@ HEADLINES = {
     "still-improving": "still improving: train longer",
     "slow-start": "slow start",
     "unreadable-images": "unreadable images were excluded",
-    "starved": "image loading is the bottleneck",
+    "starved": "image loading is slow",
     "healthy": "healthy",
 }
 
@@ -94,8 +94,8 @@ def circumstances(info: dict[str, Any]) -> list[Finding]:
             Finding(
                 "unreadable-images",
                 "warning" if many else "note",
-                f"{len(left_out):,} image{'s' * (len(left_out) != 1)} could not be read and were excluded from this "
-                "run.",
+                f"{len(left_out):,} image{'s' * (len(left_out) != 1)} could not be read and {'were' if len(left_out) != 1 else 'was'} "
+                "excluded.",
                 f"{named}{more}.",
                 "Restore these files from their source. If the missing images are mostly of one class, the scores "
                 "are biased.",
@@ -107,8 +107,7 @@ def circumstances(info: dict[str, Any]) -> list[Finding]:
             Finding(
                 "starved",
                 "note",
-                f"Image loading is the bottleneck: it delivers {loader:,.0f} images/s, and the network could process "
-                f"{model:,.0f} images/s.",
+                f"Image loading is slow: it delivers {loader:,.0f} images/s, and the network can process {model:,.0f}.",
                 "Loading should be at least 1.5 times as fast as the network.",
                 "Keep more decoded images in memory (`--memory-gb`), or train on smaller images (`--image-size`).",
             )

@@ -78,8 +78,8 @@ def _speed_reading(speed: dict[str, float]) -> dict[str, Any]:
         return {
             "starved": True,
             "reading": f"The loader is the bottleneck: the model could process {model / loader:.1f} times as many "
-            "images/s as the loader delivers. Keep more decoded images in memory (data.memory_gb), or train on smaller images "
-            "(data.image_size).",
+            "images/s as the loader delivers. Keep more decoded images in memory (data.memory_gb), or train on smaller "
+            "images (data.image_size).",
         }
     kept = f" The training loop runs at {100 * training / model:.0f} % of the model's speed." if training else ""
     reading = f"The loader is no bottleneck: it could deliver {loader / model:.1f} times what the model consumes.{kept}"
