@@ -26,7 +26,7 @@ def facts(page: Page) -> dict[str, Any] | None:
         "images": data.get("images"),
         "classes": len(page.classes) if page.task.outputs[1] else page.classes[0] if page.classes else "",
         "outputs": (page.task.outputs[1] or "value").capitalize(),
-        "channels": {1: "grey", 3: "color"}.get(data.get("channels"), ""),
+        "channels": {1: "gray", 3: "color"}.get(data.get("channels"), ""),
         "sizes": data.get("sizes", ""),
         "groups": data.get("groups", 0),
         "duplicates": data.get("duplicates", 0),

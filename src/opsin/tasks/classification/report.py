@@ -36,8 +36,8 @@ def caption_classes(predicted: Predicted, rows: NDArray[np.int64], classes: Sequ
         each.append(Caption(right, tuple(words), detail, truth, guess, f"true class {truth}, predicted {guess}"))
     shown = {caption.truth for caption in each} | {caption.guess for caption in each}
     return Captions(
-        "Test images sorted by the predicted probability of their true class, lowest first. Look at the first ones: "
-        "they are wrong labels, poor images and real weaknesses of the model.",
+        "Test images sorted by the predicted probability of their true class, lowest first. The first ones "
+        "show wrong labels, poor images and real weaknesses of the model.",
         "the worst examples of each type of error, then the least and the most confident correct predictions",
         each,
         [name for name in classes if name in shown],
@@ -97,8 +97,8 @@ def ask_classes(
         each.append(asked)
     return Questions(
         "For errors, the upper row explains the predicted class and the lower row the true class.",
-        "against",
-        "for",
+        "opposes",
+        "supports",
         "the class",
         "supports the class",
         "the score",

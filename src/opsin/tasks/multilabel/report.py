@@ -31,8 +31,8 @@ def caption_labels(predicted: Predicted, rows: NDArray[np.int64], classes: Seque
         detail = "; ".join(parts) or "all labels correct"
         each.append(Caption(right, words, detail, "\n".join(has), "\n".join(said), alt))
     return Captions(
-        "Test images sorted by the predicted likelihood of their true labels, lowest first. Look at the first ones: "
-        "they are wrong labels, poor images and real weaknesses of the model.",
+        "Test images sorted by the predicted likelihood of their true labels, lowest first. The first ones show "
+        "wrong labels, poor images and real weaknesses of the model.",
         "the least likely ones, then an even selection up to the most likely",
         each,
         list(classes),
@@ -79,8 +79,8 @@ def ask_labels(
         each.append(asked)
     return Questions(
         "For errors, the upper row explains the worst wrong label and the lower row the most confident correct one.",
-        "against",
-        "for",
+        "opposes",
+        "supports",
         "the label",
         "supports the label",
         "the score",

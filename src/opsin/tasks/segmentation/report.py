@@ -31,7 +31,7 @@ def caption_masks(predicted: Predicted, rows: NDArray[np.int64], classes: Sequen
         for dice, right in zip(image_dice(confusion), pixel_accuracy(confusion), strict=True)
     ]
     return Captions(
-        "Test images sorted by Dice, lowest first. Look at the first ones: they are wrong masks, poor images and real "
+        "Test images sorted by Dice, lowest first. The first ones show wrong masks, poor images and real "
         "weaknesses of the model.",
         "the worst, then a selection up to the best",
         each,
