@@ -281,7 +281,7 @@ def prepare_opsin(mode: str, folder: Path, cache: Path, cores: int) -> Any:
     augmentation = Augmentation(replace(AugmentationRecipe(), **photographs)) if mode == "opsin-augmented" else None
     batches = Batches(
         pixels.images,
-        torch.from_numpy(dataset.labels),
+        dataset.targets.encode(preprocessing),
         torch.arange(len(dataset)),
         batch_size=BATCH_SIZE,
         preprocessing=preprocessing,

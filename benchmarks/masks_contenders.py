@@ -59,7 +59,7 @@ def opsin(
     pixels[len(images) :, 0, 0] ^= 1  # so that copies are not taken for duplicates, which the split holds together
     masked = ArrayImages(masks[rows])
     shown = np.stack([np.ones(len(rows), bool), masks[rows].any(axis=(1, 2))], axis=1)
-    dataset = Dataset("blobs", ("ground", "blob"), ArrayImages(pixels), shown, split, task="segmentation", masks=masked)
+    dataset = Dataset("blobs", ("ground", "blob"), ArrayImages(pixels), MaskTargets(shown, masked), split)
     settings: dict[str, Any] = {
         "network": "unet",
         "options": {"widths": list(WIDTHS)},

@@ -61,7 +61,7 @@ def write_images(folder: Path, limit: int) -> int:
     rows = np.flatnonzero(dataset.split == "train")[:limit]
     rows = rows[: len(rows) // BATCH_SIZE * BATCH_SIZE]
     np.save(folder / "images.npy", np.stack([dataset.images.read(int(row)) for row in rows]))
-    np.save(folder / "labels.npy", dataset.labels[rows].astype(np.int64))
+    np.save(folder / "labels.npy", dataset.targets.values[rows].astype(np.int64))
     return len(rows)
 
 

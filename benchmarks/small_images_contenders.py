@@ -65,6 +65,7 @@ def opsin(pace: Pace, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> N
     """Run Opsin as `opsin train` does."""
     from opsin.data.dataset import Dataset
     from opsin.data.images import ArrayImages
+    from opsin.data.targets import ClassTargets
     from opsin.recipe.recipe import from_settings
 
     held_out = min(1000, len(images) // 2)  # validation and test must not be empty; neither is timed
@@ -73,7 +74,7 @@ def opsin(pace: Pace, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> N
     # A different corner pixel keeps the copies from being taken for duplicates that the split must hold together.
     pixels = images[rows]
     pixels[len(images) :, 0, 0] ^= 1
-    dataset = Dataset("fashion", tuple(map(str, range(10))), ArrayImages(pixels), labels[rows], split)
+    dataset = Dataset("fashion", tuple(map(str, range(10))), ArrayImages(pixels), ClassTargets(labels[rows]), split)
     recipe = from_settings(
         {
             "network": "course_cnn",

@@ -54,7 +54,7 @@ def write_mnist(folder: Path) -> None:
     for split in ("train", "test"):
         some = np.flatnonzero(dataset.split == split)
         np.save(folder / f"{split}_images.npy", np.stack([dataset.images.read(int(row)) for row in some]))
-        np.save(folder / f"{split}_labels.npy", dataset.labels[some].astype(np.int64))
+        np.save(folder / f"{split}_labels.npy", dataset.targets.values[some].astype(np.int64))
 
 
 def rows(reports: dict[str, list[dict[str, Any]]], goal: float) -> list[list[str]]:

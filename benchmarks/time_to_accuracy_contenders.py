@@ -23,11 +23,12 @@ def opsin(pace: Pace, train: Split, test: Split, **settings: Any) -> None:
 
     from opsin.data.dataset import Dataset
     from opsin.data.images import TEST, ArrayImages
+    from opsin.data.targets import ClassTargets
     from opsin.recipe.recipe import from_settings
 
     split = np.array(["train"] * len(train[0]) + ["test"] * len(test[0]))
     images, labels = (np.concatenate(each) for each in zip(train, test, strict=True))
-    dataset = Dataset("mnist", tuple(map(str, range(10))), ArrayImages(images), labels, split)
+    dataset = Dataset("mnist", tuple(map(str, range(10))), ArrayImages(images), ClassTargets(labels), split)
     recipe = from_settings({"epochs": pace.epochs, "device": "cpu", "near_duplicates": False, **settings})
 
     def right(session: Any) -> float:

@@ -54,7 +54,8 @@ def parse() -> argparse.Namespace:
 
 def calibration(run: opsin.Run) -> None:
     """Print the scores of the probabilities on test at temperature 1 and at the run's."""
-    _, labels, after = run.folder.predictions(TEST)
+    predicted = run.folder.predicted(TEST)
+    labels, after = predicted.targets.values, predicted.predictions
     before = Classifications(tempered(after.probabilities, 1 / run.folder.temperature))
     rows = []
     for name, predictions in (("1", before), (f"{run.folder.temperature:.2f}", after)):
@@ -89,7 +90,7 @@ def images(run: opsin.Run, others: list[str]) -> Iterator[tuple[str, torch.Tenso
     """Yield the test images, changed ones, and those of other data, uint8 ``(N, H, W, C)``."""
     dataset = read_source(run.recipe)
     places = {dataset.images.name(row): row for row in range(len(dataset))}
-    test = decoded(run, dataset.images, np.array([places[name] for name in run.folder.predictions(TEST)[0]]))
+    test = decoded(run, dataset.images, np.array([places[name] for name in run.folder.predicted(TEST).names]))
     yield TEST, test
     yield "test, inverted", 255 - test
     yield "test, upside down", test.flip(1)

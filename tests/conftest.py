@@ -17,8 +17,10 @@ from sklearn.datasets import load_digits
 
 from opsin.data.dataset import Dataset
 from opsin.data.images import ArrayImages
+from opsin.data.targets import ClassTargets
 from opsin.recipe.recipe import Recipe, from_settings
 from opsin.runs.folder import RunFolder
+from opsin.tasks.base import PredictedSplit
 from opsin.tasks.classification.predictions import Classifications
 
 # Where a change is accepted or not, the same examples are tried each time; elsewhere new ones are looked for.
@@ -35,7 +37,7 @@ def digits() -> Dataset:
     bunch = load_digits()
     images = np.round(bunch.images * (255 / 16)).astype(np.uint8)
     classes = tuple("0123456789")
-    return Dataset("digits", classes, ArrayImages(images), bunch.target.astype(np.int64), symmetry="none")
+    return Dataset("digits", classes, ArrayImages(images), ClassTargets(bunch.target.astype(np.int64)), symmetry="none")
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +45,7 @@ def few_digits(digits: Dataset) -> Dataset:
     """The first 300 digits."""
     some = np.arange(300)
     images = ArrayImages(digits.images.array[some])  # type: ignore[attr-defined]
-    return Dataset("digits", digits.classes, images, digits.labels[some], symmetry="none")
+    return Dataset("digits", digits.classes, images, ClassTargets(digits.targets.values[some]), symmetry="none")
 
 
 @pytest.fixture(autouse=True)
@@ -80,7 +82,12 @@ def predicted_run(tmp_path: Path) -> Callable[..., RunFolder]:
         pixels = digests or range(len(labels))
         rows = zip(names, labels, own, pixels, strict=True)
         run.write_split([[file, classes[label], split, group, f"{digest:016x}"] for file, label, group, digest in rows])
-        run.write_predictions(split, names, labels, Classifications(np.asarray(probabilities, np.float32)))
+        run.write_predictions(
+            split,
+            PredictedSplit(
+                list(names), ClassTargets(np.asarray(labels)), Classifications(np.asarray(probabilities, np.float32))
+            ),
+        )
         epochs = [{"loss": 1.0 / epoch, "accuracy": 1 - 0.5 / epoch} for epoch in (1, 2, 3)]
         run.write("history.jsonl", [{"epoch": at, "validation": scores} for at, scores in enumerate(epochs, 1)])
         return run

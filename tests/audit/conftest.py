@@ -13,6 +13,7 @@ from opsin.data.dataset import Dataset
 from opsin.data.decisions import Decision, Decisions
 from opsin.data.images import ArrayImages
 from opsin.data.near_duplicates.find import NearDuplicates
+from opsin.data.targets import ClassTargets
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def make_material() -> Callable[..., AuditContext]:
     ) -> AuditContext:
         images = ArrayImages(pixels)
         rows = tuple(Decision(f"image {number}", word) for number, word in dict(decided).items())
-        data = Dataset("some", tuple(classes), images, np.asarray(labels), **known)
+        data = Dataset("some", tuple(classes), images, ClassTargets(np.asarray(labels)), **known)
         if rows:
             object.__setattr__(data, "decisions", Decisions(Path("decisions.csv"), rows))
         digests = [int.from_bytes(hashlib.blake2b(row.tobytes(), digest_size=8).digest()) for row in images.array]

@@ -178,7 +178,7 @@ def test_report_is_written_anew_and_without_names(opsin_command: Callable) -> No
 
 
 def test_report_remembers_what_thresholds_are_for(opsin_command: Callable, tmp_path: Path) -> None:
-    names, _, _ = opsin.load_run("runs/small").folder.predictions("test")
+    names = opsin.load_run("runs/small").folder.predicted("test").names
     classes = opsin.load_run("runs/small").folder.classes
     readers = tmp_path / "readers.csv"
     readers.write_text(f"reader,image,call\nAda,{names[0]},{classes[0]}\n", encoding="utf-8")

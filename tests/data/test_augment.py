@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torch.nn.functional import affine_grid, grid_sample
 
 from opsin.data.augment import Augmentation, warp
+from opsin.data.targets.masks import EncodedMasks
 from opsin.recipe.schema import AugmentationRecipe
 
 NOTHING = {"rotation": 0.0, "shift": 0.0, "scale": 0.0, "shear": 0.0}
@@ -207,9 +208,10 @@ def test_a_mask_goes_where_its_image_goes_pixel_by_pixel(ranges, shape):
     masks = (rows * width + columns).expand(8, -1, -1)
     plain = {name: value for name, value in ranges.items() if name not in ("brightness", "contrast")}
     torch.manual_seed(5)
-    moved, kept = augmentation(**plain).together(places, masks)
+    moved, kept = augmentation(**plain).together(places, EncodedMasks(masks))
     torch.manual_seed(5)
-    colored, same = augmentation(**ranges).together(places, masks)
+    colored, same = augmentation(**ranges).together(places, EncodedMasks(masks))
+    kept, same = kept.data, same.data
     torch.testing.assert_close(same, kept)  # changes of color leave the mask alone
     row, column = moved[:, 0] * height, moved[:, 1] * width
     # Away from the edge, where the reflection bends the ramps, and from ties between two pixels.
@@ -226,7 +228,10 @@ def test_a_mask_goes_where_its_image_goes_pixel_by_pixel(ranges, shape):
 def test_masks_of_the_same_picture_stay_equal_to_it(shift):
     torch.manual_seed(0)
     masks = (torch.nn.functional.avg_pool2d(torch.rand(6, 1, 32, 32), 7, 1, 3) > 0.5)[:, 0]
-    moved, kept = augmentation(rotation=30.0, shift=shift, elastic=0.04).together(masks[:, None].float(), masks.byte())
+    moved, kept = augmentation(rotation=30.0, shift=shift, elastic=0.04).together(
+        masks[:, None].float(), EncodedMasks(masks.byte())
+    )
+    kept = kept.data
     sure = (moved[:, 0] < 1e-4) | (moved[:, 0] > 1 - 1e-4)  # all four neighbors are of one class, reflections too
     assert sure.float().mean() > 0.5
     torch.testing.assert_close(kept[sure].float(), moved[:, 0][sure].round())

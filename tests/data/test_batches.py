@@ -8,6 +8,7 @@ from torchvision.transforms import v2
 from opsin.data.augment import Augmentation
 from opsin.data.batches import Batches
 from opsin.data.preprocessing import Preprocessing
+from opsin.data.targets.base import EncodedArray
 from opsin.recipe.schema import AugmentationRecipe
 
 PIXELS = (torch.arange(50 * 6 * 6) % 251).to(torch.uint8).view(50, 6, 6, 1)
@@ -17,7 +18,7 @@ LABELS = torch.arange(50) % 5
 def batches(indices=None, **settings):
     indices = torch.arange(50) if indices is None else indices
     settings = {"batch_size": 8, "preprocessing": Preprocessing(6, 6, 1, mean=(0.5,), std=(0.25,)), **settings}
-    return Batches(PIXELS, LABELS, indices, **settings)
+    return Batches(PIXELS, EncodedArray(LABELS), indices, **settings)
 
 
 def test_each_image_comes_at_most_once_and_the_remainder_is_left_out():
@@ -65,7 +66,7 @@ def test_weights_draw_rare_classes_as_often_as_others():
     weights = (1 / torch.bincount(labels).double())[labels]
     made = Batches(
         PIXELS,
-        labels,
+        EncodedArray(labels),
         torch.arange(50),
         batch_size=10,
         preprocessing=Preprocessing(6, 6, 1, mean=(0.5,), std=(1,)),

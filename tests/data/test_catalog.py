@@ -16,10 +16,11 @@ import pytest
 from sklearn.datasets import load_digits
 
 from opsin.data import catalog as catalogue
-from opsin.data.catalog import CATALOGUE, cache_folder, data_roots, find, list_datasets, read_named
+from opsin.data.catalog import CATALOGUE, data_roots, find, list_datasets, read_named
 from opsin.data.downloading import Download, fetch, take_members
 from opsin.data.read import read_dataset
 from opsin.data.readers.cifar import CIFAR10_FILES
+from opsin.storage.cache import cache_folder
 
 MNIST_FILES = [f"{part}-{what}-ubyte" for part in ("train", "t10k") for what in ("images-idx3", "labels-idx1")]
 
@@ -84,7 +85,7 @@ def test_digits_are_those_of_scikit_learn():
     dataset = read_named("digits")
     raw = load_digits()
     assert dataset.name == "digits" and dataset.classes == tuple("0123456789") and dataset.symmetry == "none"
-    np.testing.assert_array_equal(dataset.labels, raw.target)
+    np.testing.assert_array_equal(dataset.targets.values, raw.target)
     assert np.abs(dataset.images.array[..., 0] / 255 - raw.images / 16).max() <= 0.5 / 255
     assert dataset.split is None and len(dataset) == CATALOGUE["digits"].images
 

@@ -9,12 +9,13 @@ from PIL import Image
 
 from opsin.data.dataset import Dataset
 from opsin.data.images import ArrayImages, FileImages, SomeImages
+from opsin.data.targets import ClassTargets
 
 IMAGES = ArrayImages(np.random.default_rng(0).integers(0, 256, (4, 5, 6, 3), np.uint8))
 
 
 def dataset(labels=(0, 1, 0, 1), classes=("cat", "dog"), images=IMAGES, **options):
-    return Dataset("pets", classes, images, np.asarray(labels), **options)
+    return Dataset("pets", classes, images, ClassTargets(np.asarray(labels)), **options)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.int32, np.uint64, np.int64])

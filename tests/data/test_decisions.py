@@ -9,6 +9,7 @@ from opsin.data.dataset import Dataset, apply_decisions
 from opsin.data.decisions import Decision, Decisions, read_decisions
 from opsin.data.images import ArrayImages
 from opsin.data.read import read_dataset
+from opsin.data.targets import ClassTargets
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def test_excluded_images_are_gone_and_relabelled_ones_have_their_new_class(photo
     write(photos / "decisions.csv", "cat/1.png,exclude,,a dog", "dog/3.png,relabel,cat,", "dog/0.png,keep,,dark")
     dataset = read_dataset(photos)
     assert names(dataset) == [name for name in names(before) if name != "cat/1.png"]
-    of = dict(zip(names(dataset), [dataset.classes[label] for label in dataset.labels], strict=True))
+    of = dict(zip(names(dataset), [dataset.classes[label] for label in dataset.targets.values], strict=True))
     assert of["dog/3.png"] == "cat"
     assert all(of[name] == name.split("/")[0] for name in of if name != "dog/3.png")
     assert dataset.notes == ("1 image excluded, 1 relabelled, 1 looked at and kept by decisions.csv.",)
@@ -69,7 +70,7 @@ def test_named_data_take_a_file(tmp_path):
     file = write(tmp_path / "mine.csv", "image 3,exclude,,", "image 5,relabel,7,")
     digits, decided = read_dataset("digits"), read_dataset("digits", decisions=file)
     assert len(decided) == len(digits) - 1 and decided.images.name(3) == "image 4"
-    assert decided.classes[decided.labels[4]] == "7"
+    assert decided.classes[decided.targets.values[4]] == "7"
     assert decided.notes[-1] == "1 image excluded, 1 relabelled by mine.csv."
 
 
@@ -78,7 +79,7 @@ def test_everything_else_of_a_sample_goes_with_it():
         "four",
         ("a", "b"),
         ArrayImages(np.arange(4, dtype=np.uint8)[:, None, None] * np.ones((1, 2, 2), np.uint8)),
-        np.array([0, 1, 0, 1]),
+        ClassTargets(np.array([0, 1, 0, 1])),
         split=np.array(["train", "train", "test", "test"]),
         groups=np.array(["p", "q", "r", "s"]),
     )
@@ -91,7 +92,7 @@ def test_spreadsheets_and_windows_write_it_too(photos):
     file = photos / "decisions.csv"
     file.write_text("Reason;Image;Label;Decision\r\nall wrong;cat\\2.png;dog;Relabel\r\n", encoding="utf-8-sig")
     dataset = read_dataset(photos)
-    assert dataset.labels.tolist() == [0, 0, 1, 0, 0, 1, 1, 1, 1, 1]
+    assert dataset.targets.values.tolist() == [0, 0, 1, 0, 0, 1, 1, 1, 1, 1]
     assert dataset.decisions.images("relabel") == {"cat/2.png"}
 
 

@@ -52,7 +52,7 @@ def test_two_folders_of_binary_masks(tmp_path, values):
     assert (data.task, data.classes, len(data)) == ("segmentation", BINARY, 5)
     np.testing.assert_array_equal(data.masks.read(3)[..., 0], disk((0, 1)))
     assert data.images.name(2) == "images/scan 2.jpg"
-    assert data.labels.all() and data.text(0) == "background;foreground"
+    assert data.targets.values.all() and data.text(0) == "background;foreground"
     np.testing.assert_array_equal(data.subset(np.array([4, 1])).masks.read(0)[..., 0], disk((0, 1)))
 
 

@@ -8,6 +8,7 @@ from opsin.data.dataset import Dataset
 from opsin.data.images import ArrayImages
 from opsin.data.read import check_classes, detect, read_dataset
 from opsin.data.readers.common import listed, natural_key, number_labels, split_of, spoken
+from opsin.data.targets import ClassTargets
 
 
 @pytest.fixture
@@ -172,7 +173,9 @@ def test_broken_link(tmp_path, refusal):
 
 def dataset(labels, classes, split=None):
     images = ArrayImages(np.zeros((len(labels), 2, 2), np.uint8))
-    return Dataset("cells", classes, images, np.array(labels, np.int64), None if split is None else np.array(split))
+    return Dataset(
+        "cells", classes, images, ClassTargets(np.array(labels, np.int64)), None if split is None else np.array(split)
+    )
 
 
 def test_split_without_training_images(refusal):

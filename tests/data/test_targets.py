@@ -9,32 +9,27 @@ from opsin.data.dataset import Dataset
 from opsin.data.images import ArrayImages
 from opsin.data.read import check_classes
 from opsin.data.splitting.split import split_samples
-from opsin.data.targets import TARGETS
+from opsin.data.targets import ClassTargets, DecodedMasks, LabelTargets, MaskTargets, ValueTargets
 from opsin.errors import DataError
 from opsin.recipe.schema import SplitRecipe
 from opsin.tasks.registry import TASKS
 
-VALUES = TARGETS["regression"]
-
 
 def ages(values, **more):
     images = ArrayImages(np.zeros((len(values), 2, 2), np.uint8))
-    return Dataset("faces", ("age",), images, np.asarray(values), task="regression", **more)
+    return Dataset("faces", ("age",), images, ValueTargets(np.asarray(values)), **more)
 
 
-def test_there_is_a_form_for_every_task():
-    assert list(TARGETS) == list(TASKS)
-
-
-def test_an_unknown_task_is_named():
-    with pytest.raises(DataError, match="no task 'regresion' .did you mean 'regression'"):
-        Dataset("faces", ("age",), ArrayImages(np.zeros((2, 2, 2), np.uint8)), np.zeros(2), task="regresion")
+@pytest.mark.parametrize("task", TASKS)
+def test_there_is_a_form_for_every_task(task):
+    forms = (ClassTargets, LabelTargets, ValueTargets, MaskTargets)
+    assert [form.task for form in forms].count(task) == 1
 
 
 @given(st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=200))
 def test_strata_hold_about_as_many_images_each_and_rise_with_the_value(values):
     values = np.array(values)
-    strata = VALUES.strata(values, ("age",))
+    strata = ValueTargets(values).strata(("age",))
     assert np.all(np.diff(strata[np.argsort(values, kind="stable")]) >= 0) and strata.min() >= 0
     if len(np.unique(values)) == len(values):
         assert len(np.unique(strata)) == np.clip(len(values) // 10, 1, 10)
@@ -42,7 +37,9 @@ def test_strata_hold_about_as_many_images_each_and_rise_with_the_value(values):
 
 @given(st.floats(allow_nan=False, allow_infinity=False, width=32))
 def test_values_are_read_as_they_were_written(value):
-    assert VALUES.parse(VALUES.text(value, ("age",)), ("age",)) == pytest.approx(value, rel=1e-11)
+    assert ValueTargets(np.zeros(1)).relabel(0, ValueTargets(np.array([value])).text(0, ("age",)), ("age",)).values[
+        0
+    ] == pytest.approx(value, rel=1e-11)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +62,7 @@ def test_too_few_or_equal_values_cannot_be_learned():
     with pytest.raises(DataError, match="the same age"):
         check_classes(ages(np.ones(50)))
     with pytest.raises(DataError, match="learns numbers, and 'old' is none"):
-        VALUES.parse("old", ("age",))
+        ValueTargets(np.zeros(1)).relabel(0, "old", ("age",))
 
 
 def test_splits_are_stratified_by_value():
@@ -88,17 +85,14 @@ def test_ranges_are_what_people_sort_by():
     assert dataset.text(3) == "3" and len(dataset.counts()) == 0
 
 
-LABELS = TARGETS["multilabel"]
-
-
 def pets(labels, classes=("cat", "dog", "owl"), **more):
     labels = np.asarray(labels)
     images = ArrayImages(np.zeros((len(labels), 2, 2), np.uint8))
-    return Dataset("pets", classes, images, labels, task="multilabel", **more)
+    return Dataset("pets", classes, images, LabelTargets(labels), **more)
 
 
 def test_labels_are_true_or_false():
-    assert pets([[1, 0, 1], [0, 0, 0]]).labels.dtype == bool
+    assert pets([[1, 0, 1], [0, 0, 0]]).targets.values.dtype == bool
     with pytest.raises(DataError, match="must be 0 or 1"):
         pets([[2, 0, 1]])
     with pytest.raises(DataError, match=r"\(N, 3\)"):
@@ -134,30 +128,40 @@ def test_rare_labels_are_shared_out_evenly():
 
 def test_labels_are_written_read_and_translated():
     row = np.array([True, False, True])
-    assert LABELS.text(row, ("cat", "dog", "owl")) == "cat;owl"
-    assert LABELS.parse("owl; cat", ("cat", "dog", "owl")).tolist() == row.tolist()
+    assert LabelTargets(row[None]).text(0, ("cat", "dog", "owl")) == "cat;owl"
+    empty = LabelTargets(np.zeros((1, 3), bool))
+    assert empty.relabel(0, "owl; cat", ("cat", "dog", "owl")).values[0].tolist() == row.tolist()
     with pytest.raises(DataError, match="no label 'bat'"):
-        LABELS.parse("bat", ("cat",))
-    known = LABELS.translate("other", np.array([[1, 0]], bool), ("owl", "ant"), ("cat", "owl"), "run")
-    assert known.tolist() == [[False, True]]
+        LabelTargets(np.zeros((1, 1), bool)).relabel(0, "bat", ("cat",))
+    known = LabelTargets(np.array([[1, 0]], bool)).translate("other", ("owl", "ant"), ("cat", "owl"), "run")
+    assert known.values.tolist() == [[False, True]]
     with pytest.raises(DataError, match="'ant', which run was not trained on"):
-        LABELS.translate("other", np.array([[1, 1]], bool), ("owl", "ant"), ("cat", "owl"), "run")
-    assert LABELS.reorder(np.array([[1, 0, 0]], bool), [2, 0, 1]).tolist() == [[False, True, False]]
+        LabelTargets(np.array([[1, 1]], bool)).translate("other", ("owl", "ant"), ("cat", "owl"), "run")
+    assert LabelTargets(np.array([[1, 0, 0]], bool)).reorder([2, 0, 1]).values.tolist() == [[False, True, False]]
     assert [name for name, _ in pets([[1, 0, 1], [0, 0, 0]]).kinds()] == ["cat", "dog", "owl", "(no label)"]
 
 
 def test_masks_and_the_classes_they_show_in_another_order():
-    form = TARGETS["segmentation"]
-    masks = np.array([[[0, 1], [2, 255]]], np.uint8)
-    shown = np.array([[True, True, False]])
+    masks = DecodedMasks(np.array([[[0, 1], [2, 255]], [[2, 2], [2, 2]]], np.uint8))
+    files = ArrayImages(masks.values)
+    shown = MaskTargets(np.array([[True, True, False], [False, False, True]]), files)
     order = [2, 0, 1]  # place in the new order -> place in the old one
-    np.testing.assert_array_equal(form.reorder(masks, order), [[[1, 2], [0, 255]]])
-    np.testing.assert_array_equal(form.reorder(shown, order), [[False, True, True]])
-    assert form.text(shown[0], ("a", "b", "c")) == "a;b" and form.text(masks[0], ("a", "b", "c")) == "a;b;c"
-    assert form.text(masks[0, 1], ("a", "b", "c")) == "c"
-    assert [(name, rows.tolist()) for name, rows in form.kinds(shown, ("a", "b", "c"))] == [
+    np.testing.assert_array_equal(masks.reorder(order).values[0], [[1, 2], [0, 255]])
+    np.testing.assert_array_equal(shown.reorder(order).values[0], [False, True, True])
+    assert shown.text(0, ("a", "b", "c")) == "a;b" and masks.text(0, ("a", "b", "c")) == "a;b;c"
+    assert masks.text(1, ("a", "b", "c")) == "c"
+    assert [(name, rows.tolist()) for name, rows in shown.take([0]).kinds(("a", "b", "c"))] == [
         ("a", [0]),
         ("b", [0]),
         ("c", []),
     ]
-    np.testing.assert_array_equal(form.strata(np.array([[1, 1, 0], [1, 0, 0], [1, 0, 1]], bool), "abc"), [1, 0, 2])
+    three = MaskTargets(np.array([[1, 1, 0], [1, 0, 0], [1, 0, 1]], bool), ArrayImages(np.zeros((3, 2, 2), np.uint8)))
+    np.testing.assert_array_equal(three.strata("abc"), [1, 0, 2])
+    np.testing.assert_array_equal(masks.take([1, 0]).same(masks), [False, False])
+    with pytest.raises(DataError, match="mended in their files"):
+        shown.relabel(0, "a", ("a", "b", "c"))
+
+
+def test_there_is_a_mask_for_each_image():
+    with pytest.raises(DataError, match="3 images but 2 masks"):
+        MaskTargets(np.ones((3, 2), bool), ArrayImages(np.zeros((2, 4, 4), np.uint8))).checked("a", ("no", "yes"))

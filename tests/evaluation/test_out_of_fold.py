@@ -2,17 +2,19 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from opsin.data.split.targets import ClassTargets
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, recall_score
 
 from opsin.evaluation.out_of_fold import reading, spread
 from opsin.runs.out_of_fold import OutOfFold, score_out_of_fold
 from opsin.statistics.serialize import to_json
+from opsin.tasks.base import PredictedSplit
 from opsin.tasks.classification.predictions import Classifications
 from opsin.tasks.classification.scorecard import score
-from opsin.tasks.registry import TASKS
+from opsin.tasks.registry import task_spec
 
 CLASSES = ("a", "b", "c")
-SCORES = TASKS["classification"].scores
+SCORES = task_spec("classification").metrics
 
 
 def pooled(images=60, repeats=1, groups=None, seed=0, alike=False):
@@ -22,30 +24,35 @@ def pooled(images=60, repeats=1, groups=None, seed=0, alike=False):
     parts = [generator.dirichlet((1, 1, 1), images).astype(np.float32) for _ in range(1 if alike else repeats)]
     together = np.concatenate(parts * repeats if alike else parts)
     names = [f"image {number}" for number in range(images)] * repeats
-    return OutOfFold(
+    split = PredictedSplit(
         names,
-        "classification",
-        np.tile(labels, repeats),
+        ClassTargets(np.tile(labels, repeats)),
         Classifications(together),
         None if groups is None else np.tile(groups, repeats),
-        repeats,
     )
+    return OutOfFold(split, "classification", repeats)
 
 
 def test_one_repeat_is_scored_like_any_split():
     groups = np.repeat([f"patient {number}" for number in range(12)], 5)
     for some in (None, groups):
         data = pooled(groups=some)
-        assert score_out_of_fold(data, CLASSES) == to_json(score(data.predictions, data.labels, CLASSES, some))
+        assert score_out_of_fold(data, CLASSES) == to_json(
+            score(data.split.predictions, data.split.targets.values, CLASSES, some)
+        )
 
 
 def test_repeats_are_averaged_and_count_each_image_once():
     data = pooled(repeats=4)
     scores = score_out_of_fold(data, CLASSES)
-    predicted = data.predictions.labels
-    assert scores["accuracy"]["value"] == pytest.approx(accuracy_score(data.labels, predicted))
-    assert scores["balanced_accuracy"]["value"] == pytest.approx(balanced_accuracy_score(data.labels, predicted))
-    assert scores["recall/b"]["value"] == pytest.approx(recall_score(data.labels, predicted, average=None)[1])
+    predicted = data.split.predictions.labels
+    assert scores["accuracy"]["value"] == pytest.approx(accuracy_score(data.split.targets.values, predicted))
+    assert scores["balanced_accuracy"]["value"] == pytest.approx(
+        balanced_accuracy_score(data.split.targets.values, predicted)
+    )
+    assert scores["recall/b"]["value"] == pytest.approx(
+        recall_score(data.split.targets.values, predicted, average=None)[1]
+    )
     assert [scores[name]["n"] for name in ("accuracy", "recall/b", "f1/c")] == [60, 20, 20]
     assert scores["accuracy"]["method"] == "bootstrap over 60 images"
 
@@ -67,8 +74,8 @@ def test_groups_keep_their_number_in_the_method():
 def test_a_part_is_one_repeat():
     data = pooled(repeats=3, groups=np.arange(60).astype(str))
     part = data.part(1)
-    assert part.names == data.names[:60] and part.repeats == 1
-    np.testing.assert_array_equal(part.predictions.probabilities, data.predictions.probabilities[60:120])
+    assert part.names == data.split.names[:60] and part.repeats == 1
+    np.testing.assert_array_equal(part.predictions.probabilities, data.split.predictions.probabilities[60:120])
 
 
 def test_spread_over_folds():

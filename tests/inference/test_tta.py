@@ -10,6 +10,7 @@ from torch import nn
 import opsin
 from opsin.data.images import ArrayImages
 from opsin.data.preprocessing import Preprocessing
+from opsin.data.targets import ClassTargets
 from opsin.inference.predict_images import predict_images
 from opsin.inference.tta import Views, count_views, show
 from opsin.networks.averaging import average_probabilities, average_values
@@ -106,21 +107,22 @@ def replace_images(shape, symmetry):
     from opsin.data.dataset import Dataset
 
     pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-    return Dataset("data", ("a", "b"), ArrayImages(pixels), np.arange(len(pixels)) % 2, symmetry=symmetry)
+    return Dataset("data", ("a", "b"), ArrayImages(pixels), ClassTargets(np.arange(len(pixels)) % 2), symmetry=symmetry)
 
 
 def test_validation_test_and_prediction_see_the_same_views(digits, tmp_path):
-    some = replace(digits, images=ArrayImages(digits.images.array[:200]), labels=digits.labels[:200])
+    some = replace(digits, images=ArrayImages(digits.images.array[:200]), labels=digits.targets.values[:200])
     settings = {"network": "course_cnn", "epochs": 2, "device": "cpu", "precision": "32-true", "augment": 0.0}
     settings |= {"trainable_layers": 1, "learning_rate": 0.01, "inspect": False, "quiet": True}
     run = opsin.train(some, out=tmp_path / "views", tta="any", **settings)
-    _, labels, validation = run.folder.predictions("validation")
+    predicted = run.folder.predicted("validation")
+    labels, validation = predicted.targets.values, predicted.predictions
     assert np.mean(validation.labels == labels) == pytest.approx(run.folder.info["best"]["scores"]["accuracy"])
     rows = [number for number, row in enumerate(run.folder.split_rows()) if row["split"] == "test"]
     images = some.images.array[rows]
     again = run.predict(images)
     turned = run.predict(np.rot90(images, 1, axes=(1, 2)).copy())
-    _, _, test = run.folder.predictions("test")
+    test = run.folder.predicted("test").predictions
     for one, other, row in zip(again, turned, test.probabilities, strict=True):
         np.testing.assert_allclose(list(one.probabilities.values()), row, rtol=1e-4, atol=1e-6)
         np.testing.assert_allclose(list(other.probabilities.values()), row, rtol=1e-3, atol=1e-5)

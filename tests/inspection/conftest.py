@@ -24,9 +24,9 @@ def subject(trained, few_digits) -> Subject:
     """The same, with all images in the order of the data set."""
     place = {few_digits.images.name(index): index for index in range(len(few_digits))}
     rows = {
-        split: np.array([place[name] for name in trained.folder.predictions(split)[0]])
+        split: np.array([place[name] for name in trained.folder.predicted(split).names])
         for split in ("validation", "test")
     }
     rows["train"] = np.setdiff1d(np.arange(len(few_digits)), np.concatenate(list(rows.values())))
     pixels = torch.from_numpy(few_digits.images.array)
-    return Subject(trained.predictor, pixels, few_digits.labels, rows, trained.folder.classes)
+    return Subject(trained.predictor, pixels, few_digits.targets, rows, trained.folder.classes)

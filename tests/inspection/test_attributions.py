@@ -39,7 +39,8 @@ def test_the_ends_of_the_gallery_are_explained(run, stored):
 
 
 def test_the_predicted_class_is_explained_and_the_true_one_where_it_differs(run, stored):
-    _, labels, predictions = run.folder.predictions("test")
+    predicted = run.folder.predicted("test")
+    labels, predictions = predicted.targets.values, predicted.predictions
     rows = stored["rows"]
     wrong = labels[rows] != predictions.labels[rows]
     assert wrong.any() and not wrong.all()

@@ -46,7 +46,7 @@ def test_large_networks_lay_out_fewer_images_of_every_class(trained, subject, mo
     monkeypatch.setattr(inspection, "FEWEST", 10)
     inspection.inspect(trained.folder, subject)
     rows = trained.folder.arrays("map.npz", "rows")["rows"]
-    labels = subject.labels[subject.rows["validation"]]
+    labels = subject.targets.values[subject.rows["validation"]]
     assert len(rows) == 20
     assert set(labels[rows]) == set(labels)
 

@@ -5,7 +5,6 @@ import json
 import shutil
 import sys
 import types
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,9 +13,10 @@ from rich.console import Console
 
 import opsin
 from opsin import inspection as inspecting
+from opsin.data.targets import ClassTargets
 from opsin.errors import OpsinError, RunError
 from opsin.inspection import INSPECTIONS, check_names, inspect
-from opsin.tasks.registry import TASKS
+from opsin.tasks.registry import task_spec
 
 QUICK = {"network": "mlp", "epochs": 1, "batch_size": 64, "device": "cpu", "quiet": True}
 
@@ -29,7 +29,7 @@ def an_examination(name: str, order: list[str]) -> types.ModuleType:
         rows = subject.rows["validation"]
         predicted = subject.predictor.predict_pixels(subject.pixels, torch.from_numpy(rows)).labels
         subject.progress(1, 1)
-        folder.write(f"{name}.json", {"accuracy": float((predicted == subject.labels[rows]).mean())})
+        folder.write(f"{name}.json", {"accuracy": float((predicted == subject.targets.values[rows]).mean())})
 
     module = types.ModuleType(f"tests_{name}")
     module.inspect = look
@@ -44,7 +44,7 @@ def order(monkeypatch):
     for name in table:
         monkeypatch.setitem(sys.modules, f"tests_{name}", an_examination(name, order))
     monkeypatch.setattr(inspecting, "INSPECTIONS", table)
-    monkeypatch.setitem(TASKS, "classification", replace(TASKS["classification"], inspections=tuple(table)))
+    monkeypatch.setattr(task_spec("classification"), "inspections", tuple(table))
     return order
 
 
@@ -106,7 +106,7 @@ def test_examinations_are_told_their_progress(order, run):
     subject = inspecting.Subject(
         run.predictor,
         pixels=torch.zeros(3, 8, 8, 1, dtype=torch.uint8),
-        labels=np.array([0, 1, 2]),
+        targets=ClassTargets(np.array([0, 1, 2])),
         rows={"validation": np.array([0, 1, 2])},
         classes=run.folder.classes,
     )

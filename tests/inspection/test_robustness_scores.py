@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from opsin.data.corruptions import CORRUPTIONS, corrupt
 from opsin.data.mask_codes import VOID
+from opsin.data.targets import ClassTargets, DecodedMasks, LabelTargets, ValueTargets
 from opsin.evaluation.verdict.robustness import robustness_findings
 from opsin.inspection.domain_shift import estimate_accuracy, laboratory_scores
 from opsin.inspection.robustness import (
@@ -52,7 +53,7 @@ def certain(labels):
 
 
 def tried(predict, images, labels=LABELS):
-    return Trial(predict, images, labels, CLASSES)
+    return Trial(predict, images, ClassTargets(labels), CLASSES)
 
 
 def test_accuracies_are_those_of_the_network_on_corrupted_images(images):
@@ -169,7 +170,9 @@ def bright(images):
 
 def test_masks_are_moved_with_their_images(blobs):
     images, masks = blobs
-    found = measure_corruptions(Trial(bright, images, masks, ("ground", "square"), "segmentation"), NOTHING)
+    found = measure_corruptions(
+        Trial(bright, images, DecodedMasks(masks), ("ground", "square"), "segmentation"), NOTHING
+    )
     assert found["score"] == "dice" and found["classes"] == []
     assert found["clean"]["value"] == 1 and found["clean"]["n"] == 29
     by_name = {row["name"]: row["severities"] for row in found["corruptions"]}
@@ -182,7 +185,7 @@ def test_masks_are_moved_with_their_images(blobs):
 
 def test_masks_move_in_laboratories_as_well(blobs):
     images, masks = blobs
-    trial = Trial(bright, images, masks, ("ground", "square"), "segmentation")
+    trial = Trial(bright, images, DecodedMasks(masks), ("ground", "square"), "segmentation")
     found, answers = simulate_laboratories(trial, number=5)
     assert answers is None and len(found["scores"]) == 5
     assert found["worst"] == min(found["scores"]) > 0.6
@@ -194,7 +197,7 @@ def test_an_error_that_grows_is_a_cost_and_the_largest_the_worst(images):
         return Values(images.float().mean(dim=(1, 2, 3)).numpy())
 
     values = level(images).values.astype(np.float64) + np.where(LABELS, 1.0, -1.0)
-    trial = Trial(level, images, values, ("level",), "regression")
+    trial = Trial(level, images, ValueTargets(values), ("level",), "regression")
     found = measure_corruptions(trial, NOTHING, [1, 3])
     assert found["score"] == "mae" and found["clean"]["value"] == pytest.approx(1)
     rows = {row["name"]: row["severities"] for row in found["corruptions"]}
@@ -213,7 +216,7 @@ def test_several_labels_count_where_all_are_right(images):
         return LabelSets(np.stack([light, light], axis=1).astype(np.float32), np.stack([light, light], axis=1))
 
     truth = np.stack([LABELS == 1, (LABELS == 1) & (np.arange(60) % 3 > 0)], axis=1)
-    found = measure_corruptions(Trial(both, images, truth, ("light", "odd"), "multilabel"), NOTHING, [2])
+    found = measure_corruptions(Trial(both, images, LabelTargets(truth), ("light", "odd"), "multilabel"), NOTHING, [2])
     assert found["score"] == "exact_match" and found["clean"]["method"] == "Wilson"
     assert found["clean"]["value"] == (truth[:, 0] == truth[:, 1]).mean() < 1
 

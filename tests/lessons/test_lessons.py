@@ -21,7 +21,7 @@ ROW |= {"Acceleration": 15, "Year": "1975-01-01", "Origin": "Japan"}
 def nowhere(monkeypatch, tmp_path):
     """No data root and no cache: only what comes with packages is here."""
     monkeypatch.delenv("OPSIN_DATA", raising=False)
-    monkeypatch.setattr("opsin.data.catalog.cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setattr("opsin.storage.cache.cache_folder", lambda: tmp_path / "cache")
     monkeypatch.chdir(tmp_path)
 
 

@@ -13,8 +13,10 @@ import pytest
 from sklearn.datasets import load_digits
 from sklearn.metrics import roc_auc_score
 
+from opsin.data.targets import ClassTargets
 from opsin.recipe.recipe import Recipe
 from opsin.runs.folder import RunFolder
+from opsin.tasks.base import PredictedSplit
 from opsin.tasks.classification.predictions import Classifications
 
 
@@ -224,7 +226,7 @@ def build(path: Path, plan: Plan | None = None, *, until: str = "finished") -> R
         (path / "split.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     for _ in range(plan.looks):
         run.add_look("test", "the run had ended")
-    run.write_predictions("test", names, labels, result)
+    run.write_predictions("test", PredictedSplit(list(names), ClassTargets(np.asarray(labels)), result))
     order = np.argsort(result.probabilities[np.arange(plan.images), labels], kind="stable")
     pictures = plan.thumbnails
     kept = np.concatenate([order[:24], order[:: max(1, len(order) // 23)][:24]]) if len(order) > 48 else order
@@ -236,7 +238,12 @@ def build(path: Path, plan: Plan | None = None, *, until: str = "finished") -> R
         pictures = (np.array(found)[..., None] * 15.9).astype(np.uint8)
     run.write_thumbnails("test", kept[: len(pictures)], pictures[: len(kept)])
     seen, chosen = predictions(plan, random)
-    run.write_predictions("validation", [f"validation image {number}" for number in range(plan.images)], seen, chosen)
+    run.write_predictions(
+        "validation",
+        PredictedSplit(
+            [f"validation image {number}" for number in range(plan.images)], ClassTargets(np.asarray(seen)), chosen
+        ),
+    )
     validation = scores(seen, chosen, plan.classes)
     run.write("scorecard.json", {"test": scores(labels, result, plan.classes), "validation": validation})
     run.write("verdict.json", VERDICT)

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from safetensors.numpy import save_file
 
+from opsin.data.targets import ClassTargets
 from opsin.errors import RunError
 from opsin.inspection.embedding_map import SHEET
 from opsin.reporting.run_report.page import Page
@@ -20,13 +21,15 @@ from opsin.reporting.run_report.report import render_report
 from opsin.reporting.sections import attributions as looking
 from opsin.reporting.sections import embedding_map as alike
 from opsin.reporting.sections import first_layer as filters
+from opsin.tasks.base import PredictedSplit
 
 METHODS = ["saliency", "integrated_gradients", "grad_cam", "occlusion"]
 
 
 def add_attributions(run, number=5, methods=METHODS, **facts):
     """Heat maps that are strongest in the upper left corner; every second image was given a wrong class."""
-    _, labels, result = run.predictions("test")
+    predicted = run.predicted("test")
+    labels, result = predicted.targets.values, predicted.predictions
     wrong = np.flatnonzero(labels != result.labels)
     right = np.flatnonzero(labels == result.labels)
     rows = np.concatenate([wrong[: number - 2], right[:2]])
@@ -54,8 +57,9 @@ def add_attributions(run, number=5, methods=METHODS, **facts):
 
 def add_map(run, number=60, neighbors=True, sheet=None):
     """Validation predictions, and places on two circles."""
-    names, labels, result = run.predictions("test")
-    run.write_predictions("validation", names, labels, result)
+    predicted = run.predicted("test")
+    names, labels, result = predicted.names, predicted.targets.values, predicted.predictions
+    run.write_predictions("validation", PredictedSplit(list(names), ClassTargets(np.asarray(labels)), result))
     angle = np.linspace(0, 6, number)
     places = np.stack([np.cos(angle), np.sin(angle)], axis=1).astype(np.float32)
     buffer = io.BytesIO()
@@ -86,7 +90,8 @@ def test_every_image_stands_with_its_maps(make_run):
     rows = add_attributions(run)
     facts = looking.facts(Page.read(run))
     assert [len(image["explained"]) for image in facts["images"]] == [2, 2, 2, 1, 1]
-    names, labels, result = run.predictions("test")
+    predicted = run.predicted("test")
+    names, labels, result = predicted.names, predicted.targets.values, predicted.predictions
     for image, row in zip(facts["images"], rows, strict=True):
         truth, guess = run.classes[labels[row]], run.classes[result.labels[row]]
         assert image["caption"].truth == truth and image["caption"].guess == guess and image["name"] == names[row]
@@ -111,7 +116,8 @@ def test_the_page_is_complete_without_script(make_run):
     assert "Adebayo et al. 2018" in section
     section = re.search(r'<section id="alike">.*?</section>', html, re.DOTALL)[0]
     assert section.count("<circle cx=") == 60
-    _, labels, result = run.predictions("test")
+    predicted = run.predicted("test")
+    labels, result = predicted.targets.values, predicted.predictions
     assert section.count('<circle class="ring"') == (labels[:60] != result.labels[:60]).sum()
     assert "90 %".replace(" ", "\xa0") in section
 

@@ -106,7 +106,8 @@ def test_scores_are_those_of_the_scorecard(html, finished):
 
 
 def test_per_class_table_and_matrix_hold_the_counts(html, finished):
-    _, labels, result = finished.predictions("test")
+    predicted = finished.predicted("test")
+    labels, result = predicted.targets.values, predicted.predictions
     text = Page(html).text
     wrong = [(t, g) for t, g in zip(labels, result.labels, strict=True) if t != g]
     pairs = {pair: wrong.count(pair) for pair in wrong}
@@ -136,7 +137,8 @@ def test_verdict_stands_gravest_first(html, finished):
 
 
 def test_gallery_shows_worst_first_and_says_what_is_wrong_in_words(html, finished):
-    names, labels, result = finished.predictions("test")
+    predicted = finished.predicted("test")
+    names, labels, result = predicted.names, predicted.targets.values, predicted.predictions
     rows, _ = finished.thumbnails("test")
     items = [values for tag, values in Page(html).elements if tag == "li" and "data-truth" in values]
     assert [item["data-truth"] for item in items] == [finished.classes[labels[row]] for row in rows]

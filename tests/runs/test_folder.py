@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import opsin
+from opsin.data.targets import ClassTargets
+from opsin.tasks.base import PredictedSplit
 from opsin.errors import OpsinError, RunError
 from opsin.recipe.recipe import Recipe
 from opsin.runs.folder import FORMAT, RunFolder, list_runs
@@ -34,8 +36,9 @@ def test_predictions_round_trip_to_the_last_bit(tmp_path_factory, names):
     folder.write("preprocessing.json", {"classes": list(CLASSES)})
     labels = np.arange(len(names)) % len(CLASSES)
     written = results(len(names))
-    folder.write_predictions("test", names, labels, written)
-    again, truth, predictions = folder.predictions("test")
+    folder.write_predictions("test", PredictedSplit(names, ClassTargets(labels), written))
+    predicted = folder.predicted("test")
+    again, truth, predictions = predicted.names, predicted.targets.values, predicted.predictions
     assert again == names
     assert truth.dtype == np.int64
     assert (truth == labels).all()
@@ -164,9 +167,9 @@ def test_runs_whose_tables_are_damaged_are_passed_over_too(run, name, content, r
         ("verdict.json", b"{}", lambda run: run.verdict),
         ("preprocessing.json", b"{}", lambda run: run.classes),
         ("preprocessing.json", b'{"classes": 3}', lambda run: run.classes),
-        ("predictions-test.csv", b"image,true\na.jpg,cat,cat,0.5", lambda run: run.predictions("test")),
-        ("predictions-test.csv", b"image,true\na.jpg,cow,cow,1,1,0,0", lambda run: run.predictions("test")),
-        ("predictions-test.csv", b"image,true\na.jpg,cat,cat,1,one,0,0", lambda run: run.predictions("test")),
+        ("predictions-test.csv", b"image,true\na.jpg,cat,cat,0.5", lambda run: run.predicted("test")),
+        ("predictions-test.csv", b"image,true\na.jpg,cow,cow,1,1,0,0", lambda run: run.predicted("test")),
+        ("predictions-test.csv", b"image,true\na.jpg,cat,cat,1,one,0,0", lambda run: run.predicted("test")),
         ("thumbnails-test.npz", b"", lambda run: run.thumbnails("test")),
         ("thumbnails-test.npz", b"PK\x03\x04 cut short", lambda run: run.thumbnails("test")),
     ],
@@ -192,7 +195,7 @@ def test_what_a_run_has_not_come_to_is_one_sentence(run):
     with pytest.raises(RunError, match="has no scorecard.json: the run ended before it was written"):
         run.read("scorecard.json")
     with pytest.raises(RunError, match="has no predictions for its test split yet"):
-        run.predictions("test")
+        run.predicted("test")
 
 
 def test_runs_are_listed_newest_first(tmp_path):

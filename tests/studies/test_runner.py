@@ -45,7 +45,7 @@ network.options.width = [64]
 @pytest.fixture(scope="module")
 def place(few_digits, tmp_path_factory):
     place = tmp_path_factory.mktemp("study")
-    np.savez(place / "digits.npz", images=few_digits.images.array, labels=few_digits.labels)
+    np.savez(place / "digits.npz", images=few_digits.images.array, labels=few_digits.targets.values)
     (place / "study.toml").write_text(STUDY, encoding="utf-8")
     return place
 
@@ -71,7 +71,8 @@ def test_rows_hold_what_the_runs_say(made):
         for run, seed in zip(runs, row["seeds"], strict=True):
             assert run.recipe.seed == seed
             assert run.info["machine"]["threads"] == row["threads"]
-            _, labels, predictions = run.predictions("test")
+            predicted = run.predicted("test")
+            labels, predictions = predicted.targets.values, predicted.predictions
             values.append(accuracy_score(labels, predictions.labels))
         assert row["values"] == pytest.approx(values)
         assert row["mean"] == pytest.approx(np.mean(values))
@@ -102,7 +103,7 @@ def test_the_page_shows_all_of_it_and_asks_no_one(made):
 
 def test_images_that_were_copied_are_the_same_and_changed_ones_are_not(few_digits, tmp_path):
     images = few_digits.images.array.copy()
-    np.savez(tmp_path / "digits.npz", images=images, labels=few_digits.labels)
+    np.savez(tmp_path / "digits.npz", images=images, labels=few_digits.targets.values)
     recipe = {"data": {"source": "digits.npz"}, "network": {"name": "mlp"}}
     recipe |= {"training": {"epochs": 1, "batch_size": 32, "device": "cpu", "precision": "32-true"}}
     study = Study.from_dict({"recipe": recipe}, folder=tmp_path)
@@ -114,7 +115,7 @@ def test_images_that_were_copied_are_the_same_and_changed_ones_are_not(few_digit
     assert again.info["runs"][0]["state"] == "finished"
     assert weights.stat().st_mtime_ns == before
     images[0, 0, 0] += 1
-    np.savez(tmp_path / "digits.npz", images=images, labels=few_digits.labels)
+    np.savez(tmp_path / "digits.npz", images=images, labels=few_digits.targets.values)
     with pytest.raises(OpsinError, match="have changed since it began"):
         run_study(study, out=tmp_path / "out", jobs=1, quiet=True)
 
@@ -232,7 +233,7 @@ def test_variants_that_need_others_wait_for_them(place):
     base, further, both = (RunFolder(folder.path / rows[name]["run"]) for name in ("base", "further", "both"))
     assert further.recipe.network.weights == str(base.path.resolve())
     assert further.history[0]["train"]["loss"] < base.history[0]["train"]["loss"] / 2
-    means = [run.predictions("test")[2].probabilities for run in (base, further, both)]
+    means = [run.predicted("test").predictions.probabilities for run in (base, further, both)]
     assert [row["parent"] for row in folder.info["rows"] if row["name"] == "both"] == ["further"]
     assert np.abs(means[2] - (means[0] + means[1]) / 2).max() < 0.05  # but for the temperatures
     again = run_study(Study.from_dict(table, folder=place), out=place / "needs", only=["both"], quiet=True)
@@ -241,7 +242,10 @@ def test_variants_that_need_others_wait_for_them(place):
 
 def test_a_variant_with_other_classes_lends_its_weights_but_is_not_compared(few_digits, tmp_path):
     np.savez(
-        tmp_path / "digits.npz", images=few_digits.images.array, labels=few_digits.labels, odd=few_digits.labels % 2
+        tmp_path / "digits.npz",
+        images=few_digits.images.array,
+        labels=few_digits.targets.values,
+        odd=few_digits.targets.values % 2,
     )
     recipe = {"data": {"source": "digits.npz"}, "network": {"name": "mlp"}}
     recipe |= {"training": {"epochs": 2, "batch_size": 32, "device": "cpu", "precision": "32-true"}}
@@ -262,7 +266,7 @@ def test_a_variant_with_other_classes_lends_its_weights_but_is_not_compared(few_
 
 
 def test_a_variant_of_another_task_has_its_own_report_alone(few_digits, tmp_path):
-    np.savez(tmp_path / "digits.npz", images=few_digits.images.array, labels=few_digits.labels)
+    np.savez(tmp_path / "digits.npz", images=few_digits.images.array, labels=few_digits.targets.values)
     recipe = {"data": {"source": "digits.npz"}, "network": {"name": "mlp"}}
     recipe |= {"training": {"epochs": 1, "batch_size": 32, "device": "cpu", "precision": "32-true"}}
     variants = {"number": {"task": "regression"}, "wide": {"network": {"options": {"widths": [200]}}}}
@@ -320,7 +324,7 @@ def test_folds_test_every_image_once_and_are_one_run_of_their_seed(place):
     for seed, value in enumerate(wide["values"]):
         runs = [RunFolder(folder.path / name) for name in wide["runs"][3 * seed : 3 * seed + 3]]
         assert [run.recipe.split.fold for run in runs] == [0, 1, 2]
-        tested = [run.predictions("test") for run in runs]
+        tested = [run.predicted("test") for run in runs]
         assert len({name for names, _, _ in tested for name in names}) == images
         right = [(labels == predictions.labels).sum() for _, labels, predictions in tested]
         assert value == pytest.approx(sum(right) / images)

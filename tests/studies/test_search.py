@@ -30,7 +30,7 @@ trials = 3
 @pytest.fixture(scope="module")
 def place(few_digits, tmp_path_factory):
     place = tmp_path_factory.mktemp("search")
-    np.savez(place / "digits.npz", images=few_digits.images.array, labels=few_digits.labels)
+    np.savez(place / "digits.npz", images=few_digits.images.array, labels=few_digits.targets.values)
     (place / "study.toml").write_text(STUDY, encoding="utf-8")
     return place
 

@@ -10,6 +10,7 @@ from PIL import Image
 from opsin.data.dataset import Dataset
 from opsin.data.fingerprint import look_at
 from opsin.data.images import ArrayImages, FileImages
+from opsin.data.targets import ClassTargets
 from opsin.errors import NetworkError, RecipeError
 from opsin.recipe.recipe import from_settings
 from opsin.runtime.precision import resolve_precision
@@ -18,7 +19,7 @@ from opsin.training.defaults import resolve_input, resolve_task, resolve_trainin
 
 def data(height, width, channels=3, symmetry=None, number=12):
     images = ArrayImages(np.zeros((number, height, width, channels), np.uint8))
-    return Dataset("data", ("a", "b"), images, np.arange(number) % 2, symmetry=symmetry)
+    return Dataset("data", ("a", "b"), images, ClassTargets(np.arange(number) % 2), symmetry=symmetry)
 
 
 def plan(dataset, images=1000, **settings):
@@ -169,7 +170,7 @@ def test_a_look_at_files_reads_sizes_and_passes_over_what_is_broken(tmp_path):
         Image.new("RGB", size).save(tmp_path / f"{number}.png")
     (tmp_path / "3.png").write_bytes(b"")
     files = FileImages(tmp_path, sorted(tmp_path.iterdir()))
-    look = look_at(Dataset("files", ("a", "b"), files, np.array([0, 1, 0, 1])))
+    look = look_at(Dataset("files", ("a", "b"), files, ClassTargets(np.array([0, 1, 0, 1]))))
     assert (look.height, look.width, look.grey) == (60, 80, False)
     assert look.sizes == "from 30×40 to 90×100"
 

@@ -39,7 +39,7 @@ NETWORKS = {
 
 @pytest.fixture(scope="module")
 def some(digits):
-    return replace(digits, images=ArrayImages(digits.images.array[:200]), labels=digits.labels[:200])
+    return replace(digits, images=ArrayImages(digits.images.array[:200]), labels=digits.targets.values[:200])
 
 
 def session(dataset, **settings):
@@ -100,7 +100,8 @@ def test_a_run_on_features_is_resumed_to_the_same_bits_and_predicts_images(some,
         assert set(ours) == set(theirs) and all(torch.equal(value, theirs[key]) for key, value in ours.items())
     assert "could not help" in training_facts(whole.folder)["features"]
     assert "could not help" in whole.report.read_text(encoding="utf-8")
-    names, labels, predictions = whole.folder.predictions("validation")
+    predicted = whole.folder.predicted("validation")
+    names, labels, predictions = predicted.names, predicted.targets.values, predicted.predictions
     best = whole.folder.info["best"]["scores"]["accuracy"]
     assert np.mean(predictions.labels == labels) == pytest.approx(best)
 

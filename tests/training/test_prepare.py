@@ -7,6 +7,7 @@ from sklearn.datasets import load_sample_image
 
 from opsin.data.dataset import Dataset
 from opsin.data.images import ArrayImages
+from opsin.data.targets import ClassTargets
 from opsin.recipe.recipe import from_settings
 from opsin.training.prepare import prepare
 from opsin.workflow.console import tell_data
@@ -25,7 +26,7 @@ def pieces():
 
 
 def dataset(images, **facts):
-    return Dataset("pieces", ("a", "b"), ArrayImages(images), np.arange(len(images)) % 2, **facts)
+    return Dataset("pieces", ("a", "b"), ArrayImages(images), ClassTargets(np.arange(len(images)) % 2), **facts)
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -10,6 +10,7 @@ from scipy.special import softmax
 import opsin
 from opsin.data.dataset import Dataset
 from opsin.data.images import ArrayImages
+from opsin.data.targets import ClassTargets
 from opsin.evaluation.calibration import fit_temperature, tempered
 
 QUICK = {"network": "mlp", "batch_size": 32, "device": "cpu", "quiet": True, "inspect": False}
@@ -28,7 +29,8 @@ def test_all_predictions_of_a_run_are_at_its_temperature(run, digits):
     logits = []
     run.predictor.network.head.register_forward_hook(lambda layer, images, output: logits.append(output))
     for split in ("validation", "test"):
-        names, labels, stored = run.folder.predictions(split)
+        predicted = run.folder.predicted(split)
+        names, labels, stored = predicted.names, predicted.targets.values, predicted.predictions
         rows = torch.tensor([int(name.rpartition(" ")[2]) for name in names])
         made = run.predictor.predict_pixels(pixels, rows)
         np.testing.assert_array_equal(made.probabilities, stored.probabilities)
@@ -74,6 +76,11 @@ def test_a_run_without_that_knowledge_says_nothing(run, digits, tmp_path):
 
 
 def test_other_data_that_are_unlike_are_told(run, digits, capsys):
-    inverted = Dataset("inverted", digits.classes, ArrayImages(255 - digits.images.array[:50]), digits.labels[:50])
+    inverted = Dataset(
+        "inverted",
+        digits.classes,
+        ArrayImages(255 - digits.images.array[:50]),
+        ClassTargets(digits.targets.values[:50]),
+    )
     opsin.evaluate(run, inverted)
     assert "of these 50 images are unlike the training images" in " ".join(capsys.readouterr().out.split())

@@ -12,6 +12,7 @@ from opsin.audit import features as features_module
 from opsin.audit.finding import KINDS, SEVERITIES
 from opsin.data.dataset import Dataset
 from opsin.data.images import ArrayImages
+from opsin.data.targets import ClassTargets
 from opsin.errors import DataError
 
 
@@ -167,7 +168,7 @@ def test_decisions_without_a_path_to_read_from_are_refused(few_digits, tmp_path)
 @pytest.mark.parametrize("number", [2, 80])
 def test_pictures_that_all_look_the_same(number):
     images = ArrayImages(np.full((number, 70, 90, 3), 90, np.uint8))
-    check = opsin.check(Dataset("same", ("a", "b"), images, np.arange(number) % 2), labels=True)
+    check = opsin.check(Dataset("same", ("a", "b"), images, ClassTargets(np.arange(number) % 2)), labels=True)
     assert {"blank", "two-labels", "duplicates"} <= found_in(check).keys()
     assert check.pixels.shape[1:3] == (64, 64) and len(found_in(check)["blank"].images) == number
 
@@ -185,7 +186,7 @@ def test_near_duplicates_leaks_and_contradictions_are_told_from_copies():
     pixels[50] = pixels[3, :, ::-1]
     labels = np.arange(60) % 2
     split = np.where(np.arange(60) < 45, "train", "test")
-    data = Dataset("noise", ("a", "b"), ArrayImages(pixels), labels, split=split, symmetry="mirror")
+    data = Dataset("noise", ("a", "b"), ArrayImages(pixels), ClassTargets(labels), split=split, symmetry="mirror")
     found = found_in(opsin.check(data))
     assert found["near-duplicates"].groups == (("image 3", "image 50"),)
     assert found["near-duplicates"].details["image 50"].startswith("mirrored, ")

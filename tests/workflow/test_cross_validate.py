@@ -10,6 +10,7 @@ from sklearn.metrics import accuracy_score
 import opsin
 from opsin.data.dataset import Dataset
 from opsin.data.images import ArrayImages
+from opsin.data.targets import ClassTargets
 from opsin.errors import DataError, RecipeError, RunError, TrainingInterrupted
 from opsin.runs.cross_validation import CrossValidationFolder, list_cross_validations
 from opsin.runs.folder import RunFolder
@@ -23,7 +24,7 @@ def digits_of_patients(digits):
     rows = np.arange(180)
     groups = np.array([f"patient {number // 15}" for number in rows])
     images = ArrayImages(digits.images.array[rows])
-    return Dataset("patients", ("a", "b", "c"), images, digits.labels[rows] % 3, groups=groups)
+    return Dataset("patients", ("a", "b", "c"), images, ClassTargets(digits.targets.values[rows] % 3), groups=groups)
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +103,7 @@ def test_each_group_is_left_out_once(digits, tmp_path):
     left_out = [{row["group"] for row in run.folder.split_rows() if row["split"] == "test"} for run in made.runs]
     assert sorted(group for groups in left_out for group in groups) == [f"patient {number}" for number in range(4)]
     assert made.path.parent == tmp_path and made.path.name.startswith("patients-cross-validation-")
-    without = Dataset("images", dataset.classes, dataset.images, dataset.labels)
+    without = Dataset("images", dataset.classes, dataset.images, ClassTargets(dataset.targets))
     with pytest.raises(DataError, match="has no groups to leave out one at a time"):
         opsin.cross_validate(without, each_group=True, runs=tmp_path, **QUICK)
 
@@ -110,7 +111,7 @@ def test_each_group_is_left_out_once(digits, tmp_path):
 def test_a_run_is_cross_validated_by_its_recipe_whatever_split_it_was_given(digits, tmp_path):
     pixels = digits.images.array[:180]
     split = np.array(["train"] * 120 + ["test"] * 60)
-    np.savez(tmp_path / "given.npz", images=pixels, labels=digits.labels[:180], split=split)
+    np.savez(tmp_path / "given.npz", images=pixels, labels=digits.targets.values[:180], split=split)
     run = opsin.train(tmp_path / "given.npz", out=tmp_path / "run", inspect=False, **QUICK)
     made = opsin.cross_validate(run, folds=2, runs=tmp_path, quiet=True)
     assert made.folder.info["images"] == 180

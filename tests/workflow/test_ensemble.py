@@ -35,7 +35,7 @@ def _quickly():
 
 @pytest.fixture(scope="module")
 def some(digits):
-    return replace(digits, images=ArrayImages(digits.images.array[:400]), labels=digits.labels[:400])
+    return replace(digits, images=ArrayImages(digits.images.array[:400]), labels=digits.targets.values[:400])
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +164,7 @@ def test_numbers_are_averaged_too(some, tmp_path):
     values = replace(some, task="regression", classes=("ink",), labels=some.images.array.mean(axis=(1, 2, 3)))
     runs = [opsin.train(values, network="mlp", seed=seed, out=tmp_path / f"{seed}", **QUICK) for seed in (0, 1)]
     both = opsin.ensemble(runs, out=tmp_path / "both", data=values, inspect=False, quiet=True)
-    found, *each = [run.folder.predictions("test")[2].values for run in (both, *runs)]
+    found, *each = [run.folder.predicted("test").predictions.values for run in (both, *runs)]
     np.testing.assert_allclose(found, np.mean(each, axis=0), rtol=1e-4)
     assert both.folder.info["ensemble"]["members"][0]["scores"]["test"] == runs[0].scorecard["test"]["mae"]
 

@@ -23,9 +23,9 @@ def run(tmp_path_factory):
 def digits(run):
     """Test images, uint8 (N, 8, 8, 1), and their labels: a laboratory knows them no better than anybody does."""
     dataset = opsin.read_dataset("digits")
-    names = {name for name in run.folder.predictions("test")[0]}
+    names = {name for name in run.folder.predicted("test").names}
     rows = [row for row in range(len(dataset)) if dataset.images.name(row) in names]
-    return np.stack([dataset.images.read(row) for row in rows]), dataset.labels[rows]
+    return np.stack([dataset.images.read(row) for row in rows]), dataset.targets.values[rows]
 
 
 def changed(images, kind, severity):

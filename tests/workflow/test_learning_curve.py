@@ -6,6 +6,7 @@ import pytest
 import opsin
 from opsin.data.dataset import Dataset
 from opsin.data.images import ArrayImages
+from opsin.data.targets import ClassTargets
 from opsin.errors import DataError, RecipeError, RunError, TrainingInterrupted
 from opsin.runs.folder import RunFolder
 from opsin.workflow.learning_curve import LearningCurve
@@ -15,7 +16,9 @@ QUICK = {"network": "mlp", "batch_size": 32, "device": "cpu", "quiet": True, "ep
 
 
 def some_digits(digits, number=400):
-    return Dataset("some", digits.classes, ArrayImages(digits.images.array[:number]), digits.labels[:number])
+    return Dataset(
+        "some", digits.classes, ArrayImages(digits.images.array[:number]), ClassTargets(digits.targets.values[:number])
+    )
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +110,7 @@ def stop_after(number):
 
 
 def test_sizes_may_be_numbers_of_images_and_data_a_run(digits, tmp_path):
-    np.savez(tmp_path / "some.npz", images=digits.images.array[:200], labels=digits.labels[:200] % 3)
+    np.savez(tmp_path / "some.npz", images=digits.images.array[:200], labels=digits.targets.values[:200] % 3)
     run = opsin.train(tmp_path / "some.npz", out=tmp_path / "run", inspect=False, open_test=False, **QUICK)
     curve = opsin.learning_curve(run, sizes=(30, 70, 1), repeats=1, runs=tmp_path / "runs", quiet=True)
     images = [row["images"] for row in curve.info["runs"]]
@@ -136,6 +139,6 @@ def test_what_makes_no_curve_is_refused_before_anything_is_trained(digits, tmp_p
 def test_groups_too_large_for_a_curve_are_told(digits, tmp_path):
     groups = np.array([f"slide {number // 66}" for number in range(396)])
     images = ArrayImages(digits.images.array[:396])
-    dataset = Dataset("slides", ("a", "b"), images, digits.labels[:396] % 2, groups=groups)
+    dataset = Dataset("slides", ("a", "b"), images, ClassTargets(digits.targets.values[:396] % 2), groups=groups)
     with pytest.raises(DataError, match="groups are so large"):
         opsin.learning_curve(dataset, sizes=(0.01, 0.02, 1), repeats=1, out=tmp_path / "out", **QUICK)

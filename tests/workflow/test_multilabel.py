@@ -15,6 +15,7 @@ import opsin
 from opsin.cli import app
 from opsin.data.dataset import Dataset
 from opsin.data.images import ArrayImages
+from opsin.data.targets import LabelTargets
 from opsin.errors import OpsinError
 from opsin.tasks.multilabel.explain import explain_labels
 from opsin.tasks.multilabel.predictions import LabelSet
@@ -40,7 +41,7 @@ def shapes(number=240, seed=0):
         if frame:
             image[[0, -1]], image[:, [0, -1]] = 200, 200
     groups = np.array([f"slide {index // 3}" for index in range(number)])
-    return Dataset("shapes", NAMES, ArrayImages(images), labels, groups=groups, task="multilabel")
+    return Dataset("shapes", NAMES, ArrayImages(images), LabelTargets(labels), groups=groups)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +58,8 @@ def test_a_network_learns_which_shapes_are_there(run):
     card = run.scorecard["test"]
     assert card["map"]["value"] > 0.9 and card["mean_auc"]["value"] > 0.9 and card["macro_f1"]["value"] > 0.8
     assert (run.recipe.task, run.recipe.training.loss) == ("multilabel", "binary-cross-entropy")
-    _, truth, predictions = run.folder.predictions("test")
+    predicted = run.folder.predicted("test")
+    truth, predictions = predicted.targets.values, predicted.predictions
     expected = average_precision_score(truth, predictions.probabilities)
     assert card["map"]["value"] == pytest.approx(expected, abs=1e-6)
     assert run.folder.info["data"]["counts"]["test"] == truth.sum(0).tolist()
@@ -66,7 +68,8 @@ def test_a_network_learns_which_shapes_are_there(run):
 
 def test_heat_maps_explain_wrong_labels_and_right_ones(run):
     stored = run.folder.arrays("attributions.npz", "rows", "targets", "maps")
-    _, truth, predictions = run.folder.predictions("test")
+    predicted = run.folder.predicted("test")
+    truth, predictions = predicted.targets.values, predicted.predictions
     wanted = explain_labels(truth, predictions, stored["rows"])
     np.testing.assert_array_equal(stored["targets"], wanted)
     assert stored["maps"][wanted >= 0].any(axis=(1, 2, 3)).all() and not stored["maps"][wanted < 0].any()
@@ -93,11 +96,12 @@ def test_what_to_expect_elsewhere_is_how_often_all_labels_are_right(run):
 
 def test_thresholds_are_chosen_on_validation_and_used_from_then_on(run, data):
     calibration = run.folder.calibration
-    _, truth, predictions = run.folder.predictions("validation")
+    predicted = run.folder.predicted("validation")
+    truth, predictions = predicted.targets.values, predicted.predictions
     thresholds, chosen = choose_label_thresholds(truth, predictions.probabilities)
     assert calibration["thresholds"] == pytest.approx(thresholds.tolist()) and calibration["chosen"] == chosen.tolist()
     for split in ("validation", "test"):
-        _, _, made = run.folder.predictions(split)
+        made = run.folder.predicted(split).predictions
         np.testing.assert_array_equal(made.labels, made.probabilities >= thresholds)
     other = shapes(12, seed=5)
     found = run.predict(other.images.array)
@@ -151,8 +155,8 @@ def test_runs_are_compared_and_scored_anew(run, data, tmp_path):
     assert "are given exactly their labels by some" in page
     assert any(each.startswith("mAP") for each in comparison.methods)
     both = opsin.ensemble([run, worse], data=data, out=tmp_path / "both", inspect=False, quiet=True)
-    mean = np.mean([each.folder.predictions("test")[2].probabilities for each in (run, worse)], axis=0)
-    np.testing.assert_allclose(both.folder.predictions("test")[2].probabilities, mean, atol=1e-4)
+    mean = np.mean([each.folder.predicted("test").predictions.probabilities for each in (run, worse)], axis=0)
+    np.testing.assert_allclose(both.folder.predicted("test").predictions.probabilities, mean, atol=1e-4)
     other = shapes(60, seed=9)
     again = opsin.evaluate(run, other, quiet=True)
     assert again["map"]["value"] > 0.8
@@ -167,7 +171,7 @@ def test_runs_are_compared_and_scored_anew(run, data, tmp_path):
 
 def test_cross_validation_pools_all_labels(data, tmp_path):
     made = opsin.cross_validate(data, out=tmp_path / "folds", folds=2, **(QUICK | {"epochs": 4, "balance": "sampling"}))
-    parts = [each.folder.predictions("test") for each in made.runs]
+    parts = [each.folder.predicted("test") for each in made.runs]
     truth = np.concatenate([part[1] for part in parts])
     chances = np.concatenate([part[2].probabilities for part in parts])
     assert made.scorecard["map"]["value"] == pytest.approx(average_precision_score(truth, chances), abs=1e-6)

@@ -2,11 +2,13 @@ import numpy as np
 import pytest
 
 import opsin
+from opsin.data.targets import ClassTargets
 from opsin.errors import DataError, RunError
 from opsin.evaluation.operating_points import Aims, read_aims
 from opsin.recipe.recipe import Recipe
 from opsin.runs.folder import RunFolder
 from opsin.statistics.serialize import to_json
+from opsin.tasks.base import PredictedSplit
 from opsin.tasks.classification.predictions import Classifications
 from opsin.tasks.classification.scorecard import score
 
@@ -19,7 +21,9 @@ def run(tmp_path):
     labels = np.repeat([0, 1], [30, 10])
     part = np.clip(0.25 + 0.4 * labels + random.normal(0, 0.2, 40), 0, 1).astype(np.float32)
     result = Classifications(np.stack([1 - part, part], axis=1))
-    folder.write_predictions("test", [f"{number}.png" for number in range(40)], labels, result)
+    folder.write_predictions(
+        "test", PredictedSplit([f"{number}.png" for number in range(40)], ClassTargets(np.asarray(labels)), result)
+    )
     folder.write("scorecard.json", {"test": to_json(score(result, labels, folder.classes, None, folder.positive))})
     return opsin.load_run(folder.path)
 

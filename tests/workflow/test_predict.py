@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from opsin.data.targets import ClassTargets
 from opsin.errors import DataError
 from opsin.inference.predictor import PredictedImages
 from opsin.recipe.recipe import Recipe
 from opsin.runs.folder import RunFolder
+from opsin.tasks.base import PredictedSplit
 from opsin.tasks.classification.predictions import Classifications
 from opsin.workflow.predict import UNLIKE, UNSURE, answer, find_groups, threshold_for
 
@@ -134,7 +136,10 @@ def test_a_group_that_cannot_be_found_is_named(run: RunFolder, tmp_path: Path) -
 def test_the_threshold_comes_from_validation_images_or_their_groups(run: RunFolder) -> None:
     truth = np.array([0, 0, 1, 1, 0, 0, 1, 1])
     cats = [0.95, 0.55, 0.1, 0.3, 0.45, 0.9, 0.2, 0.7]
-    run.write_predictions("validation", [str(row) for row in range(8)], truth, found(cats).predictions)
+    run.write_predictions(
+        "validation",
+        PredictedSplit([str(row) for row in range(8)], ClassTargets(np.asarray(truth)), found(cats).predictions),
+    )
     assert threshold_for(run, 1.0).confidence == pytest.approx(0.8)
     with pytest.raises(DataError, match="images come in groups"):
         threshold_for(run, 1.0, pooled=True)

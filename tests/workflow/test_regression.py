@@ -12,6 +12,7 @@ from sklearn.metrics import mean_absolute_error, r2_score
 import opsin
 from opsin.data.dataset import Dataset
 from opsin.data.images import ArrayImages
+from opsin.data.targets import ValueTargets
 from opsin.errors import OpsinError, RecipeError
 from opsin.inspection.attribution_methods import attribute
 from opsin.tasks.regression.predictions import Value
@@ -28,7 +29,7 @@ def blobs(number=220, seed=0):
         at = (16 - side) // 2
         image[at : at + side, at : at + side] = generator.integers(150, 256)
     groups = np.array([f"patient {index // 5}" for index in range(number)])
-    return Dataset("blobs", ("side",), ArrayImages(images), sides + 0.5, groups=groups, task="regression")
+    return Dataset("blobs", ("side",), ArrayImages(images), ValueTargets(sides + 0.5), groups=groups)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +47,8 @@ def test_a_network_learns_the_size_of_blobs(run):
     assert card["r2"]["value"] > 0.9 and card["mae"]["value"] < 1 and card["mae"]["low"] < card["mae"]["value"]
     assert (run.recipe.task, run.recipe.training.loss) == ("regression", "huber")
     assert run.folder.info["best"]["scores"]["mae"] == min(row["validation"]["mae"] for row in run.history)
-    names, values, predictions = run.folder.predictions("test")
+    predicted = run.folder.predicted("test")
+    names, values, predictions = predicted.names, predicted.targets.values, predicted.predictions
     assert card["mae"]["value"] == pytest.approx(mean_absolute_error(values, predictions.values), abs=1e-6)
     assert card["r2"]["value"] == pytest.approx(r2_score(values, predictions.values), abs=1e-6)
     assert run.folder.known["mean"] == pytest.approx(8.5, abs=1) and len(names) == card["mae"]["n"]
@@ -61,7 +63,8 @@ def test_the_report_shows_predictions_and_nothing_of_classes(run):
     assert "the predicted side is off by" in html and "always the mean of training" in html
     assert "Mean absolute error" in run._repr_html_()
     rows, _ = run.folder.thumbnails("test")
-    _, values, predictions = run.folder.predictions("test")
+    predicted = run.folder.predicted("test")
+    values, predictions = predicted.targets.values, predicted.predictions
     errors = np.abs(predictions.values - values)[rows]
     assert np.all(np.diff(errors) <= 0) and errors[0] == np.abs(predictions.values - values).max()
 
@@ -108,7 +111,7 @@ def test_predictions_are_written_and_pooled(run, tmp_path, monkeypatch):
 def test_heat_maps_explain_the_number(run, data):
     stored = run.folder.arrays("attributions.npz", "rows", "targets", "maps")
     assert set(map(tuple, stored["targets"])) == {(0, -1)} and stored["maps"][:, 0].any(axis=(1, 2, 3)).all()
-    _, _, predictions = run.folder.predictions("test")
+    predictions = run.folder.predicted("test").predictions
     html = run.report.read_text(encoding="utf-8")
     assert f"Why <b>{predictions.values[stored['rows'][0]]:.4g}</b>?" in html and ">raises</b> it" in html
     predictor = run.predictor
@@ -126,8 +129,8 @@ def test_runs_are_compared_scored_anew_and_continued(run, data, tmp_path):
     page = opsin.report(comparison, tmp_path / "page.html").read_text(encoding="utf-8")
     assert "Who is nearer" in page and "estimated better by some" in page
     both = opsin.ensemble([run, worse], data=data, out=tmp_path / "both", inspect=False, quiet=True)
-    mean = np.mean([each.folder.predictions("test")[2].values for each in (run, worse)], axis=0)
-    np.testing.assert_allclose(both.folder.predictions("test")[2].values, mean, atol=1e-3)
+    mean = np.mean([each.folder.predicted("test").predictions.values for each in (run, worse)], axis=0)
+    np.testing.assert_allclose(both.folder.predicted("test").predictions.values, mean, atol=1e-3)
     scores = opsin.evaluate(run, data, split="validation", quiet=True)
     assert scores["mae"]["value"] == pytest.approx(run.folder.info["best"]["scores"]["mae"], rel=1e-5)
     again = opsin.evaluate(run, blobs(40, seed=9), quiet=True)

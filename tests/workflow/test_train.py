@@ -13,6 +13,7 @@ from PIL import Image
 import opsin
 from opsin.data.dataset import Dataset
 from opsin.data.images import ArrayImages
+from opsin.data.targets import ClassTargets
 from opsin.errors import DataError, RunError, TrainingError
 from opsin.runs.folder import RunFolder, list_runs
 from opsin.training.fit import Callback
@@ -28,7 +29,7 @@ def photos(tmp_path_factory, digits):
     folder = tmp_path_factory.mktemp("data") / "photos"
     for label in (0, 1, 7):
         (folder / f"digit {label}").mkdir(parents=True)
-        for number in np.flatnonzero(digits.labels == label)[:40]:
+        for number in np.flatnonzero(digits.targets.values == label)[:40]:
             Image.fromarray(digits.images.read(number)[..., 0]).save(folder / f"digit {label}" / f"{number}.png")
     return folder
 
@@ -64,7 +65,7 @@ def test_no_test_image_was_trained_on_and_test_was_opened_once(run):
         rows = list(csv.DictReader(file))
     assert len(rows) == len({row["image"] for row in rows}) == 120
     tested = {row["image"] for row in rows if row["split"] == "test"}
-    assert set(run.folder.predictions("test")[0]) == tested
+    assert set(run.folder.predicted("test").names) == tested
     assert [look["why"] for look in run.folder.looks] == ["end of training"]
 
 
@@ -75,7 +76,8 @@ def test_the_recipe_reproduces_the_run_bit_for_bit(run, tmp_path):
 
 
 def test_predict_equals_the_predictions_of_the_run(run, photos):
-    names, _, predictions = run.folder.predictions("test")
+    predicted = run.folder.predicted("test")
+    names, predictions = predicted.names, predicted.predictions
     loaded = opsin.load_run(run.path)
     made = loaded.predict([photos / name for name in names])
     assert [prediction.label for prediction in made] == [run.folder.classes[label] for label in predictions.labels]
@@ -130,7 +132,8 @@ def test_evaluate_on_a_table_without_the_groups_of_the_run(digits, tmp_path):
         Image.fromarray(images.read(row)[..., 0]).save(tmp_path / names[-1])
     for file, column in (("home.csv", ",patient"), ("away.csv", "")):
         lines = [
-            f"{name},{digits.labels[row] % 2}" + (f",{row // 4}" if column else "") for row, name in enumerate(names)
+            f"{name},{digits.targets.values[row] % 2}" + (f",{row // 4}" if column else "")
+            for row, name in enumerate(names)
         ]
         (tmp_path / file).write_text(f"path,label{column}\n" + "\n".join(lines) + "\n", encoding="utf-8")
     run = opsin.train(tmp_path / "home.csv", group="patient", out=tmp_path / "run", epochs=1, **QUICK)
@@ -170,7 +173,7 @@ def test_unreadable_images_stop_training_unless_they_are_left_out(photos, tmp_pa
 def test_groups_never_straddle_the_split_of_a_run(digits, tmp_path):
     groups = np.array([f"patient {number // 20}" for number in range(300)])
     images = ArrayImages(digits.images.array[:300])
-    dataset = Dataset("patients", digits.classes, images, digits.labels[:300], groups=groups)
+    dataset = Dataset("patients", digits.classes, images, ClassTargets(digits.targets.values[:300]), groups=groups)
     made = opsin.train(dataset, runs=tmp_path, epochs=1, **QUICK)
     with (made.path / "split.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
@@ -270,7 +273,9 @@ def test_a_recipe_is_resolved_without_training(photos):
 
 def some_digits(digits, start, name="digits"):
     rows = np.arange(start, start + 120)
-    return Dataset(name, digits.classes, ArrayImages(digits.images.array[rows]), digits.labels[rows])
+    return Dataset(
+        name, digits.classes, ArrayImages(digits.images.array[rows]), ClassTargets(digits.targets.values[rows])
+    )
 
 
 def test_resuming_takes_no_run_of_other_data(digits, tmp_path):
@@ -349,7 +354,7 @@ def test_predicting_leaves_the_random_numbers_alone(run):
 
 
 def test_one_class_is_refused_in_a_data_set_object_too(tmp_path):
-    dataset = Dataset("one", ("a",), ArrayImages(np.zeros((20, 8, 8), np.uint8)), np.zeros(20, np.int64))
+    dataset = Dataset("one", ("a",), ArrayImages(np.zeros((20, 8, 8), np.uint8)), ClassTargets(np.zeros(20, np.int64)))
     with pytest.raises(DataError, match="only one class"):
         opsin.train(dataset, runs=tmp_path, **QUICK)
 

@@ -13,7 +13,7 @@ from opsin.data.read import check_classes
 from opsin.data.readers.common import listed
 from opsin.errors import DataError
 from opsin.metrics.names import describe_score
-from opsin.tasks.registry import TASKS
+from opsin.tasks.registry import task_spec
 
 FEW = 50  # images of a class: with 15 % of them tested, its recall is known to no better than plus or minus a third
 UNEVEN, VERY_UNEVEN = 3, 10  # the largest class has so many times the images of the smallest
@@ -53,7 +53,7 @@ def find_few(material: AuditContext) -> list[ImageFinding]:
     if not few:
         return []
     named = listed([f"{classes[index]} {counts[index]:,}" for index in few], 6)
-    task = TASKS[material.dataset.task]
+    task = task_spec(material.dataset.task)
     one, many = task.outputs
     has, have = ("has", "have") if task.exclusive else ("is in", "are in")
     which = f"One {one} {has}" if len(few) == 1 else f"{len(few):,} {many} {have}"
@@ -71,12 +71,12 @@ def find_few(material: AuditContext) -> list[ImageFinding]:
 def find_imbalance(material: AuditContext) -> list[ImageFinding]:
     """Find out whether the classes have very different numbers of images to train on."""
     dataset = material.dataset
-    trained = dataset.labels if dataset.split is None else dataset.labels[dataset.split == TRAIN]
-    counts = dataset.form.counts(trained, dataset.classes)
+    trained = dataset.targets if dataset.split is None else dataset.targets.take(dataset.split == TRAIN)
+    counts = trained.counts(dataset.classes)
     if not len(counts):
         return []
-    one, many = TASKS[dataset.task].outputs
-    main = describe_score(TASKS[dataset.task].main_score).words
+    one, many = task_spec(dataset.task).outputs
+    main = describe_score(task_spec(dataset.task).main_metric).words
     smallest, largest = int(counts.argmin()), int(counts.argmax())
     if not counts[smallest] or counts[largest] < UNEVEN * counts[smallest]:
         return []

@@ -11,6 +11,7 @@ from opsin.audit.context import AuditContext, alike, linked
 from opsin.audit.finding import NOTE, SERIOUS, WARNING, ImageFinding
 from opsin.data.images import SPLITS, TEST, UNUSED, VALIDATION
 from opsin.data.near_duplicates.find import NearDuplicates
+from opsin.data.targets import Targets
 
 MATTERS = 0.01  # leaked images from this part of a held-out split on are serious; fewer hardly move a score
 MANY = 0.1  # repeated images above this part of all are a warning: the data are much smaller than they look
@@ -62,13 +63,12 @@ def find_near_copies(material: AuditContext) -> list[ImageFinding]:
 
 def find_two_labels(material: AuditContext) -> list[ImageFinding]:
     """Find pictures that are there under two labels or more, with equal pixels or almost."""
-    labels = material.dataset.labels
+    targets = material.dataset.targets
     pairs = _near(material).pairs
-    exact = [group for group in alike(material.digests) if len(np.unique(labels[group], axis=0)) > 1]
-    differ = labels[pairs[:, 0]] != labels[pairs[:, 1]]
-    contradicting = pairs[differ.reshape(len(pairs), int(np.prod(labels.shape[1:]))).any(axis=1)]
+    exact = [group for group in alike(material.digests) if not _same(targets.take(group))]
+    contradicting = pairs[~targets.take(pairs[:, 0]).same(targets.take(pairs[:, 1]))]
     taken = {int(row) for group in exact for row in group}
-    near = [group for group in linked(len(labels), contradicting) if not taken.issuperset(group.tolist())]
+    near = [group for group in linked(len(targets), contradicting) if not taken.issuperset(group.tolist())]
     details = {int(row): f"labelled {material.label(row)}" for group in (*exact, *near) for row in group}
 
     def sentence(pictures: int, images: int) -> str:
@@ -174,3 +174,8 @@ def _near(material: AuditContext) -> NearDuplicates:
 
 def _number(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _same(targets: Targets) -> bool:
+    """Return whether all targets are equal."""
+    return bool(targets.same(targets.take(np.zeros(len(targets), np.int64))).all())

@@ -12,7 +12,7 @@ from opsin.audit.context import AuditContext
 from opsin.audit.features import Features
 from opsin.audit.finding import WARNING, ImageFinding
 from opsin.data.splitting.split import join_groups
-from opsin.tasks.registry import TASKS
+from opsin.tasks.registry import task_spec
 
 FOLDS = 5
 FEWEST = 10  # images of a class, or nothing is said about it
@@ -28,9 +28,9 @@ def find_label_errors(material: AuditContext, features: Features) -> list[ImageF
     many labels are likely wrong, and which. Images whose label a person gave or kept are not reported. Only where each
     image has one class is there anything to look for.
     """
-    if not TASKS[material.dataset.task].exclusive:
+    if not task_spec(material.dataset.task).exclusive:
         return []
-    labels = material.dataset.labels[features.rows]
+    labels = material.dataset.strata[features.rows]
     known = np.bincount(labels, minlength=len(material.dataset.classes)) >= FEWEST
     places = np.flatnonzero(known[labels])
     groups = _groups(material)[features.rows[places]]

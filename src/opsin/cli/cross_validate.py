@@ -12,7 +12,7 @@ from opsin.cli.console import console, interval, table
 from opsin.cli.flags import RecipeOptions, takes_recipe
 from opsin.errors import RecipeError
 from opsin.metrics.names import describe_score
-from opsin.tasks.registry import TASKS
+from opsin.tasks.registry import task_spec
 
 if TYPE_CHECKING:
     from opsin.workflow.cross_validate import CrossValidation
@@ -93,9 +93,9 @@ def cross_validate_(
 def _print(made: CrossValidation) -> None:
     info = made.folder.info
     screen = console()
-    task = TASKS[info["task"]]
+    task = task_spec(info["task"])
     shown = task.compared[1:2]
-    columns = ["run", "images", "groups", *(describe_score(name).words for name in (task.main_score, *shown))]
+    columns = ["run", "images", "groups", *(describe_score(name).words for name in (task.main_metric, *shown))]
     rows = [
         [
             row["run"],
@@ -110,7 +110,7 @@ def _print(made: CrossValidation) -> None:
         "all",
         f"{info['images']:,}",
         f"{info['groups']:,}" if info["groups"] else "",
-        interval(made.scorecard[task.main_score]),
+        interval(made.scorecard[task.main_metric]),
         *(f"{made.scorecard[name]['value']:.3f}" for name in shown),
     ]
     screen.print(table(columns, [*rows, pooled], numbers=["images", "groups", *columns[4:]]))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from opsin.cli.console import console, table
+from opsin.tasks.registry import task_spec
 
 if TYPE_CHECKING:
     from opsin.data.dataset import Dataset
@@ -75,7 +76,6 @@ def show(
 def _counts(dataset: Dataset) -> tuple[list[str], list[list[str]]]:
     """Return headings and a row for each class: how many images, in all and in each part of a given split."""
     from opsin.data.images import SPLITS
-    from opsin.tasks.registry import TASKS
 
     split = dataset.split
     parts = [] if split is None else [name for name in SPLITS if (split == name).any()]
@@ -87,4 +87,4 @@ def _counts(dataset: Dataset) -> tuple[list[str], list[list[str]]]:
         ]
         for kind, members in dataset.kinds()
     ]
-    return [TASKS[dataset.task].outputs[0] or dataset.classes[0], "images", *parts], rows
+    return [task_spec(dataset.task).outputs[0] or dataset.classes[0], "images", *parts], rows

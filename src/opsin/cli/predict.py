@@ -12,6 +12,7 @@ import typer
 
 from opsin.cli.console import console, table
 from opsin.errors import DataError, nearest
+from opsin.tasks.registry import task_spec
 
 if TYPE_CHECKING:
     from opsin.competitions.submissions import Submission
@@ -122,7 +123,6 @@ def predict(
     """
     paths = expand(images)
 
-    from opsin.tasks.registry import TASKS
     from opsin.workflow.predict import answer, find_groups
     from opsin.workflow.run import load_run
 
@@ -136,7 +136,7 @@ def predict(
         raise DataError(f"{wanted} goes with --masks, the folder for the masks.")
     if form != "csv" and trained.folder.task == "segmentation":
         raise DataError(f"--format {form} has one answer for each image, but {run} draws masks; --masks writes them.")
-    named = classes if TASKS[trained.folder.task].outputs[0] else ()
+    named = classes if task_spec(trained.folder.task).outputs[0] else ()
     submission = _plan(form, paths, named, sample, columns, out, skip_unreadable)
     least, told = _threshold(trained.folder, target_accuracy, abstain_below, bool(pool_by))
     found = trained.predictor.predict(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from opsin.cli.console import console, interval, table
+from opsin.tasks.registry import task_spec
 
 if TYPE_CHECKING:
     from opsin.runs.folder import RunFolder
@@ -40,7 +41,6 @@ def evaluate(
     """
     from opsin.metrics.names import DETAILS
     from opsin.runs.folder import RunFolder
-    from opsin.tasks.registry import TASKS
     from opsin.workflow.evaluate import evaluate as score_run
 
     scores = score_run(run, data, split=split, data_root=data_root)
@@ -57,7 +57,7 @@ def evaluate(
             if kind != "average_precision"
         ]
         by_row = [[name, *(interval(entries.get(kind)) for kind in kinds)] for name, entries in by_class.items()]
-        output = TASKS[RunFolder(run).task].outputs[0]
+        output = task_spec(RunFolder(run).task).outputs[0]
         screen.print(table([output, *(DETAILS[kind][0] for kind in kinds)], by_row))
 
 
@@ -90,9 +90,8 @@ def runs(
         screen.print(f"No runs in {folder} yet; `opsin train digits` makes the first.")
         return
     from opsin.metrics.names import describe_score
-    from opsin.tasks.registry import TASKS
 
-    mains = {run.path: TASKS[run.task].main_score for run in found}
+    mains = {run.path: task_spec(run.task).main_metric for run in found}
     one = len(set(mains.values())) == 1
     words = {path: describe_score(main).words for path, main in mains.items()}
     columns = ["run", "data", "network", f"test {words[found[0].path] if one else 'score'}", "epochs", "state"]

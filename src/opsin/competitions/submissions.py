@@ -10,7 +10,7 @@ from typing import Any
 
 from opsin.errors import DataError, nearest
 from opsin.storage.atomic import write_csv
-from opsin.tasks.base import Answering
+from opsin.tasks.base import Answers
 
 FORMATS = ("csv", "isic", "kaggle")
 ID, LABEL = "id", "label"
@@ -33,7 +33,7 @@ class Submission:
     images: list[Path]
     left_over: int = 0
 
-    def write(self, path: Path, classes: Sequence[str], predictions: Any, said: Answering) -> None:
+    def write(self, path: Path, classes: Sequence[str], predictions: Any, said: Answers) -> None:
         """Write the CSV.
 
         Args:

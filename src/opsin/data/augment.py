@@ -9,15 +9,34 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor
 from torch.nn.functional import grid_sample, interpolate
 
+from opsin.data.targets.base import Motion
 from opsin.recipe.schema import AugmentationRecipe
 
 GREY = (0.299, 0.587, 0.114)  # ITU-R BT.601 luma
 ELASTIC_NODES = 5  # in each direction; each moves by itself and the pixels between them follow smoothly
+
+
+class Moves(Protocol):
+    """Anything that follows the pixels of a batch; see `opsin.data.targets.EncodedTargets.move`."""
+
+    def move(self, motion: Motion) -> Self:
+        """Return what it becomes when the images are moved."""
+
+
+class _Still:
+    """Nothing: images without targets."""
+
+    def move(self, motion: Motion) -> Self:
+        return self
+
+
+MovesT = TypeVar("MovesT", bound=Moves)
 
 
 @dataclass(frozen=True)
@@ -61,32 +80,31 @@ class Augmentation:
         Returns:
             A batch of the same shape and range, laid out channels-last.
         """
-        return self.together(images, None)[0]
+        return self.together(images, _Still())[0]
 
-    def together(self, images: Tensor, masks: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """Vary a batch of images and their masks: both by the same geometry, colors of images alone.
+    def together(self, images: Tensor, targets: MovesT) -> tuple[Tensor, MovesT]:
+        """Vary a batch of images and their targets: both by the same geometry, colors of images alone.
 
         Args:
             images: float32 ``(N, C, H, W)`` in [0, 1].
-            masks: Integers ``(N, H, W)``; each pixel comes out with the class of the pixel nearest to where it comes
-                from. None: there are none.
+            targets: Of the same N images; `EncodedTargets.move` says how they follow the pixels.
 
         Returns:
             Both in the same shape and range, the images laid out channels-last.
         """
         if self._geometric:
             number, _, height, width = images.shape
-            grid = grid_of(self.sample_maps(number, height, width).to(images.device), height, width)
+            maps = self.sample_maps(number, height, width).to(images.device)
+            grid = grid_of(maps, height, width)
             if self._range("elastic") > 0:
                 grid = grid + self.sample_displacements(number, height, width, images.device)
             images = sample(images, grid)
-            if masks is not None:
-                masks = sample(masks[:, None].float(), grid, "nearest")[:, 0].to(masks.dtype)
+            targets = targets.move(Motion(maps, grid))
         if self._photometric:
             images = self._change_colors(images)
         if self._range("erase") > 0:
             images = self._erase(images)
-        return images.contiguous(memory_format=torch.channels_last), masks
+        return images.contiguous(memory_format=torch.channels_last), targets
 
     def sample_maps(self, number: int, height: int, width: int) -> Tensor:
         """Draw one affine map for each image.

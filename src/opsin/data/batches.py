@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from opsin.data.augment import Augmentation
 from opsin.data.preprocessing import Preprocessing
+from opsin.data.targets import EncodedTargets
 
 
 @dataclass(frozen=True)
@@ -19,12 +21,12 @@ class Batch:
 
     Attributes:
         images: float32 ``(N, C, H, W)``, normalized, channels-last.
-        targets: As the task has them: int64 ``(N,)`` class numbers, or float32 ``(N, classes)`` where images were
+        targets: `EncodedTargets.data`: int64 ``(N,)`` class numbers, or float32 ``(N, classes)`` where images were
             mixed; uint8 ``(N, H, W)`` for masks.
     """
 
     images: Tensor
-    targets: Tensor
+    targets: Any
 
     def __len__(self) -> int:
         return len(self.images)
@@ -49,7 +51,7 @@ class Batches:
 
     Args:
         pixels: uint8 ``(M, H, W, C)``, all decoded images.
-        targets: int64 ``(M,)``.
+        targets: Of all M images.
         indices: int64 ``(N,)``; the images to train on.
         batch_size: Images in a batch. The remainder of an epoch is left out, unless there is less than one batch.
         preprocessing: Scales and normalizes.
@@ -63,7 +65,7 @@ class Batches:
     def __init__(
         self,
         pixels: Tensor,
-        targets: Tensor,
+        targets: EncodedTargets,
         indices: Tensor,
         *,
         batch_size: int,
@@ -117,17 +119,16 @@ class Batches:
 
     def batch(self, rows: Tensor) -> Batch:
         """Return the augmented and normalized batch of the images at ``rows``."""
-        targets = self.targets.index_select(0, rows).to(self.device)
+        targets = self.targets.take(rows).to(self.device)
         if self.augmentation:
             pixels = gather(self.pixels, rows, self.device)
-            masks = targets if targets.ndim == 3 else None
-            images, masks = self.augmentation.together(self.preprocessing.scale(pixels), masks)
-            images, targets = self.preprocessing.normalize(images), targets if masks is None else masks
+            images, targets = self.augmentation.together(self.preprocessing.scale(pixels), targets)
+            images = self.preprocessing.normalize(images)
         else:
             images = self.plain(rows)
         if self.mix:
-            images, targets = self.mix(images, targets)
-        return Batch(images, targets)
+            return Batch(*self.mix(images, targets.data))
+        return Batch(images, targets.data)
 
     def plain(self, rows: Tensor) -> Tensor:
         """Return the images at ``rows`` as those that are predicted: normalized, not augmented, not mixed."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +16,9 @@ from opsin.data.readers.arrays import read_arrays
 from opsin.data.readers.cifar import CIFAR10_FILES, CIFAR100_FILES, holds_cifar, holds_pickled_cifar, read_cifar
 from opsin.data.readers.common import refuse_column_names
 from opsin.data.readers.idx import holds_idx, read_idx
+from opsin.data.targets import ClassTargets
 from opsin.errors import DataError, nearest
+from opsin.storage.cache import cache_folder
 
 
 @dataclass(frozen=True)
@@ -269,13 +270,6 @@ CATALOGUE: dict[str, Entry] = {
 }
 
 
-def cache_folder() -> Path:
-    """Return the folder where this user's programs keep what can be fetched again, with ``opsin`` below it."""
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "opsin"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "opsin"
-
-
 def data_roots(data_root: str | Path | None = None) -> list[Path]:
     """Return the folders in which named data sets are looked for, the first of them the one for downloads.
 
@@ -394,6 +388,6 @@ def _read_digits(name: str, entry: Entry, label: str, group: str) -> Dataset:
         name=name,
         classes=tuple(str(digit) for digit in bunch.target_names),
         images=ArrayImages(np.round(bunch.images * (255 / 16)).astype(np.uint8)),  # stored as 0-16
-        labels=bunch.target.astype(np.int64),
+        targets=ClassTargets(bunch.target.astype(np.int64)),
         symmetry=entry.symmetry,
     )

@@ -20,7 +20,8 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import conv2d, interpolate, pad
 
-from opsin.data.augment import GREY, warp
+from opsin.data.augment import GREY, MovesT, grid_of, warp
+from opsin.data.targets.base import Motion
 from opsin.recipe.schema import AugmentationRecipe
 
 SEVERITIES = (1, 2, 3, 4, 5)
@@ -110,16 +111,17 @@ def corrupt_by(images: Tensor, severities: dict[str, float], *, seed: int = 0, w
     return (values * 255).round().to(torch.uint8) if images.dtype == torch.uint8 else values.to(images.dtype)
 
 
-def move_masks(masks: Tensor, severities: dict[str, float], *, seed: int = 0, ways: dict[str, float]) -> Tensor:
-    """Move masks, uint8 ``(N, H, W)``, as `corrupt_by` moves the pixels of their images; the same arguments."""
-    values = masks[:, None].float()
+def move_targets(
+    targets: MovesT, images: Tensor, severities: dict[str, float], *, seed: int = 0, ways: dict[str, float]
+) -> MovesT:
+    """Move targets as `corrupt_by` moves the pixels of their images; the same arguments."""
     for name, severity in severities.items():
         corruption = CORRUPTIONS[name]
         if severity and corruption.move is not None:
-            way, _ = _ways(len(masks), seed, ways.get(name))
-            maps = corruption.move(values, corruption.amount(severity), way.to(masks.device))
-            values = warp(values, maps, "nearest")
-    return values[:, 0].to(masks.dtype)
+            way, _ = _ways(len(images), seed, ways.get(name))
+            maps = corruption.move(images[:, :1].float(), corruption.amount(severity), way.to(images.device))
+            targets = targets.move(Motion(maps, grid_of(maps, *images.shape[2:])))
+    return targets
 
 
 def _ways(number: int, seed: int, way: float | None) -> tuple[Tensor, torch.Generator]:

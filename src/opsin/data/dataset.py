@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from opsin.data.decisions import EXCLUDE, RELABEL, Decisions
 from opsin.data.images import SPLITS, UNUSED, Images, SomeImages, Symmetry
-from opsin.data.targets import TARGETS, Targets
+from opsin.data.targets import Targets
 from opsin.errors import DataError, nearest
 
 
@@ -23,16 +23,13 @@ class Dataset:
         name: A short name for run folders and reports.
         classes: Names of what the network puts out: of classes, of labels, or of the one value.
         images: N images.
-        labels: ``(N, ...)``, what is true of each image in the form of the task (`opsin.data.targets`); for
-            classification integers ``(N,)``, each an index into ``classes``, kept as int64.
+        targets: The true answer of each image; its form decides the task (`opsin.data.targets`).
         split: ``(N,)`` of "train", "validation", "test" or "unused" where the data come with a split, else None.
         groups: ``(N,)`` of names that stay on one side of every split (patient, slide, video); None: each on its own.
         symmetry: Which mirror images are still the same thing; None: not known.
         notes: Sentences for the report on what was found or decided while reading.
         left_out: Names of images left out because they cannot be read, each with the reason.
         decisions: What a person decided about single images, applied already; None where nothing was.
-        task: What is to be learned, a key of `opsin.data.targets.TARGETS`.
-        masks: N masks, where what is to be learned of an image is an image itself; None for all other tasks.
 
     Raises:
         DataError: There are no images, not one label, split word and group for each, or labels, split words or class
@@ -42,25 +39,22 @@ class Dataset:
     name: str
     classes: tuple[str, ...]
     images: Images
-    labels: NDArray
+    targets: Targets
     split: NDArray[np.str_] | None = None
     groups: NDArray[np.str_] | None = None
     symmetry: Symmetry | None = None
     notes: tuple[str, ...] = ()
     left_out: dict[str, str] = field(default_factory=dict)
     decisions: Decisions | None = None
-    task: str = "classification"
-    masks: Images | None = None
 
     def __post_init__(self) -> None:
         number = len(self.images)
         if not number:
             raise DataError(f"{self.name} holds no images; check the path and the labels.")
         for what, values in (
-            ("labels", self.labels),
+            ("targets", self.targets),
             ("split", self.split),
             ("groups", self.groups),
-            ("masks", self.masks),
         ):
             if values is not None and len(values) != number:
                 raise DataError(
@@ -72,15 +66,10 @@ class Dataset:
 
     def _check_labels(self) -> None:
         """Make sure that each output has a name of its own and the targets are as the task has them."""
-        if self.task not in TARGETS:
-            raise DataError(
-                f"{self.name}: there is no task {self.task!r}{nearest(self.task, TARGETS)}; there are "
-                f"{', '.join(TARGETS)}."
-            )
         twice = [name for name, count in Counter(self.classes).items() if count > 1]
         if twice:
             raise DataError(f"{self.name}: the class {twice[0]!r} is named twice; each class needs a name of its own.")
-        object.__setattr__(self, "labels", TARGETS[self.task].checked(self.name, self.labels, self.classes))
+        object.__setattr__(self, "targets", self.targets.checked(self.name, self.classes))
 
     def _check_split(self, split: NDArray[np.str_]) -> None:
         """Make sure that every image is for training, validation or test, or for none of them."""
@@ -103,37 +92,36 @@ class Dataset:
         return replace(
             self,
             images=SomeImages(self.images, indices),
-            labels=self.labels[indices],
+            targets=self.targets.take(indices),
             split=pick(self.split),
             groups=pick(self.groups),
-            masks=None if self.masks is None else SomeImages(self.masks, indices),
         )
 
     @property
-    def form(self) -> Targets:
-        """The form of the targets, which knows what can be asked of them."""
-        return TARGETS[self.task]
+    def task(self) -> str:
+        """The task that learns such targets, as in ``recipe.task``."""
+        return self.targets.task
 
     @property
     def strata(self) -> NDArray[np.int64]:
         """The kind of each sample, int64 ``(N,)``; every part of a split holds as much of each kind."""
-        return self.form.strata(self.labels, self.classes)
+        return self.targets.strata(self.classes)
 
     def counts(self) -> NDArray[np.int64]:
         """Return the number of samples that show each class, int64 ``(classes,)``; ``(0,)`` where there are none."""
-        return self.form.counts(self.labels, self.classes)
+        return self.targets.counts(self.classes)
 
     def kinds(self) -> list[tuple[str, NDArray[np.int64]]]:
         """Return what people sort the samples by (classes, labels, ranges), each with its samples, int64."""
-        return self.form.kinds(self.labels, self.classes)
+        return self.targets.kinds(self.classes)
 
     def describe(self) -> str:
         """Say in a few words what is learned: ``3 classes``, ``age from 0 to 90``."""
-        return self.form.describe(self.labels, self.classes)
+        return self.targets.describe(self.classes)
 
     def text(self, index: int) -> str:
         """Write what is true of one sample: its class, its labels, its value."""
-        return self.form.text(self.labels[index], self.classes)
+        return self.targets.text(index, self.classes)
 
 
 def apply_decisions(dataset: Dataset, decisions: Decisions) -> Dataset:
@@ -144,7 +132,7 @@ def apply_decisions(dataset: Dataset, decisions: Decisions) -> Dataset:
     """
     number = len(dataset)
     places = {dataset.images.name(index): index for index in range(number)}
-    labels, kept, rows = dataset.labels.copy(), np.ones(number, bool), []
+    targets, kept, rows = dataset.targets, np.ones(number, bool), []
     for row in decisions.rows:
         name = row.image if row.image in places else row.image.replace("\\", "/")  # as Windows writes it
         if name not in places:
@@ -154,7 +142,7 @@ def apply_decisions(dataset: Dataset, decisions: Decisions) -> Dataset:
             )
         if row.decision == RELABEL:
             try:
-                labels[places[name]] = dataset.form.parse(row.label, dataset.classes)
+                targets = targets.relabel(places[name], row.label, dataset.classes)
             except DataError as error:
                 raise DataError(f"{decisions.path}, line {row.line}: {dataset.name} {error}.") from None
         kept[places[name]] = row.decision != EXCLUDE
@@ -163,7 +151,7 @@ def apply_decisions(dataset: Dataset, decisions: Decisions) -> Dataset:
         raise DataError(f"{decisions.path} excludes all {number:,} images of {dataset.name}; remove some of its rows.")
     decided = replace(decisions, rows=tuple(rows))
     notes = (*dataset.notes, *([decided.describe()] if rows else []))
-    changed = replace(dataset, labels=labels, notes=notes, decisions=decided)
+    changed = replace(dataset, targets=targets, notes=notes, decisions=decided)
     return changed if kept.all() else changed.subset(np.flatnonzero(kept))
 
 

@@ -334,7 +334,7 @@ def _cores() -> int:
 
 
 def _cache_folder() -> Path:
-    from opsin.data.catalog import cache_folder
+    from opsin.storage.cache import cache_folder
 
     return cache_folder() / "pixels"
 

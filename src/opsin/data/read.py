@@ -248,7 +248,7 @@ def check_classes(dataset: Dataset) -> None:
     given = set(SPLITS) if dataset.split is None else set(np.unique(dataset.split).tolist())
     if TRAIN not in given:
         raise DataError(f"{dataset.name} has no training images; its split has only {spoken(sorted(given))}.")
-    training = dataset.labels if dataset.split is None else dataset.labels[dataset.split == TRAIN]
+    training = dataset.targets if dataset.split is None else dataset.targets.take(dataset.split == TRAIN)
     others = tuple(split for split in (VALIDATION, TEST) if dataset.split is None or split not in given)
     needed = Requirement(1 + len(others), others, dataset.split is not None)
-    dataset.form.check_enough(dataset.name, training, dataset.classes, needed)
+    training.check_enough(dataset.name, dataset.classes, needed)

@@ -10,9 +10,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from opsin.data.images import VALIDATION
+from opsin.data.targets import Targets
+from opsin.evaluation.task import evaluation_of
 from opsin.runs.folder import RunFolder
 from opsin.statistics.serialize import to_json
-from opsin.tasks.registry import part_of
+from opsin.tasks.base import PredictedSplit
+from opsin.tasks.registry import task_spec
 
 THUMBNAIL = 160  # pixels; the longer side of the pictures kept for the gallery
 
@@ -23,7 +26,7 @@ def assess(
     why: str,
     predict: Callable[[], Any],
     names: list[str],
-    targets: NDArray,
+    targets: Targets,
     groups: NDArray | None,
     picture: Callable[[int], NDArray[np.uint8]],
 ) -> dict[str, dict]:
@@ -35,7 +38,7 @@ def assess(
         why: The reason for opening it, for the log.
         predict: Gives the predictions of the split's N images.
         names: What to call each image.
-        targets: What is true of each; for classification int64 ``(N,)``, the classes.
+        targets: Of the same images.
         groups: ``(N,)``, or None where each image stands for itself.
         picture: Gives the pixels of one of the N images, uint8 ``(H, W, C)``.
 
@@ -44,18 +47,20 @@ def assess(
     """
     if name != VALIDATION:
         folder.add_look(name, why)
-    task, predictions = folder.task, predict()
-    folder.write_predictions(name, names, targets, predictions)
-    rows = part_of(task, "select")(targets, predictions)
+    predicted = PredictedSplit(names, targets, predict(), groups)
+    folder.write_predictions(name, predicted)
+    rows = evaluation_of(folder.task).gallery(targets, predicted.predictions)
     folder.write_thumbnails(name, rows, thumbnails([picture(int(row)) for row in rows]))
-    scores = to_json(part_of(task, "score")(predictions, targets, folder.classes, groups, folder.positive))
+    scores = to_json(
+        task_spec(folder.task).score(predicted.predictions, targets, folder.classes, groups, folder.positive)
+    )
     folder.write("scorecard.json", folder.scorecard | {name: scores})
     return scores
 
 
 def judge(folder: RunFolder) -> None:
     """Write the verdict on a run whose test or validation split is scored."""
-    findings = part_of(folder.task, "judge")(folder)
+    findings = evaluation_of(folder.task).verdict(folder)
     folder.write("verdict.json", [finding.to_dict() for finding in findings])
 
 

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from opsin.data.batches import gather
 from opsin.data.preprocessing import Preprocessing
 from opsin.inference.tta import Views, count_views
+from opsin.networks.averaging import AVERAGES
 from opsin.tasks.base import Learner
-from opsin.tasks.registry import part_of
+from opsin.tasks.registry import task_spec
 
 
 @torch.no_grad()
@@ -70,4 +71,4 @@ def with_views(task: str, network: nn.Module, preprocessing: Preprocessing, view
         views: As in `predict_images`.
     """
     number = count_views(views, preprocessing.height, preprocessing.width)
-    return Views(network, number, part_of(task, "average")) if number > 1 else network
+    return Views(network, number, AVERAGES[task_spec(task).averaging]) if number > 1 else network

@@ -24,7 +24,7 @@ from opsin.runs.folder import RunFolder
 from opsin.runtime.devices import create_fabric
 from opsin.storage.safetensors import load_weights
 from opsin.tasks.base import Learner, Predictions
-from opsin.tasks.registry import part_of
+from opsin.tasks.registry import task_spec
 
 AT_ONCE = 256  # images decoded before they are predicted, so that any number fits in memory
 
@@ -60,9 +60,9 @@ class Predictor:
     def __init__(self, folder: RunFolder):
         self.classes = folder.classes
         self.preprocessing = Preprocessing.from_dict(folder.read("preprocessing.json"))
-        self.task: Learner = part_of(folder.task, "create")(folder.recipe, len(self.classes), known=folder.known)
-        build = part_of(folder.task, "network")
-        self.network: nn.Module = build(folder.recipe, len(self.classes))
+        spec = task_spec(folder.task)
+        self.task: Learner = spec.learner(folder.recipe, len(self.classes), fitted=folder.fitted_state)
+        self.network: nn.Module = spec.network(folder.recipe, len(self.classes))
         load_weights(folder.path / "best.safetensors", self.network)
         fabric = create_fabric()  # whatever is here, as the run may come from another machine
         self.device = fabric.device

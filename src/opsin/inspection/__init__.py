@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from opsin.errors import OpsinError, nearest
-from opsin.tasks.registry import TASKS
+from opsin.tasks.registry import task_spec
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from opsin.data.images import Symmetry
+    from opsin.data.targets import Targets
     from opsin.inference.predictor import Predictor
     from opsin.runs.folder import RunFolder
 
@@ -46,7 +47,7 @@ class Subject:
     Attributes:
         predictor: The network, its preprocessing and its task; ``predict_pixels(pixels, rows)`` predicts.
         pixels: uint8 ``(M, H, W, C)``, all decoded images, in memory or mapped from a file.
-        labels: ``(M, ...)``, targets, as defined by the task; for classification int64 ``(M,)``.
+        targets: Targets of all M images.
         rows: Split -> int64 ``(N,)``, indices of its images.
         classes: Names of the network's outputs, in order.
         symmetry: Symmetry of the images that keeps their meaning; None if unknown.
@@ -56,7 +57,7 @@ class Subject:
 
     predictor: Predictor
     pixels: Tensor
-    labels: NDArray
+    targets: Targets
     rows: Mapping[str, NDArray[np.int64]]
     classes: tuple[str, ...]
     symmetry: Symmetry | None = None
@@ -79,7 +80,7 @@ def inspect(folder: RunFolder, subject: Subject, only: Iterable[str] = (), conso
     Raises:
         OpsinError: There is no such inspection for this task.
     """
-    applying = TASKS[folder.task].inspections
+    applying = task_spec(folder.task).inspections
     names = [name for name in check_names(only) if name in applying or only]
     for name in names:
         if name not in applying:

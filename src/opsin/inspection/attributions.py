@@ -18,6 +18,7 @@ from PIL import Image
 from opsin.data.images import TEST, TRAIN
 from opsin.data.preprocessing import channel_statistics
 from opsin.errors import NetworkError
+from opsin.evaluation.task import evaluation_of
 from opsin.inspection import Subject
 from opsin.inspection.attribution_methods import (
     BORDER,
@@ -29,7 +30,6 @@ from opsin.inspection.attribution_methods import (
     occlusion_window,
 )
 from opsin.runs.folder import RunFolder
-from opsin.tasks.registry import part_of
 
 LARGEST = 112  # pixels; the longer side of the maps that are kept
 PIXELWISE = frozenset({"saliency", "integrated_gradients"})
@@ -70,8 +70,8 @@ def inspect(folder: RunFolder, subject: Subject) -> None:
         return
     effort = choose_effort(int(folder.info.get("network", {}).get("macs") or 0))
     rows = _ends(stored, effort)
-    _, labels, predictions = folder.predictions(TEST)
-    targets = part_of(folder.task, "explain")(labels, predictions, rows)
+    tested = folder.predicted(TEST)
+    targets = evaluation_of(folder.task).explained(tested.targets, tested.predictions, rows)
     image, place = np.nonzero(targets >= 0)  # one explanation for each image and output
 
     pixels = subject.pixels[torch.from_numpy(subject.rows[TEST][rows])]

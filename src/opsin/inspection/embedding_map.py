@@ -35,7 +35,7 @@ def inspect(folder: RunFolder, subject: Subject) -> None:
         return
     macs = int(folder.info.get("network", {}).get("macs") or 0)
     limit = max(FEWEST, min(MOST, int(BUDGET // macs))) if macs else MOST
-    labels = subject.labels[everything]
+    labels = subject.targets.strata(subject.classes)[everything]
     rows = choose_images(labels, limit)
     chosen = torch.from_numpy(everything[rows])
     predictor = subject.predictor

@@ -13,19 +13,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy import sparse
 from torch import Tensor
 
-from opsin.data.corruptions import CORRUPTIONS, SEVERITIES, corrupt_by, move_masks
+from opsin.data.corruptions import CORRUPTIONS, SEVERITIES, corrupt_by, move_targets
+from opsin.data.targets import Targets
 from opsin.inspection.domain_shift import Answers, estimate_accuracy
 from opsin.metrics.names import describe_score
 from opsin.recipe.schema import AugmentationRecipe
 from opsin.statistics.bootstrap import Interval, bca, bootstrap, bounded, wilson
 from opsin.statistics.means import mean_terms, means_of
 from opsin.tasks.base import Predictions
-from opsin.tasks.registry import TASKS, part_of
+from opsin.tasks.registry import task_spec
 
 LABORATORIES = 30
 STRONGEST = 3.0  # of the severities 0 to 5; up to here a person still recognizes the image
@@ -44,21 +44,21 @@ class Trial:
     Attributes:
         predict: Returns the predictions for images uint8 ``(K, C, H, W)``.
         images: uint8 ``(N, C, H, W)``.
-        targets: ``(N, ...)``, their targets. Masks, uint8 ``(N, H, W)``, are warped with their images.
+        targets: Targets of the images; masks are warped with their images.
         classes: Names of the outputs.
         task: As in ``recipe.task``.
     """
 
     predict: Callable[[Tensor], Predictions]
     images: Tensor
-    targets: NDArray[Any]
+    targets: Targets
     classes: tuple[str, ...]
     task: str = "classification"
 
     @property
     def score(self) -> str:
         """Name of the score: the mean over the images of what `look` gives of each."""
-        return TASKS[self.task].per_image
+        return task_spec(self.task).per_image_metric
 
     def look(self, severities: dict[str, float], ways: dict[str, float], seed: int = 0) -> tuple[Predictions, PerImage]:
         """Predict the images after corruptions; see `opsin.data.corruptions.corrupt_by`.
@@ -71,12 +71,10 @@ class Trial:
         for number, start in enumerate(range(0, len(self.images), few)):
             part, noise = slice(start, start + few), seed + number
             predictions.append(self.predict(corrupt_by(self.images[part], severities, ways=ways, seed=noise)))
-            truth = self.targets[part]
-            if truth.ndim == 3:
-                truth = move_masks(torch.from_numpy(truth), severities, ways=ways, seed=noise).numpy()
-            targets.append(truth)
+            still = self.targets.take(part)
+            targets.append(move_targets(still, self.images[part], severities, ways=ways, seed=noise))
         joined = type(predictions[0]).join(predictions)
-        values: PerImage = part_of(self.task, "per_image")(np.concatenate(targets), joined)
+        values = task_spec(self.task).per_image(type(targets[0]).join(targets), joined)
         return joined, values
 
 
@@ -152,7 +150,7 @@ def measure_corruptions(
         "corruptions": rows,
         "mean": float(np.nanmean(unseen)) if unseen else None,
         "worst": _worst(rows, worse),
-        "classes": _by_class(before, unseen, trial) if TASKS[trial.task].exclusive else [],
+        "classes": _by_class(before, unseen, trial) if task_spec(trial.task).exclusive else [],
     }
 
 
@@ -189,7 +187,7 @@ def _by_class(before: PerImage, after: list[PerImage], trial: Trial) -> list[dic
     corrupted = np.mean(after, axis=0) if after else before.astype(float)
     rows = []
     for number, name in enumerate(trial.classes):
-        own = trial.targets == number
+        own = trial.targets.strata(trial.classes) == number
         if own.any():
             recall, left = float(before[own].mean()), float(corrupted[own].mean())
             rows.append({"class": name, "n": int(own.sum()), "clean": recall, "corrupted": left})
@@ -223,7 +221,7 @@ def simulate_laboratories(
     generator = np.random.default_rng(0)
     at_home, _ = trial.look({}, {})
     progress()
-    exclusive = TASKS[trial.task].exclusive
+    exclusive = task_spec(trial.task).exclusive
     answers, drawn, values = [at_home], [], []
     for laboratory in range(number):
         severities = dict(zip(names, generator.uniform(0, strongest, len(names)).tolist(), strict=True))
@@ -238,6 +236,7 @@ def simulate_laboratories(
         found["scores"] = [float(np.nanmean(each)) for each in values]
         return found | estimate_accuracy(found, score=trial.score), None
     classes = len(trial.classes)
-    found["images"] = np.bincount(trial.targets, minlength=classes).tolist()
-    found["right"] = [np.bincount(trial.targets[each], minlength=classes).tolist() for each in values]
-    return found | estimate_accuracy(found, found["images"]), Answers.of(answers, trial.targets)
+    truth = trial.targets.strata(trial.classes)
+    found["images"] = np.bincount(truth, minlength=classes).tolist()
+    found["right"] = [np.bincount(truth[each], minlength=classes).tolist() for each in values]
+    return found | estimate_accuracy(found, found["images"]), Answers.of(answers, truth)

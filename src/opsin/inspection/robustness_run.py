@@ -22,7 +22,7 @@ from opsin.inspection.robustness import (
     simulate_laboratories,
 )
 from opsin.tasks.base import Predictions
-from opsin.tasks.registry import TASKS
+from opsin.tasks.registry import task_spec
 
 if TYPE_CHECKING:
     from opsin.inspection import Subject
@@ -71,7 +71,8 @@ def inspect(folder: RunFolder, subject: Subject) -> None:
 def choose_rows(subject: Subject, number: int, seed: int = 0) -> NDArray[np.int64]:
     """Draw random validation images, stratified if every image has one class; sorted indices, int64."""
     rows = subject.rows[VALIDATION]
-    strata = subject.labels[rows] if TASKS[subject.predictor.task.name].exclusive else np.zeros(len(rows), np.int64)
+    exclusive = task_spec(subject.predictor.task.name).exclusive
+    strata = subject.targets.strata(subject.classes)[rows] if exclusive else np.zeros(len(rows), np.int64)
     return rows[choose_images(strata, number, seed)]
 
 
@@ -84,7 +85,7 @@ def trial_of(subject: Subject, rows: NDArray[np.int64]) -> Trial:
         return predictions
 
     images = _channels_first(subject.pixels[torch.from_numpy(rows)])
-    return Trial(predict, images, subject.labels[rows], subject.classes, subject.predictor.task.name)
+    return Trial(predict, images, subject.targets.take(rows), subject.classes, subject.predictor.task.name)
 
 
 def _views(subject: Subject) -> int:

@@ -86,7 +86,7 @@ def find_digits(path: str | Path | None = None, held_out: int = 5_000) -> tuple[
         raise DataError(f"{source}: its images differ in size; the lesson needs images of one size, such as MNIST.")
     pixels = np.stack([dataset.images.read(row) for row in range(len(dataset))])
     X = (pixels.reshape(len(pixels), -1) / np.float32(255)).astype(np.float32)  # (N, D), from 0 to 1
-    labels = dataset.labels
+    labels = dataset.strata
     if dataset.split is None:
         order = np.random.default_rng(0).permutation(len(X))
         X, labels = X[order], labels[order]

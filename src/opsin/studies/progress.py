@@ -12,7 +12,7 @@ from rich.table import Table
 from opsin.errors import OpsinError
 from opsin.runs.folder import RunFolder
 from opsin.studies.study import Study
-from opsin.tasks.registry import TASKS
+from opsin.tasks.registry import task_spec
 
 if TYPE_CHECKING:
     from opsin.studies.jobs import Job
@@ -73,7 +73,7 @@ class StudyTable:
             return ""
         try:
             run = RunFolder(job.place)
-            decides = self.study.score or TASKS[run.task].main_score
+            decides = self.study.score or task_spec(run.task).main_metric
             if job.state == "finished":
                 return _scored(run, decides)
             history = run.history

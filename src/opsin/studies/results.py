@@ -21,7 +21,7 @@ from opsin.runs.folder import RunFolder
 from opsin.runs.study import StudyFolder
 from opsin.storage.atomic import write_json
 from opsin.studies.study import Study
-from opsin.tasks.registry import TASKS
+from opsin.tasks.registry import task_spec
 
 COMPARISON = "comparison.json"
 
@@ -31,7 +31,7 @@ def conclude_study(study: Study, folder: StudyFolder) -> None:
     finished = {name: found for name in study.variants if (found := folder.runs(name))}
     task = next(iter(finished.values()))[0].task
     runs = {name: found for name, found in finished.items() if found[0].task == task}
-    study = replace(study, score=study.score or TASKS[task].main_score)
+    study = replace(study, score=study.score or task_spec(task).main_metric)
     alike = _answering_alike(runs)
     comparison, reason = _compare(study, alike)
     if comparison is not None:

@@ -24,7 +24,7 @@ from opsin.studies.runner import POLL, choose_workers, refuse_missing_data, shar
 from opsin.studies.search_space import Search, read_search
 from opsin.studies.study import Study
 from opsin.studies.workers import Workers
-from opsin.tasks.registry import TASKS
+from opsin.tasks.registry import task_spec
 
 FOUND = "found.toml"
 
@@ -69,7 +69,7 @@ def search_study(
     search = read_search(study)
     refuse_missing_data(study, data_root)
     task = study.variants[search.variant].recipe.task or "classification"
-    study = replace(study, score=study.score or TASKS[task].main_score)
+    study = replace(study, score=study.score or task_spec(task).main_metric)
     total = trials or search.trials
     place = Path(out) if out is not None else Path("runs") / f"{study.name}-search"
     folder = StudyFolder.create(place, name=study.name, score=study.score, state="training", searched=search.variant)

@@ -29,7 +29,8 @@ from opsin.networks.registry import NETWORKS
 from opsin.recipe.recipe import Recipe
 from opsin.recipe.schema import AugmentationRecipe, DataRecipe, NetworkRecipe, TrainingRecipe
 from opsin.runtime.precision import resolve_precision
-from opsin.tasks.registry import TASKS, Budget, part_of
+from opsin.tasks.base import TrainingBudget
+from opsin.tasks.registry import task_spec
 from opsin.training.initial_weights import Source, find_source
 
 # Small images lose more to a shift of the same share of their side: half the ranges gained 1.4 points on Fashion-MNIST.
@@ -55,7 +56,7 @@ def resolve_task(recipe: Recipe, dataset: Dataset) -> Recipe:
             f"The recipe asks for {recipe.task}, but {dataset.name} was read for {dataset.task}; leave out --task, or "
             "give labels of the form that it needs."
         )
-    losses, loss = TASKS[dataset.task].losses, recipe.training.loss
+    losses, loss = task_spec(dataset.task).losses, recipe.training.loss
     if loss is not None and loss not in losses:
         raise RecipeError(f"training.loss = {loss} is not for {dataset.task}, which takes {' or '.join(losses)}.")
     return replace(recipe, task=dataset.task, training=replace(recipe.training, loss=loss or losses[0]))
@@ -95,7 +96,7 @@ def resolve_training(recipe: Recipe, training_images: int) -> Recipe:
     """
     trained = bool(recipe.network.pretrained or recipe.network.weights)
     training = _resolve_training(
-        recipe.training, training_images, trained, TASKS[recipe.task or "classification"].budget
+        recipe.training, training_images, trained, task_spec(recipe.task or "classification").budget
     )
     _refuse_contradictions(training)
     return replace(recipe, training=replace(training, precision=_precision_for(recipe)))
@@ -133,12 +134,12 @@ def _resolve_network(recipe: NetworkRecipe, look: Fingerprint, source: Source | 
         own = source.folder.recipe.network
         name, recipe = own.name, replace(recipe, options=recipe.options or own.options)
     if name is None:
-        with_weights, from_scratch = TASKS[task].networks
+        with_weights, from_scratch = task_spec(task).networks
         here = not small and pretrained is not False and find_weights(with_weights) is not None
         name = with_weights if here or pretrained else from_scratch
     if pretrained is None:
         pretrained = not small and backbone_of(name) is not None
-    part_of(task, "check_network")(name, pretrained)
+    task_spec(task).check_network(name, pretrained)
     return replace(recipe, name=name, pretrained=pretrained)
 
 
@@ -176,7 +177,7 @@ def _resolve_augmentation(recipe: AugmentationRecipe, dataset: Dataset, look: Fi
     return replace(recipe, **open_keys)
 
 
-def _resolve_training(recipe: TrainingRecipe, images: int, trained: bool, budget: Budget) -> TrainingRecipe:
+def _resolve_training(recipe: TrainingRecipe, images: int, trained: bool, budget: TrainingBudget) -> TrainingRecipe:
     epochs, batch_size = recipe.epochs, recipe.batch_size
     if epochs is None and recipe.minutes is None:
         wanted, fewest, most = budget.fine_tuning if trained else budget.scratch
@@ -234,7 +235,7 @@ def _density(recipe: Recipe) -> float:
     height, width = recipe.data.image_size or (0, 0)
     try:
         with torch.device("meta"):
-            network = part_of(recipe.task or "classification", "network")(recipe, 2).eval()
+            network = task_spec(recipe.task or "classification").network(recipe, 2).eval()
             for module in network.modules():
                 if isinstance(module, torch.nn.Conv2d):
                     module.register_forward_hook(count)

@@ -129,7 +129,7 @@ def extract_features(
                 progress(done + start + len(some), number)
     of_features = Batches(
         features[TRAIN],
-        prepared.targets[splits[TRAIN]],
+        prepared.targets.take(splits[TRAIN]),
         torch.arange(len(splits[TRAIN])),
         batch_size=batches.batch_size,
         preprocessing=AsTheyAre(**prepared.preprocessing.to_dict()),

@@ -12,7 +12,7 @@ from opsin.networks.backbones import find_weights
 from opsin.networks.registry import create_network
 from opsin.networks.segmentation.registry import create_segmentation_network
 from opsin.recipe.recipe import Recipe
-from opsin.tasks.registry import part_of
+from opsin.tasks.registry import task_spec
 from opsin.training.initial_weights import begin_from, find_source
 
 
@@ -73,8 +73,7 @@ def begin_network(recipe: Recipe, classes: Sequence[str]) -> tuple[nn.Module, In
         NetworkError: There is no such network, it cannot take such images, or weights of a run do not fit.
         RunError: The run whose weights are asked for is missing or damaged.
     """
-    build = part_of(recipe.task or "", "network")
-    network: nn.Module = build(recipe, len(classes), pretrained=bool(recipe.network.pretrained))
+    network = task_spec(recipe.task or "").network(recipe, len(classes), pretrained=bool(recipe.network.pretrained))
     if recipe.network.weights:
         source = find_source(recipe.network.weights)
         return network, InitialWeights(f"of the run {begin_from(network, source, classes)}", source.fingerprint)

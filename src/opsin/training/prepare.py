@@ -11,22 +11,21 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from opsin.data.dataset import Dataset
 from opsin.data.fingerprint import find_symmetry, look_at
 from opsin.data.images import SPLITS, TEST, TRAIN, VALIDATION
 from opsin.data.near_duplicates.find import SMALLEST, NearDuplicates, find_near_duplicates
-from opsin.data.pixels import Pixels, digest_images, load_pixels, memory_budget
+from opsin.data.pixels import Pixels, load_pixels, memory_budget
 from opsin.data.preprocessing import Preprocessing, channel_statistics
 from opsin.data.read import check_classes, read_dataset
 from opsin.data.splitting.from_recipe import arrange
 from opsin.data.splitting.split import Split, split_samples
 from opsin.data.splitting.subset import keep_part
+from opsin.data.targets import EncodedTargets, Targets
 from opsin.errors import DataError, unreadable_message
 from opsin.networks.backbones import input_statistics
 from opsin.recipe.recipe import Recipe
-from opsin.tasks.registry import part_of
 from opsin.training.defaults import resolve_input, resolve_task, resolve_training
 from opsin.training.initial_weights import Source, find_source
 
@@ -39,8 +38,7 @@ class Prepared:
         recipe: Resolved.
         dataset: Its samples; those that could not be read are left out.
         pixels: All images, decoded.
-        targets: ``(N, ...)``, what is learned of each image, as the task's loss takes it; for classification int64
-            ``(N,)``, for others float32.
+        targets: The encoded targets of all images.
         digests: uint64 ``(N,)``, equal for images with equal pixels.
         near_duplicates: Pairs of images that show the same picture; None where they were not looked for.
         split: Where each sample goes.
@@ -52,7 +50,7 @@ class Prepared:
     recipe: Recipe
     dataset: Dataset
     pixels: Pixels
-    targets: Tensor
+    targets: EncodedTargets
     digests: NDArray[np.uint64]
     near_duplicates: NearDuplicates | None
     split: Split
@@ -63,10 +61,7 @@ class Prepared:
     def describe(self) -> dict[str, Any]:
         """Return what ``run.json`` says of the data."""
         classes = self.dataset.classes
-        counts = {
-            name: self.dataset.form.counts(self.dataset.labels[self.split.names == name], classes).tolist()
-            for name in SPLITS
-        }
+        counts = {name: self.dataset.targets.take(self.split.names == name).counts(classes).tolist() for name in SPLITS}
         groups = 0 if self.dataset.groups is None else len(np.unique(self.dataset.groups))
         return {
             "name": self.dataset.name,
@@ -86,13 +81,13 @@ class Prepared:
         }
 
     @property
-    def true(self) -> NDArray:
-        """What is true of each image, ``(M, ...)``, as predictions are scored against it."""
-        return self.dataset.labels if self.dataset.masks is None else self.targets.numpy()
+    def scored_targets(self) -> Targets:
+        """The targets of all images, as predictions are scored against them."""
+        return self.dataset.targets.at_input_size(self.targets)
 
-    def truth(self, split: str) -> NDArray:
-        """Return what is true of the images of a split, ``(N, ...)``."""
-        return self.true[self.split.indices(split)]
+    def split_targets(self, split: str) -> Targets:
+        """Return the targets of the images of a split, as predictions are scored against them."""
+        return self.scored_targets.take(self.split.indices(split))
 
     def rows(self) -> list[list[str]]:
         """Return the rows of ``split.csv``: image, class, split, group, digest of the pixels."""
@@ -155,16 +150,16 @@ def refuse_idle_decisions(recipe: Recipe, dataset: Dataset) -> None:
 def stamp(dataset: Dataset) -> str:
     """Return sixteen hexadecimal digits that change when a name, a label, the split or a file of the data changes."""
     total = hashlib.sha256()
-    for part in (dataset.classes, dataset.labels, dataset.split, dataset.groups):
+    for part in (dataset.classes, dataset.split, dataset.groups):
         total.update(repr(None if part is None else list(part)).encode())
+    total.update(dataset.targets.content())
     for index in range(len(dataset)):
         try:
             signature = dataset.images.signature(index)
         except OSError:
             signature = (-1, -1)
         total.update(f"{dataset.images.name(index)} {signature}".encode())
-        if dataset.masks is not None:
-            total.update(f"{dataset.masks.name(index)} {dataset.masks.signature(index)}".encode())
+        total.update(dataset.targets.signature(index).encode())
     return total.hexdigest()[:16]
 
 
@@ -205,7 +200,7 @@ def prepare(
         mirrored = find_symmetry(dataset, look) != "none"
         near_duplicates = find_near_duplicates(pixels.images.numpy(), mirrored=mirrored, progress=progress)
         dataset = _note_tiny(dataset, preprocessing)
-    targets = part_of(dataset.task, "encode")(dataset, preprocessing, progress)
+    targets = dataset.targets.encode(preprocessing, progress)
     return _share_out(recipe, dataset, (pixels, targets), pixels.digests(), near_duplicates, look.sizes, known)
 
 
@@ -255,7 +250,7 @@ def _note_tiny(dataset: Dataset, preprocessing: Preprocessing) -> Dataset:
 def _share_out(
     recipe: Recipe,
     dataset: Dataset,
-    decoded: tuple[Pixels, Tensor],
+    decoded: tuple[Pixels, EncodedTargets],
     digests: NDArray[np.uint64],
     near_duplicates: NearDuplicates | None,
     sizes: str,
@@ -272,8 +267,8 @@ def _share_out(
         _refuse_seen_images(find_source(recipe.network.weights), recipe, dataset, names, digests, split)
     preprocessing = known or _fit_preprocessing(recipe, pixels, training)
     recipe = resolve_training(recipe, len(training))
-    masks = None if dataset.masks is None else digest_images(targets.numpy())
-    fingerprint = _fingerprint(names, dataset, digests if masks is None else digests ^ masks, split)
+    read = dataset.targets.digests(targets)
+    fingerprint = _fingerprint(names, dataset, digests if read is None else digests ^ read, split)
     return Prepared(
         recipe, dataset, pixels, targets, digests, near_duplicates, split, preprocessing, sizes, fingerprint
     )
@@ -354,6 +349,6 @@ def _fingerprint(names: Sequence[str], dataset: Dataset, digests: NDArray[np.uin
     total = hashlib.sha256()
     for part in (names, dataset.classes, split.names.tolist()):
         total.update("\n".join(part).encode())
-    total.update(dataset.labels.astype("<f8" if dataset.labels.dtype.kind == "f" else "<i8").tobytes())
+    total.update(dataset.targets.content())
     total.update(digests.astype("<u8").tobytes())
     return total.hexdigest()[:16]

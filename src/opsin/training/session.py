@@ -24,7 +24,7 @@ from opsin.recipe.recipe import Recipe
 from opsin.runtime.devices import create_fabric
 from opsin.runtime.machine import memory_kept
 from opsin.tasks.base import Learner
-from opsin.tasks.registry import part_of
+from opsin.tasks.registry import task_spec
 from opsin.training.batch_norm import renew_statistics
 from opsin.training.checkpoint import load_checkpoint, save_checkpoint
 from opsin.training.fit import Callback, TrainingState, create_average, fit
@@ -122,7 +122,7 @@ class Session(Evaluator):
                 predictions = self.features.predict(self.task, network, self.fabric.device)
             else:
                 predictions = self.predict(network, rows)
-            return self.task.score(predictions, self.prepared.targets[rows])
+            return self.task.score(predictions, self.prepared.targets.take(rows).data)
 
         try:
             with memory_kept():
@@ -204,20 +204,21 @@ class Session(Evaluator):
 def _create_network(recipe: Recipe, classes: Sequence[str], begin: bool) -> tuple[nn.Module, InitialWeights]:
     if begin:
         return begin_network(recipe, classes)
-    return part_of(recipe.task or "", "network")(recipe, len(classes)), InitialWeights()
+    return task_spec(recipe.task or "").network(recipe, len(classes)), InitialWeights()
 
 
 def create_task(prepared: Prepared) -> Learner:
     """Make the task of a resolved recipe."""
-    training = prepared.targets[torch.from_numpy(prepared.split.indices(TRAIN))]
-    create = part_of(prepared.dataset.task, "create")
-    return create(prepared.recipe, len(prepared.dataset.classes), training)
+    training = prepared.targets.take(torch.from_numpy(prepared.split.indices(TRAIN)))
+    return task_spec(prepared.dataset.task).learner(prepared.recipe, len(prepared.dataset.classes), training)
 
 
 def create_batches(prepared: Prepared, task: Learner, device: torch.device) -> Batches:
     """Make the training batches of a resolved recipe."""
     recipe = prepared.recipe
     indices = torch.from_numpy(prepared.split.indices(TRAIN))
+    balanced = recipe.training.balance == "sampling"
+    weights = task.sampling_weights(prepared.targets.take(indices).data) if balanced else None
     return Batches(
         prepared.pixels.images,
         prepared.targets,
@@ -227,8 +228,8 @@ def create_batches(prepared: Prepared, task: Learner, device: torch.device) -> B
         augmentation=Augmentation(recipe.augmentation),
         seed=recipe.seed,
         device=device,
-        weights=task.sampling_weights(prepared.targets[indices]) if recipe.training.balance == "sampling" else None,
-        mix=create_mix(recipe, task.mixed),
+        weights=weights,
+        mix=create_mix(recipe, task.num_mix_classes),
     )
 
 

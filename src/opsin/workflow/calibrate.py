@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any
 
 import torch
-from numpy.typing import NDArray
 
 from opsin.data.images import TRAIN, VALIDATION
 from opsin.errors import NetworkError
@@ -14,8 +12,7 @@ from opsin.inference.ood import choose_images, fit_unlikeness
 from opsin.inference.tta import count_views
 from opsin.networks.penultimate import entering_head, penultimate_features
 from opsin.runs.folder import RunFolder
-from opsin.tasks.base import Learner
-from opsin.tasks.registry import part_of
+from opsin.tasks.registry import task_spec
 from opsin.training.session import Evaluator
 
 
@@ -40,7 +37,11 @@ def learn_from_validation(folder: RunFolder, session: Evaluator) -> None:
         predictions = session.predict(session.network, torch.from_numpy(rows))
         ordinary = None if features is None else features().numpy()
     groups = None if dataset.groups is None else dataset.groups[rows]
-    part_of(dataset.task, "calibrate")(folder, session.task, predictions, prepared.truth(VALIDATION), groups)
+    calibration = task_spec(dataset.task).calibrate(
+        session.task, predictions, prepared.split_targets(VALIDATION), groups
+    )
+    if calibration:
+        folder.write("calibration.json", calibration)
     if ordinary is None:
         return
     strata = dataset.strata
@@ -55,9 +56,3 @@ def learn_from_validation(folder: RunFolder, session: Evaluator) -> None:
     unlikeness = fit_unlikeness(training, strata[some], ordinary)
     if unlikeness is not None:
         unlikeness.save(folder.path / "unlike.safetensors")
-
-
-def calibrate_nothing(
-    folder: RunFolder, task: Learner, predictions: Any, targets: NDArray, groups: NDArray | None
-) -> None:
-    """Leave predictions as they are, where there is nothing to calibrate."""

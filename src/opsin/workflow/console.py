@@ -13,7 +13,7 @@ from opsin.evaluation.verdict.order import headline
 from opsin.metrics.names import describe_score
 from opsin.reporting.formats import number_of
 from opsin.runs.folder import RunFolder
-from opsin.tasks.registry import TASKS
+from opsin.tasks.registry import task_spec
 from opsin.training.network import InitialWeights
 from opsin.training.prepare import Prepared
 from opsin.training.session import Session
@@ -73,7 +73,7 @@ def tell_network(console: Console, session: Session) -> None:
 
 def tell_result(console: Console, folder: RunFolder) -> None:
     """Say the main score, on test if that was opened, and the verdict in one line."""
-    split, main = TEST if TEST in folder.scorecard else VALIDATION, TASKS[folder.task].main_score
+    split, main = TEST if TEST in folder.scorecard else VALIDATION, task_spec(folder.task).main_metric
     score = folder.scorecard[split][main]
     findings = [Finding(**finding) for finding in folder.verdict]
     console.print(

@@ -19,7 +19,7 @@ from opsin.runs.cross_validation import CrossValidationFolder
 from opsin.runs.folder import RunFolder, list_runs
 from opsin.runs.out_of_fold import score_out_of_fold
 from opsin.runtime.progress import decoding
-from opsin.tasks.registry import TASKS
+from opsin.tasks.registry import task_spec
 from opsin.training.prepare import Prepared, prepare, prepare_other_split
 from opsin.workflow.console import tell_data
 from opsin.workflow.report import report
@@ -205,14 +205,14 @@ def _conclude(folder: CrossValidationFolder, console: Console) -> CrossValidatio
     scores = score_out_of_fold(pooled, classes)
     folds = int(folder.info["folds"])
     rows = [{"repeat": number // folds, **_fold_row(run)} for number, run in enumerate(runs)]
-    task = TASKS[runs[0].task]
-    over_folds = spread(task.scores, [row["scores"] for row in rows])
+    task = task_spec(runs[0].task)
+    over_folds = spread(task.metrics, [row["scores"] for row in rows])
     groups = int(runs[0].info["data"]["groups"])
-    sentence = reading(task.main_score, scores, over_folds, groups, len(runs))
+    sentence = reading(task.main_metric, scores, over_folds, groups, len(runs))
     folder.update(
         task=runs[0].task,
         classes=list(classes),
-        images=len(pooled.names) // pooled.repeats,
+        images=len(pooled.split) // pooled.repeats,
         groups=groups,
         runs=rows,
         scores=scores,
@@ -248,6 +248,6 @@ def _fold_row(run: RunFolder) -> dict[str, Any]:
         "fold": run.recipe.split.fold,
         "images": len(tested),
         "groups": len({row["group"] for row in tested}) if run.info["data"]["groups"] else 0,
-        "main": card[TASKS[run.task].main_score],
-        "scores": {name: card[name]["value"] for name in TASKS[run.task].scores if name in card},
+        "main": card[task_spec(run.task).main_metric],
+        "scores": {name: card[name]["value"] for name in task_spec(run.task).metrics if name in card},
     }

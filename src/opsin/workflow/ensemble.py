@@ -25,7 +25,7 @@ from opsin.recipe.recipe import Recipe
 from opsin.runs.folder import RunFolder
 from opsin.runtime.machine import describe_machine, this_process
 from opsin.storage.safetensors import load_weights, read_tensors, save_weights
-from opsin.tasks.registry import TASKS, part_of
+from opsin.tasks.registry import task_spec
 from opsin.training.initial_weights import Source
 from opsin.training.session import Evaluator
 from opsin.workflow.evaluate import prepare_again
@@ -73,7 +73,7 @@ def ensemble(
     recipe = _recipe(members, soup)
     place = Path(out) if out is not None else free_place(Path("runs"), f"{prepared.dataset.name}-ensemble", recipe)
     recipe = recipe.merge({"network": {"weights": str(place.resolve())}})
-    network = part_of(first.task, "network")(recipe, len(first.classes))
+    network = task_spec(first.task).network(recipe, len(first.classes))
     ready = Evaluator(replace(prepared, recipe=recipe), network)
     if soup:
         _stir(ready, members)
@@ -171,7 +171,7 @@ def _recipe(members: Sequence[RunFolder], soup: bool) -> Recipe:
     parts = [{"name": each.name, "dropout": each.dropout, "options": each.options} for each in networks]
     options = {
         "members": parts,
-        "average": {"multilabel": "label-probabilities", "regression": "values"}.get(members[0].task, "probabilities"),
+        "average": task_spec(members[0].task).averaging,
     }
     return replace(recipe, network=replace(recipe.network, name="ensemble", dropout=0.0, options=options))
 
@@ -206,7 +206,7 @@ def _stir(ready: Evaluator, members: Sequence[RunFolder]) -> None:
 
 def _describe(member: RunFolder) -> dict[str, Any]:
     """Return what the ensemble's ``run.json`` says of a member; its scores are those on the same images."""
-    main = TASKS[member.task].main_score
+    main = task_spec(member.task).main_metric
     scores = {split: member.scorecard[split][main] for split in (VALIDATION, TEST) if split in member.scorecard}
     return {
         "run": str(member.path.resolve()),
@@ -224,7 +224,7 @@ def _looks(member: RunFolder) -> list[dict[str, Any]]:
 
 def _tell_members(console: Console, folder: RunFolder) -> None:
     """Say what the members and the ensemble reach on validation, by which members are to be chosen."""
-    main = TASKS[folder.task].main_score
+    main = task_spec(folder.task).main_metric
     rows = [(member["name"], member["scores"].get(VALIDATION)) for member in folder.info["ensemble"]["members"]]
     for name, score in [*rows, (folder.name, folder.scorecard[VALIDATION][main])]:
         if score is not None:

@@ -15,7 +15,7 @@ from opsin.errors import DataError, RunError, nearest
 from opsin.inspection.domain_shift import ANSWERS_FILE, COVERAGE, Answers, EstimatedAccuracy, estimate_from_answers
 from opsin.runs.folder import RunFolder
 from opsin.tasks.classification.predictions import Classifications
-from opsin.tasks.registry import TASKS
+from opsin.tasks.registry import task_spec
 from opsin.workflow.run import Run
 
 FEWEST = 30  # images of which a share says something
@@ -88,7 +88,7 @@ def estimate_accuracy(
         RunError: The run is no classifier, or was not inspected.
     """
     run = run if isinstance(run, Run) else Run(run)
-    if not TASKS[run.folder.task].exclusive:
+    if not task_spec(run.folder.task).exclusive:
         raise RunError(f"{run.path} is a run of {run.folder.task}; only for classification can scores be foretold.")
     home = _read_answers(run.folder)
     classes = run.folder.classes

@@ -24,7 +24,6 @@ from opsin.evaluation.evaluate_split import assess, judge
 from opsin.inspection import Subject
 from opsin.runs.folder import RunFolder
 from opsin.runtime.progress import decoding
-from opsin.tasks.registry import part_of
 from opsin.training.prepare import Prepared, prepare, read_source
 from opsin.workflow.console import warn_of_seen_images, warn_of_unlike_images
 from opsin.workflow.report import report
@@ -79,7 +78,7 @@ def subject_of(run: Run, prepared: Prepared) -> Subject:
     return Subject(
         run.predictor,
         prepared.pixels.images,
-        prepared.true,
+        prepared.scored_targets,
         {split: prepared.split.indices(split) for split in SPLITS},
         run.folder.classes,
         prepared.dataset.symmetry,
@@ -103,7 +102,7 @@ def assess_split(
         why,
         lambda: predict_pixels(pixels, torch.from_numpy(rows)),
         [dataset.images.name(int(row)) for row in rows],
-        prepared.truth(split),
+        prepared.split_targets(split),
         None if dataset.groups is None else dataset.groups[rows],
         lambda row: pixels[int(rows[row])].numpy(),
     )
@@ -135,15 +134,14 @@ def _assess_other(
         with contextlib.suppress(DataError):  # other data may have names without groups
             names = [dataset.images.name(index) for index in range(len(dataset))]
             dataset = replace(dataset, groups=groups_from_names(names, run.recipe.split.group_by))
-    labels = dataset.form.translate(dataset.name, dataset.labels, dataset.classes, run.folder.classes, str(run.path))
+    targets = dataset.targets.translate(dataset.name, dataset.classes, run.folder.classes, str(run.path))
     budget = memory_budget(recipe.memory_gb)
     with decoding(console) as progress:
         pixels = load_pixels(dataset.images, run.predictor.preprocessing, budget=budget, progress=progress)
     if pixels.unreadable:
         reasons = {dataset.images.name(index): reason for index, reason in pixels.unreadable.items()}
         raise DataError(unreadable_message(dataset.name, reasons, skippable=False))
-    if dataset.masks is not None:  # what is true of an image is an image itself, at the size of the input
-        labels = part_of(dataset.task, "encode")(dataset, run.predictor.preprocessing, None).numpy()
+    targets = targets.at_input_size(targets.encode(run.predictor.preprocessing))
     seen = int(np.isin(pixels.digests(), run.folder.digests(TRAIN, VALIDATION)).sum())
     if seen:
         warn_of_seen_images(console, seen, len(dataset))
@@ -162,7 +160,7 @@ def _assess_other(
         f"opsin evaluate on other data, {seen:,} of {len(dataset):,} images seen in training",
         predict,
         [dataset.images.name(row) for row in range(len(dataset))],
-        labels,
+        targets,
         dataset.groups,
         lambda row: pixels.images[row].numpy(),
     )

@@ -21,7 +21,7 @@ from opsin.runs.folder import FORMAT, RunFolder
 from opsin.runtime.progress import decoding
 from opsin.statistics.power_law import foresee
 from opsin.storage.atomic import write_json
-from opsin.tasks.registry import TASKS
+from opsin.tasks.registry import task_spec
 from opsin.training.prepare import Prepared, prepare, prepare_other_split
 from opsin.version import __version__
 from opsin.workflow.console import tell_data
@@ -159,7 +159,7 @@ def _conclude(
     """Fit the curve, and write ``learning-curve.json`` and the page."""
     from opsin.reporting.pages.learning_curve import write_curve_page
 
-    rows, name = [], TASKS[prepared.dataset.task].learning
+    rows, name = [], task_spec(prepared.dataset.task).learning_metric
     for run in made:
         score, images = run.scorecard[VALIDATION][name], run.info["data"]["splits"][TRAIN]
         rows.append({"run": run.name, "images": images, "seed": run.recipe.seed, "score": score})

@@ -12,7 +12,7 @@ from opsin.evaluation.operating_points import read_aims
 from opsin.evaluation.reader_study import read_readers
 from opsin.runs.folder import RunFolder
 from opsin.storage.atomic import write_text
-from opsin.tasks.registry import TASKS
+from opsin.tasks.registry import task_spec
 
 
 def decide(
@@ -77,7 +77,8 @@ def add_readers(folder: RunFolder, path: str | Path) -> None:
     """
     _refuse_other_tasks(folder)
     path = Path(path)
-    names, labels, _ = folder.predictions(TEST)
+    tested = folder.predicted(TEST)
+    names, labels = tested.names, tested.targets.strata(folder.classes)
     read_readers(path, names, labels, folder.classes, folder.positive)
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -87,7 +88,7 @@ def add_readers(folder: RunFolder, path: str | Path) -> None:
 
 
 def _refuse_other_tasks(folder: RunFolder) -> None:
-    if not TASKS[folder.task].exclusive:
+    if not task_spec(folder.task).exclusive:
         raise RunError(
             f"{folder.path} is a run of {folder.task}; what thresholds are to be good for, and readers, are for runs "
             "that name one class for each image."

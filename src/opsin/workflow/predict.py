@@ -18,8 +18,9 @@ from opsin.evaluation.selective_prediction import Threshold, choose_threshold
 from opsin.inference.predictor import PredictedImages
 from opsin.runs.folder import RunFolder
 from opsin.storage.atomic import write_csv
-from opsin.tasks.base import Answering, Predictions
-from opsin.tasks.registry import TASKS, part_of
+from opsin.tasks.base import Answers as TaskAnswers
+from opsin.tasks.base import Predictions
+from opsin.tasks.registry import task_spec
 
 UNLIKE, UNSURE = "unlike the training images", "not sure enough"
 
@@ -43,7 +44,7 @@ class Answers:
     subject: str
     names: list[str]
     predictions: Predictions
-    said: Answering
+    said: TaskAnswers
     images: NDArray[np.int64] | None
     unlike: NDArray[np.floating] | None
     warnings: list[str]
@@ -108,7 +109,7 @@ def answer(
             "image",
             found.names,
             found.predictions,
-            part_of(task, "answers")(found.predictions, classes),
+            task_spec(task).answers(found.predictions, classes),
             None,
             found.unlike,
             [UNLIKE if unlike else "" for unlike in far],
@@ -153,7 +154,7 @@ def _answer_groups(
         for some, of in zip(strange.tolist(), images.tolist(), strict=True)
     ]
     answered = strange < images if abstain else np.ones(len(names), bool)
-    said = part_of(task, "answers")(pooled, classes)
+    said = task_spec(task).answers(pooled, classes)
     return Answers("group", names.tolist(), pooled, said, images, middle, warnings, answered)
 
 
@@ -218,9 +219,10 @@ def threshold_for(folder: RunFolder, target: float, pooled: bool = False) -> Thr
             not name one class for each image.
         RunError: The validation images were not scored yet.
     """
-    if not TASKS[folder.task].exclusive:
+    if not task_spec(folder.task).exclusive:
         raise DataError(f"--target-accuracy needs a run that names one class for each image, not {folder.task}.")
-    _, labels, predictions = folder.predictions("validation")
+    validation = folder.predicted("validation")
+    labels, predictions = validation.targets.strata(folder.classes), validation.predictions
     if pooled:
         groups = folder.groups("validation")
         common = None if groups is None else group_labels(labels, groups)

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from opsin.recipe.recipe import Recipe
 from opsin.runs.folder import RunFolder
-from opsin.tasks.base import Answering
-from opsin.tasks.registry import part_of
+from opsin.tasks.registry import task_spec
 
 if TYPE_CHECKING:
     from opsin.inference.predictor import Predictor
@@ -89,7 +88,7 @@ class Run:
             several = list(images)
         found = self.predictor.predict(several)
         unlike = [None] * len(found.names) if found.unlike is None else found.unlike.tolist()
-        answers: Answering = part_of(self.folder.task, "answers")(found.predictions, self.folder.classes)
+        answers = task_spec(self.folder.task).answers(found.predictions, self.folder.classes)
         return [
             answers.prediction(row, name, far) for row, (name, far) in enumerate(zip(found.names, unlike, strict=True))
         ]

@@ -326,7 +326,7 @@ def _describe(session: Session) -> dict[str, Any]:
 def write_tables(folder: RunFolder, session: Evaluator) -> None:
     """Write ``preprocessing.json`` and ``split.csv``; a run that is resumed may have ended before they were."""
     prepared = session.prepared
-    known = session.task.known()
+    known = session.task.fitted_state()
     outputs = {"classes": list(prepared.dataset.classes)} | ({"targets": known} if known else {})
     folder.write("preprocessing.json", outputs | prepared.preprocessing.to_dict())
     folder.write_split(prepared.rows())

@@ -32,7 +32,7 @@ def test_images_and_labels(save):
     images = pixels(6, 5, 4, 3)
     dataset = read_dataset(save(images=images, labels=np.array([7, 10, 7, 10, 7, 10], np.int32)))
     assert dataset.name == "cells" and dataset.classes == ("7", "10")
-    assert dataset.labels.dtype == np.int64 and dataset.labels.tolist() == [0, 1] * 3
+    assert dataset.targets.values.dtype == np.int64 and dataset.targets.values.tolist() == [0, 1] * 3
     assert dataset.split is None and dataset.groups is None and dataset.notes == ()
     np.testing.assert_array_equal([dataset.images.read(index) for index in range(6)], images)
 
@@ -46,7 +46,7 @@ def test_groups_split_and_classes(save):
         classes=np.array(["cat", "cow", "dog"]),
     )
     dataset = read_arrays(path)
-    assert dataset.classes == ("cat", "cow", "dog") and dataset.labels.tolist() == [0, 2, 0, 2]
+    assert dataset.classes == ("cat", "cow", "dog") and dataset.targets.values.tolist() == [0, 2, 0, 2]
     assert dataset.groups.tolist() == ["3", "3", "4", "4"]
     assert dataset.split.tolist() == ["train", "validation", "train", "test"]
 
@@ -56,7 +56,7 @@ def test_groups_split_and_classes(save):
 )
 def test_names_of_a_single_piece(save, images, labels):
     dataset = read_arrays(save(**{images: pixels(3), labels: np.array(["b", "a", "b"])}))
-    assert dataset.classes == ("a", "b") and dataset.labels.tolist() == [1, 0, 1]
+    assert dataset.classes == ("a", "b") and dataset.targets.values.tolist() == [1, 0, 1]
 
 
 @pytest.mark.parametrize("x", ["x", "X"])
@@ -65,7 +65,7 @@ def test_keras(save, x):
     path = save(**{f"{x}_test": test, "y_test": [1, 0], f"{x}_train": train, "y_train": [0, 1, 0, 1]})
     dataset = read_dataset(path)
     assert dataset.split.tolist() == ["train"] * 4 + ["test"] * 2
-    assert dataset.labels.tolist() == [0, 1, 0, 1, 1, 0]
+    assert dataset.targets.values.tolist() == [0, 1, 0, 1, 1, 0]
     np.testing.assert_array_equal(dataset.images.array[..., 0], np.concatenate([train, test]))
 
 
@@ -75,7 +75,7 @@ def test_medmnist(save):
         content |= {f"{part}_images": pixels(2, 5, 4, 3), f"{part}_labels": np.array([[0], [1]], np.uint8)}
     dataset = read_dataset(save(**content))
     assert dataset.split.tolist() == ["train"] * 2 + ["validation"] * 2 + ["test"] * 2
-    assert dataset.labels.tolist() == [0, 1] * 3 and dataset.images.shape(0) == (5, 4, 3)
+    assert dataset.targets.values.tolist() == [0, 1] * 3 and dataset.images.shape(0) == (5, 4, 3)
 
 
 def test_parts_told_by_how_names_begin(save):
@@ -90,7 +90,7 @@ def test_parts_told_by_how_names_begin(save):
     dataset = read_arrays(save(**content), label="malignant", group="patient")
     assert dataset.classes == ("not malignant", "malignant")
     assert dataset.split.tolist() == ["train"] * 3 + ["test"] * 6
-    assert dataset.labels.tolist() == [1, 0, 1] * 3
+    assert dataset.targets.values.tolist() == [1, 0, 1] * 3
     assert dataset.groups.tolist() == ["1", "1", "1", "1", "1", "0", "1", "1", "2"]
     np.testing.assert_array_equal(dataset.images.read(0), content["train_images"][0])
     np.testing.assert_array_equal(dataset.images.read(3), content["testA_images"][0])

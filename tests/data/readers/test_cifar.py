@@ -44,7 +44,7 @@ def test_cifar10(ten):
     dataset = read_dataset(ten)
     assert dataset.name == "cifar10" and dataset.classes == ("airplane", "automobile", "bird")
     assert dataset.split.tolist() == ["train"] * 30 + ["test"] * 6
-    assert dataset.labels.tolist() == [0, 1, 2] * 12 and dataset.labels.dtype == np.int64
+    assert dataset.targets.values.tolist() == [0, 1, 2] * 12 and dataset.targets.values.dtype == np.int64
     np.testing.assert_array_equal(dataset.images.read(8), records(6, 1, 1)[0][2])
     np.testing.assert_array_equal(dataset.images.read(35), records(6, 1, 5)[0][5])
 
@@ -53,14 +53,14 @@ def test_cifar10(ten):
 def test_cifar100_fine(hundred, label):
     dataset = read_cifar(hundred, label=label)
     assert dataset.classes == ("apple", "bee", "can", "dog", "eel")
-    assert dataset.labels.tolist() == [2, 3, 4] * 3
+    assert dataset.targets.values.tolist() == [2, 3, 4] * 3
     assert dataset.split.tolist() == ["train"] * 6 + ["test"] * 3
     np.testing.assert_array_equal(dataset.images.read(7), records(3, 2, 1)[0][1])
 
 
 def test_cifar100_coarse(hundred):
     dataset = read_cifar(hundred, label="coarse")
-    assert dataset.classes == ("fish", "flowers", "fruit") and dataset.labels.tolist() == [0, 1, 2] * 3
+    assert dataset.classes == ("fish", "flowers", "fruit") and dataset.targets.values.tolist() == [0, 1, 2] * 3
 
 
 def test_folder_above_the_archives_own(ten):

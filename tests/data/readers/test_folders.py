@@ -27,8 +27,8 @@ def test_flat_class_folders(photos):
     dataset = read_dataset(photos)
     assert dataset.name == "photos"
     assert dataset.classes == ("9", "10")
-    assert dataset.labels.dtype == np.int64
-    assert dataset.labels.tolist() == [0, 0, 0, 1, 1, 1, 1]
+    assert dataset.targets.values.dtype == np.int64
+    assert dataset.targets.values.tolist() == [0, 0, 0, 1, 1, 1, 1]
     assert dataset.split is None and dataset.groups is None and dataset.symmetry is None and dataset.notes == ()
     assert [dataset.images.name(index) for index in range(7)][::3] == ["9/0.png", "10/0.png", "10/3.png"]
     assert [int(dataset.images.read(index)[0, 0, 0]) for index in range(7)] == [0, 1, 2, 100, 101, 102, 103]
@@ -49,7 +49,7 @@ def test_given_split(tmp_path, image_file, words):
         make(tmp_path, image_file, f"{word}/cat/1.png", f"{word}/cat/2.png", f"{word}/dog/deep/er/1.png")
     dataset = read_folders(tmp_path)
     assert dataset.classes == ("cat", "dog")
-    assert dataset.labels.tolist() == [0, 0, 1] * len(words)
+    assert dataset.targets.values.tolist() == [0, 0, 1] * len(words)
     assert dataset.split.tolist() == [word for word in ("train", "validation", "test")[: len(words)] for _ in range(3)]
     assert dataset.images.name(2) == f"{words[0]}/dog/deep/er/1.png"
 

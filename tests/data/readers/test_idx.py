@@ -50,7 +50,7 @@ def test_folder(tmp_path, suffix, parts, separator):
     dataset = read_dataset(folder)
     names = [{"t10k": "test", "val": "validation"}.get(part, part) for part in parts]
     assert dataset.name == "letters" and dataset.classes == ("3", "10")
-    assert dataset.labels.dtype == np.int64 and dataset.labels.tolist() == [0, 1, 0, 1] * len(parts)
+    assert dataset.targets.values.dtype == np.int64 and dataset.targets.values.tolist() == [0, 1, 0, 1] * len(parts)
     assert dataset.split.tolist() == [name for name in names for _ in range(4)]
     np.testing.assert_array_equal(
         dataset.images.array[..., 0], np.concatenate([pixels(4, number) for number in range(len(parts))])

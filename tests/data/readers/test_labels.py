@@ -79,14 +79,14 @@ def table(tmp_path):
 def test_a_column_of_numbers_makes_a_regression(table):
     dataset = read_dataset(table, label="age")
     assert (dataset.task, dataset.classes) == ("regression", ("age",))
-    assert dataset.labels[7] == 1.0 and dataset.groups[4] == "p1" and "'age' holds numbers" in dataset.notes[0]
+    assert dataset.targets.values[7] == 1.0 and dataset.groups[4] == "p1" and "'age' holds numbers" in dataset.notes[0]
 
 
 def test_arrays_of_numbers_make_a_regression(tmp_path):
     images = np.zeros((40, 4, 4), np.uint8)
     np.savez(tmp_path / "a.npz", images=images, labels=np.linspace(0, 1, 40))
     found = read_dataset(tmp_path / "a.npz")
-    assert found.task == "regression" and found.labels[-1] == 1.0
+    assert found.task == "regression" and found.targets.values[-1] == 1.0
     np.savez(tmp_path / "b.npz", images=images, labels=np.arange(40) % 4, age=np.arange(40.0))
     assert read_dataset(tmp_path / "b.npz").task == "classification"
     assert read_dataset(tmp_path / "b.npz", label="age", task="regression").classes == ("age",)
@@ -117,7 +117,7 @@ def test_cells_with_semicolons_are_several_labels(tmp_path):
     path = many(tmp_path, "path,label\n" + "\n".join(f"{row}.png,{cell}" for row, cell in enumerate(cells)))
     dataset = read_dataset(path)
     assert (dataset.task, dataset.classes) == ("multilabel", ("cat", "dog", "owl"))
-    assert dataset.labels[:3].tolist() == [[True, True, False], [False, False, False], [False, True, True]]
+    assert dataset.targets.values[:3].tolist() == [[True, True, False], [False, False, False], [False, True, True]]
     assert dataset.text(2) == "dog;owl" and dataset.describe() == "3 labels, 1.2 per image"
     semicolons = many(
         tmp_path, 'path;label\n0.png;"a;b"\n1.png;a\n2.png;b\n3.png;a\n4.png;b\n5.png;c\n6.png;c\n7.png;c\n'
@@ -135,7 +135,7 @@ def test_a_column_for_each_label(tmp_path):
     ) and "cat, dog hold only 0 and 1" in found.notes[0]
     named = read_dataset(path, label="dog, cat")
     assert named.classes == ("dog", "cat") and not named.notes
-    np.testing.assert_array_equal(named.labels[:, ::-1], found.labels)
+    np.testing.assert_array_equal(named.targets.values[:, ::-1], found.targets.values)
     with pytest.raises(DataError, match="line 4: '2' in the column 'weight' is neither 0 nor 1"):
         read_dataset(path, label="cat,weight")
     with pytest.raises(DataError, match="no column 'label'"):

@@ -29,7 +29,7 @@ def rows(*labels, header="path,label"):
 def test_paths_and_labels(folder):
     dataset = read_dataset(write(folder, rows("dog", "cat", "dog", "cat", "dog", "cat")))
     assert dataset.name == "labels" and dataset.classes == ("cat", "dog")
-    assert dataset.labels.tolist() == [1, 0, 1, 0, 1, 0]
+    assert dataset.targets.values.tolist() == [1, 0, 1, 0, 1, 0]
     assert dataset.split is None and dataset.groups is None and dataset.notes == ()
     assert dataset.images.name(3) == "images/3.png" and dataset.images.read(3).max() == 3
 
@@ -107,7 +107,7 @@ def test_round_trip_of_any_words(folder, labels, groups):
         writer.writerow(["path", "label", "group"])
         writer.writerows([f"images/{number}.png", label, groups[number]] for number, label in enumerate(labels))
     dataset = read_table(folder / "any.csv", task="classification")
-    assert [dataset.classes[label] for label in dataset.labels] == labels
+    assert [dataset.classes[label] for label in dataset.targets.values] == labels
     assert dataset.groups.tolist() == groups[: len(labels)]
     assert set(dataset.classes) == set(labels)
 

@@ -7,6 +7,7 @@ import pytest
 
 from opsin.data.dataset import Dataset
 from opsin.data.splitting.from_recipe import arrange, groups_from_names
+from opsin.data.targets import ClassTargets
 from opsin.errors import DataError, RecipeError
 from opsin.recipe.schema import SplitRecipe
 
@@ -27,7 +28,7 @@ class NamedImages:
 
 
 def scans(**fields):
-    return Dataset("scans", ("sick", "well"), NamedImages(NAMES), np.arange(16) % 2, **fields)
+    return Dataset("scans", ("sick", "well"), NamedImages(NAMES), ClassTargets(np.arange(16) % 2), **fields)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from opsin.data.dataset import Dataset
 from opsin.data.images import ArrayImages
 from opsin.data.splitting.split import join_groups, split_samples
+from opsin.data.targets import ClassTargets
 from opsin.errors import DataError
 from opsin.recipe.schema import SplitRecipe
 
@@ -16,7 +17,7 @@ def data(labels, groups=None, split=None):
     labels = np.asarray(labels, np.int64)
     classes = tuple(f"class {number}" for number in range(int(labels.max()) + 1))
     images = ArrayImages(np.zeros((len(labels), 4, 4), np.uint8))
-    return Dataset("data", classes, images, labels, split=split, groups=groups)
+    return Dataset("data", classes, images, ClassTargets(labels), split=split, groups=groups)
 
 
 @settings(max_examples=60, deadline=None)
@@ -104,7 +105,7 @@ def test_without_groups_each_class_is_split_as_asked():
 def test_three_images_of_a_class_give_one_to_each_split():
     split = split_samples(data([0, 0, 0, 1, 1, 1]), None, SplitRecipe())
     for name in ("train", "validation", "test"):
-        assert sorted(data([0, 0, 0, 1, 1, 1]).labels[split.names == name]) == [0, 1]
+        assert sorted(data([0, 0, 0, 1, 1, 1]).targets.values[split.names == name]) == [0, 1]
 
 
 def test_same_seed_same_split_other_seed_another():

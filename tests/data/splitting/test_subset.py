@@ -9,6 +9,7 @@ from opsin.data.dataset import Dataset
 from opsin.data.images import ArrayImages
 from opsin.data.splitting.split import Split
 from opsin.data.splitting.subset import keep_part
+from opsin.data.targets import ClassTargets
 from opsin.errors import DataError
 
 CLASSES = ("a", "b", "c")
@@ -24,7 +25,7 @@ def split_of(labels, groups=None):
 
 
 def data(labels):
-    return Dataset("data", CLASSES, ArrayImages(np.zeros((len(labels), 1, 1), np.uint8)), labels)
+    return Dataset("data", CLASSES, ArrayImages(np.zeros((len(labels), 1, 1), np.uint8)), ClassTargets(labels))
 
 
 def kept(split, labels, part, seed=0):

@@ -13,7 +13,7 @@ from opsin.evaluation.comparison.result import Comparison
 from opsin.statistics import paired_tests
 from opsin.tasks.classification.predictions import Classifications
 from opsin.tasks.classification.scorecard import score
-from opsin.tasks.registry import TASKS
+from opsin.tasks.registry import task_spec
 
 
 def outputs(
@@ -28,7 +28,7 @@ def outputs(
     return (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
-SCORES = tuple(name for name in TASKS["classification"].scores if name != "group_accuracy")
+SCORES = tuple(name for name in task_spec("classification").metrics if name != "group_accuracy")
 LABELS = np.random.default_rng(7).choice(3, 240, p=[0.5, 0.3, 0.2])
 
 
@@ -51,18 +51,19 @@ def test_scores_are_those_of_the_scorecard(make) -> None:
     runs = [make("a"), make("b", 1.6, noise=3, dropout=0.5)]
     comparison = opsin.compare([run.path for run in runs])
     for recipe, run in zip(comparison.recipes, runs, strict=True):
-        _, labels, predictions = run.predictions("test")
+        predicted = run.predicted("test")
+        labels, predictions = predicted.targets.values, predicted.predictions
         expected = score(predictions, labels, run.classes)
         for name in SCORES:
             assert recipe.mean(name) == pytest.approx(expected[name].value)
-    for name in TASKS["classification"].compared:
+    for name in task_spec("classification").compared:
         first, second = comparison.recipes
         assert entry(comparison, name).value == pytest.approx(first.mean(name) - second.mean(name))
 
 
 def test_single_runs_are_compared_by_the_images_that_only_one_gets_right(make) -> None:
     runs = [make("a", 2.4), make("b", 1.6, noise=3, dropout=0.5)]
-    right = [run.predictions("test")[2].labels == LABELS for run in runs]
+    right = [run.predicted("test").predictions.labels == LABELS for run in runs]
     only = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
     found = entry(opsin.compare(runs))
     assert found.p_value == pytest.approx(
@@ -74,7 +75,7 @@ def test_single_runs_are_compared_by_the_images_that_only_one_gets_right(make) -
 
 def test_losses_are_compared_by_permutations_of_pairs(make) -> None:
     runs = [make("a", 2.0), make("b", 1.85, noise=3, dropout=0.5)]
-    losses = [-np.log(run.predictions("test")[2].probabilities[np.arange(240), LABELS]) for run in runs]
+    losses = [-np.log(run.predicted("test").predictions.probabilities[np.arange(240), LABELS]) for run in runs]
     expected = stats.permutation_test(
         (losses[0] - losses[1],), np.mean, permutation_type="samples", n_resamples=9999, rng=np.random.default_rng(0)
     )
@@ -147,7 +148,7 @@ def test_what_cannot_be_told_is_said_with_what_it_would_take(make) -> None:
     comparison = opsin.compare(runs)
     found = entry(comparison)
     assert found.better is None and comparison.sentence.startswith("There is no significant difference between ")
-    right = np.array([run.predictions("test")[2].labels == LABELS for run in runs], float)
+    right = np.array([run.predicted("test").predictions.labels == LABELS for run in runs], float)
     variance = np.var(right[0] - right[1], ddof=1)
     # Power of a paired test of proportions: n = ((1.96 + 0.84) / difference)^2 times the variance of one image.
     expected = (1.959964 + 0.841621) ** 2 * variance / found.value**2
@@ -172,7 +173,8 @@ def test_runs_that_differ_in_the_seed_alone_are_one_recipe(make) -> None:
     assert comparison.keys == {"network.dropout": (0.5, 0.0)}
     found = entry(comparison)
     means = [
-        np.mean([(run.predictions("test")[2].labels == LABELS).mean() for run in part]) for part in (runs[3:], runs[:3])
+        np.mean([(run.predicted("test").predictions.labels == LABELS).mean() for run in part])
+        for part in (runs[3:], runs[:3])
     ]
     assert found.value == pytest.approx(means[0] - means[1])
     assert found.better == 1 and "Student" in found.test
@@ -245,7 +247,7 @@ def test_groups_are_drawn_whole(predicted_run) -> None:
         predicted_run("a", LABELS, outputs(LABELS, 2, 0, difficulty, 1.5), groups=groups),
         predicted_run("b", LABELS, outputs(LABELS, 2, 1, -difficulty, 1.5), groups=groups, dropout=0.5),
     ]
-    outcomes = [run.predictions("test")[2].probabilities for run in runs]
+    outcomes = [run.predicted("test").predictions.probabilities for run in runs]
     alone = [predicted_run("c", LABELS, outcomes[0]), predicted_run("d", LABELS, outcomes[1], dropout=0.5)]
     grouped, single = opsin.compare(runs), opsin.compare(alone)
     assert grouped.groups == 20 and single.groups is None
@@ -284,7 +286,7 @@ def test_the_same_runs_give_the_same_comparison_as_json(make) -> None:
     table = json.loads(first)
     assert {each["first"] for each in table["differences"]} == {"a"}
     assert (
-        len(table["differences"]) == len(TASKS["classification"].compared)
+        len(table["differences"]) == len(task_spec("classification").compared)
         and table["recipes"][0]["scores"]["accuracy"]["values"]
     )
 
@@ -295,7 +297,10 @@ def test_intervals_and_p_values_of_single_networks_hold_their_level(monkeypatch:
     monkeypatch.setattr(paired_tests, "FLIPS", 0)
     monkeypatch.setattr("opsin.statistics.bootstrap.RESAMPLES", 1000)
     trials, random = 150, np.random.default_rng(3)
-    held, rejected = np.zeros(len(TASKS["classification"].compared)), np.zeros(len(TASKS["classification"].compared))
+    held, rejected = (
+        np.zeros(len(task_spec("classification").compared)),
+        np.zeros(len(task_spec("classification").compared)),
+    )
     for trial in range(trials):
         labels = random.choice(3, 150, p=[0.5, 0.3, 0.2])
         difficulty = random.normal(size=(150, 3))

@@ -11,6 +11,7 @@ from opsin.audit.result import Check
 from opsin.data.dataset import Dataset
 from opsin.data.decisions import Decision, Decisions
 from opsin.data.images import ArrayImages, FileImages
+from opsin.data.targets import ClassTargets
 from opsin.reporting.pages import check as check_page
 from opsin.reporting.pages.check import render_check_page
 
@@ -18,7 +19,7 @@ from opsin.reporting.pages.check import render_check_page
 def make_check(findings=(), number=40, classes=("cat", "dog"), names=None, side=24):
     pixels = np.random.default_rng(0).integers(0, 256, (number, side, side, 3), np.uint8)
     images = ArrayImages(pixels) if names is None else FileImages(Path("/x"), [Path("/x", name) for name in names])
-    data = Dataset("pets", classes, images, np.arange(number) % len(classes))
+    data = Dataset("pets", classes, images, ClassTargets(np.arange(number) % len(classes)))
     shapes = np.tile([side, side, 3], (number, 1))
     return Check(data, tuple(findings), Path("pets/decisions.csv"), "24×24", pixels, shapes)
 

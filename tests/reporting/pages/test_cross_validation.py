@@ -8,6 +8,7 @@ import pytest
 import opsin
 from opsin.data.dataset import Dataset
 from opsin.data.images import ArrayImages
+from opsin.data.targets import ClassTargets
 from opsin.reporting.pages.cross_validation import render_cross_validation_page
 
 SECRET = "xq7secretpatient"
@@ -18,7 +19,11 @@ def folder(digits, tmp_path_factory):
     rows = np.arange(120)
     groups = np.array([f"{SECRET} {number // 12}" for number in rows])
     dataset = Dataset(
-        SECRET, digits.classes, ArrayImages(digits.images.array[rows]), digits.labels[rows], groups=groups
+        SECRET,
+        digits.classes,
+        ArrayImages(digits.images.array[rows]),
+        ClassTargets(digits.targets.values[rows]),
+        groups=groups,
     )
     out = tmp_path_factory.mktemp("cross_validation") / "all"
     made = opsin.cross_validate(dataset, folds=2, network="mlp", epochs=1, device="cpu", out=out, quiet=True)

@@ -5,22 +5,30 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from opsin.data.targets import ClassTargets
 from opsin.evaluation.calibration import calibrate, tempered
 from opsin.metrics.classification import calibration_error
 from opsin.reporting.run_report.page import Page
 from opsin.reporting.run_report.report import render_report
 from opsin.runs.folder import RunFolder
+from opsin.tasks.base import PredictedSplit
 from opsin.tasks.classification.predictions import Classifications
 from opsin.tasks.classification.section_calibration import facts
 
 
 def sharpened(run: RunFolder, factor: float) -> float:
     """Let the network of a run state other probabilities, calibrate it, and return its calibration error before."""
-    names, labels, result = run.predictions("test")
+    predicted = run.predicted("test")
+    names, labels, result = predicted.names, predicted.targets.values, predicted.predictions
     stated = tempered(result.probabilities, factor)
     calibration = calibrate(labels, stated)
     run.write("calibration.json", calibration.to_dict())
-    run.write_predictions("test", names, labels, Classifications(tempered(stated, calibration.temperature)))
+    run.write_predictions(
+        "test",
+        PredictedSplit(
+            list(names), ClassTargets(np.asarray(labels)), Classifications(tempered(stated, calibration.temperature))
+        ),
+    )
     return calibration_error(labels, stated)
 
 
@@ -40,7 +48,8 @@ def test_what_calibration_changed_is_shown(make_run: Callable[..., RunFolder], f
 
 def test_a_temperature_of_1_is_explained_and_shows_nothing_before(make_run: Callable[..., RunFolder]) -> None:
     run = make_run()
-    _, labels, result = run.predictions("test")
+    predicted = run.predicted("test")
+    labels, result = predicted.targets.values, predicted.predictions
     decision = calibrate(labels[:4], result.probabilities[:4])
     run.write("calibration.json", decision.to_dict())
     found = facts(Page.read(run))
@@ -60,7 +69,7 @@ def test_groups_widen_the_interval_before_calibration(make_run: Callable[..., Ru
     run = make_run(images=300)
     sharpened(run, 0.2)
     alone = facts(Page.read(run))
-    labels = run.predictions("test")[1]
+    labels = run.predicted("test").targets.values
     run.write_split([[f"image {row}", "0", "test", f"patient {row // 30}", "0"] for row in range(len(labels))])
     run.update(data=run.info["data"] | {"groups": 10})
     card = run.scorecard

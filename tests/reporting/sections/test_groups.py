@@ -5,21 +5,24 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from opsin.data.targets import ClassTargets
 from opsin.reporting.run_report.page import Page
 from opsin.reporting.run_report.report import render_report
 from opsin.runs.folder import RunFolder
 from opsin.statistics.serialize import to_json
+from opsin.tasks.base import PredictedSplit
 from opsin.tasks.classification.scorecard import score
 from opsin.tasks.classification.section_groups import facts
 
 
 def in_groups(run: RunFolder) -> RunFolder:
     """Give a run groups of six images of one class each; those of patient 3-1 look like another class."""
-    names, labels, result = run.predictions("test")
+    predicted = run.predicted("test")
+    names, labels, result = predicted.names, predicted.targets.values, predicted.predictions
     number = np.arange(len(labels)) // 60
     groups = np.array([f"patient {label}-{part}" for label, part in zip(labels, number, strict=True)])
     result.probabilities[groups == "patient 3-1"] = np.eye(10, dtype=np.float32)[8]
-    run.write_predictions("test", names, labels, result)
+    run.write_predictions("test", PredictedSplit(list(names), ClassTargets(np.asarray(labels)), result))
     rows = zip(names, labels, groups, strict=True)
     run.write_split([[name, run.classes[label], "test", group, "0"] for name, label, group in rows])
     run.update(data=run.info["data"] | {"groups": len(np.unique(groups))})

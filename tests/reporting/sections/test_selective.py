@@ -4,17 +4,27 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from opsin.tasks.classification.section_selective import facts
 
+from opsin.data.targets import ClassTargets
 from opsin.reporting.run_report.page import Page
 from opsin.reporting.run_report.report import render_report
 from opsin.runs.folder import RunFolder
+from opsin.tasks.base import PredictedSplit
 from opsin.tasks.classification.predictions import Classifications
-from opsin.tasks.classification.section_selective import facts
 
 
 def with_validation(run: RunFolder, images: int) -> RunFolder:
-    names, labels, result = run.predictions("test")
-    run.write_predictions("validation", names[:images], labels[:images], Classifications(result.probabilities[:images]))
+    predicted = run.predicted("test")
+    names, labels, result = predicted.names, predicted.targets.values, predicted.predictions
+    run.write_predictions(
+        "validation",
+        PredictedSplit(
+            list(names[:images]),
+            ClassTargets(np.asarray(labels[:images])),
+            Classifications(result.probabilities[:images]),
+        ),
+    )
     return run
 
 
@@ -22,7 +32,8 @@ def test_the_curve_on_test_and_limits_from_validation(make_run: Callable[..., Ru
     run = with_validation(make_run(images=1000, strength=5.0), 600)
     found = facts(Page.read(run))
     assert found is not None
-    _, labels, result = run.predictions("test")
+    predicted = run.predicted("test")
+    labels, result = predicted.targets.values, predicted.predictions
     right = result.labels == labels
     assert found["all"] == pytest.approx(right.mean())
     surest = np.argsort(-result.confidence, kind="stable")[: round(0.9 * len(right))]
@@ -52,7 +63,12 @@ def test_limits_that_few_images_cannot_promise_are_marked(make_run: Callable[...
     probabilities[:30, 0], probabilities[30:, 0] = 0.55, 0.5
     probabilities /= probabilities.sum(axis=1, keepdims=True)
     labels = np.repeat([0, 1], [30, 10])  # the ten less sure ones are wrong
-    run.write_predictions("validation", [str(row) for row in range(40)], labels, Classifications(probabilities))
+    run.write_predictions(
+        "validation",
+        PredictedSplit(
+            [str(row) for row in range(40)], ClassTargets(np.asarray(labels)), Classifications(probabilities)
+        ),
+    )
     found = facts(Page.read(run))
     assert found is not None and found["choices"]
     assert not found["choices"][-1]["shown"]

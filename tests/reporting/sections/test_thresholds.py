@@ -33,7 +33,8 @@ def test_numbers_of_the_slider_equal_scikit_learn(make_run, plan):
         label = run.classes.index(entry["name"])
         steps = sorted(data["steps"] + entry["between"])
         for split in ("test", "validation"):
-            _, labels, result = run.predictions(split)
+            predicted = run.predicted(split)
+            labels, result = predicted.targets.values, predicted.predictions
             positive, scores = labels == label, result.probabilities[:, label]
             assert entry[f"{split}_positives"] == positive.sum()
             assert entry[f"{split}_negatives"] == (~positive).sum()
@@ -49,7 +50,8 @@ def test_operating_points_are_complete_without_the_script(make_run):
     page = render_report(run)
     shown = text(page)
     (entry,) = embedded(page)["classes"]
-    _, labels, result = run.predictions("test")
+    predicted = run.predicted("test")
+    labels, result = predicted.targets.values, predicted.predictions
     for rule in ("even", "youden", "sensitive", "cheapest"):
         called = result.probabilities[:, 1] >= entry["points"][rule]
         recall = sklearn.metrics.recall_score(labels, called)
@@ -69,7 +71,8 @@ def test_decisions_and_readers_are_shown(make_run):
     assert embedded(page)["classes"][0]["readers"] == [[0.3, 0.9], [0.1, 0.8]]
     assert "probability of benign" in shown and "as the rarer class" not in shown
     assert "At least 80 % found" in shown and "a miss costs 7, a false alarm 1" in shown
-    _, labels, result = run.predictions("test")
+    predicted = run.predicted("test")
+    labels, result = predicted.targets.values, predicted.predictions
     alarms, found, _ = sklearn.metrics.roc_curve(labels == 0, result.probabilities[:, 0])
     assert f"Ada Mustermann 0.900 0.700 {found[alarms <= 0.3 + 1e-9].max():.3f}" in shown
     anonymous = render_report(run, anonymous=True)

@@ -6,6 +6,7 @@ import pytest
 import opsin
 from opsin.data.dataset import Dataset
 from opsin.data.images import ArrayImages
+from opsin.data.targets import ClassTargets
 
 QUICK = {"network": "mlp", "batch_size": 32, "device": "cpu", "quiet": True, "inspect": False}
 
@@ -17,7 +18,7 @@ def folder(digits, tmp_path_factory):
     groups = np.array([f"patient {number % 8}" for number in range(240)])
     split = np.where((np.arange(240) % 3 == 0) | (np.arange(240) % 8 > 6), "test", "train")
     images = digits.images.array[:240]
-    np.savez(place / "given.npz", images=images, labels=digits.labels[:240] % 3, group=groups, split=split)
+    np.savez(place / "given.npz", images=images, labels=digits.targets.values[:240] % 3, group=groups, split=split)
     opsin.train(place / "given.npz", out=place / "runs" / "given", epochs=2, **QUICK)
     return place
 
@@ -59,5 +60,5 @@ def test_a_split_of_our_own_does_not_leak(digits, folder, tmp_path):
     assert run.folder.info["data"]["groups"] == 8
     images = ArrayImages(digits.images.array[:120])
     split = np.array(["train"] * 90 + ["test"] * 30)
-    without = Dataset("no groups", digits.classes, images, digits.labels[:120], split=split)
+    without = Dataset("no groups", digits.classes, images, ClassTargets(digits.targets.values[:120]), split=split)
     assert not (opsin.train(without, out=tmp_path / "none", epochs=1, **QUICK).path / "leak.json").exists()

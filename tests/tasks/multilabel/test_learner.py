@@ -45,7 +45,7 @@ def test_the_loss_equals_torch(smoothing, weighted):
 
 
 def test_predictions_are_sigmoids_that_reach_their_thresholds():
-    task = create_multilabel(Recipe(), 3, known={"thresholds": [0.5, 0.9, 0.1]})
+    task = create_multilabel(Recipe(), 3, fitted={"thresholds": [0.5, 0.9, 0.1]})
     made = task.predict(Given(), IMAGES)
     np.testing.assert_allclose(made.probabilities, torch.sigmoid(LOGITS).numpy())
     np.testing.assert_array_equal(made.labels, made.probabilities >= np.array([0.5, 0.9, 0.1], np.float32))

@@ -102,7 +102,7 @@ def paired(*noises, images=160):
 def test_differences_of_runs_are_those_of_their_scores():
     data = paired(0.7, 2.5)
     measured = measure(data, [[0], [1]])
-    cards = [score(result, data.labels, NAMES) for result in data.predictions]
+    cards = [score(result, data.targets.values, NAMES) for result in data.predictions]
     assert measured.names == OVERALL
     for difference in measured.differences:
         values = [card[difference.score].value for card in cards]

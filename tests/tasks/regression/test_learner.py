@@ -59,9 +59,9 @@ def test_predictions_have_the_unit_of_the_data_and_scores_equal_scikit_learn():
 
 def test_a_run_keeps_what_turns_outputs_into_values():
     first = task()
-    again = create_regression(Recipe(), 1, known=first.known())
+    again = create_regression(Recipe(), 1, fitted=first.fitted_state())
     np.testing.assert_array_equal(again.predict(Given(), IMAGES).values, first.predict(Given(), IMAGES).values)
-    assert first.known()["absolute_deviation"] == pytest.approx((TARGETS - TARGETS.mean()).abs().mean().item())
+    assert first.fitted_state()["absolute_deviation"] == pytest.approx((TARGETS - TARGETS.mean()).abs().mean().item())
 
 
 def test_better_is_a_lower_error():

@@ -79,7 +79,7 @@ def paired(*noises, number=150):
 def test_differences_of_runs_are_those_of_their_scores():
     data = paired(2.0, 4.0)
     measured = measure(data, [[0], [1]])
-    cards = [score(result, data.labels, NAME) for result in data.predictions]
+    cards = [score(result, data.targets.values, NAME) for result in data.predictions]
     assert measured.names == SCORES
     for difference in measured.differences:
         values = [card[difference.score].value for card in cards]

@@ -11,12 +11,13 @@ from opsin.data.batches import Batch
 from opsin.data.dataset import Dataset
 from opsin.data.images import ArrayImages
 from opsin.data.preprocessing import Preprocessing
+from opsin.data.targets import MaskTargets
 from opsin.errors import DataError, RecipeError, RunError, TrainingError
 from opsin.metrics.segmentation import VOID
 from opsin.recipe.recipe import Recipe
 from opsin.tasks.segmentation.answers import MaskAnswers
 from opsin.tasks.segmentation.files import read_masks, write_masks
-from opsin.tasks.segmentation.learner import create_segmentation, encode_masks
+from opsin.tasks.segmentation.learner import create_segmentation
 from opsin.tasks.segmentation.predictions import SegmentationMasks
 
 
@@ -111,14 +112,11 @@ def test_images_with_masks_are_not_mixed():
 def test_masks_become_targets_at_the_size_of_the_input():
     whole = np.random.default_rng(0).integers(0, 2, (3, 20, 30)).astype(np.uint8)
     images = ArrayImages(np.zeros((3, 20, 30, 3), np.uint8))
-    data = Dataset("a", ("no", "yes"), images, np.ones((3, 2), bool), task="segmentation", masks=ArrayImages(whole))
-    targets = encode_masks(data, Preprocessing(10, 15, 3))
+    data = Dataset("a", ("no", "yes"), images, MaskTargets(np.ones((3, 2), bool), ArrayImages(whole)))
+    targets = data.targets.encode(Preprocessing(10, 15, 3)).data
     assert targets.shape == (3, 10, 15) and targets.dtype == torch.uint8
     expected = np.array(Image.fromarray(whole[1]).resize((15, 10), Image.Resampling.NEAREST))
     np.testing.assert_array_equal(targets[1], expected)
-    without = Dataset("a", ("no", "yes"), images, np.ones((3, 2), bool), task="segmentation")
-    with pytest.raises(DataError, match="has no masks"):
-        encode_masks(without, Preprocessing(10, 15, 3))
 
 
 def test_what_is_written_is_read_again(tmp_path):

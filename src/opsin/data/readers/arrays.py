@@ -79,11 +79,10 @@ def read_arrays(path: Path, *, label: str = "label", group: str = "group", task:
         name=path.stem,
         classes=targets.classes,
         images=ArrayImages(found.images),
-        labels=targets.values,
+        targets=targets.targets,
         split=found.split,
         groups=found.groups,
         notes=tuple(dict.fromkeys((*found.notes, *([targets.note] if targets.note else [])))),
-        task=targets.task,
     )
 
 

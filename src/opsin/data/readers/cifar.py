@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from opsin.data.dataset import Dataset
 from opsin.data.images import TEST, TRAIN, ArrayImages
+from opsin.data.targets import ClassTargets
 from opsin.errors import DataError
 
 _PIXELS = 3 * 32 * 32
@@ -92,7 +93,7 @@ def read_cifar(path: Path, *, label: str = "label", group: str = "group") -> Dat
         name=path.resolve().name,
         classes=classes,
         images=ArrayImages(np.ascontiguousarray(pixels.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1))),
-        labels=labels,
+        targets=ClassTargets(labels),
         split=np.array([TRAIN] * (len(labels) - tests) + [TEST] * tests),
     )
 

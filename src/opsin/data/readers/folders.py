@@ -15,6 +15,7 @@ from opsin.data.decisions import is_decisions_file
 from opsin.data.decoding import SUFFIXES
 from opsin.data.images import SPLITS, TRAIN
 from opsin.data.readers.common import file_images, listed, natural_key, refuse_column_names, split_of
+from opsin.data.targets import ClassTargets
 from opsin.errors import DataError, nearest
 
 # What file managers and network drives leave behind; "@eaDir" holds thumbnails that look like images.
@@ -67,7 +68,7 @@ def read_folders(path: Path, *, label: str = "label", group: str = "group") -> D
         name=path.resolve().name or "images",
         classes=tuple(classes),
         images=file_images(path, paths),
-        labels=np.array(labels, dtype=np.int64),
+        targets=ClassTargets(np.array(labels, dtype=np.int64)),
         split=np.array(split) if len(parts) > 1 else None,
         notes=(*found.notes(), *_depth_note(path, classes, parts)),
     )

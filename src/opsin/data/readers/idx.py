@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from opsin.data.dataset import Dataset
 from opsin.data.images import SPLITS, TEST, TRAIN, ArrayImages
 from opsin.data.readers.common import number_labels, refuse_column_names, split_of
+from opsin.data.targets import ClassTargets
 from opsin.errors import DataError
 
 _NAME = re.compile(
@@ -64,7 +65,7 @@ def read_idx(path: Path, *, label: str = "label", group: str = "group") -> Datas
         name=folder.resolve().name,
         classes=classes,
         images=ArrayImages(np.concatenate(images)),
-        labels=numbers,
+        targets=ClassTargets(numbers),
         split=np.array(split) if len(pairs) > 1 else None,
     )
 

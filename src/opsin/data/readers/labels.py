@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from opsin.data.readers.common import natural_key, number_labels
+from opsin.data.targets import ClassTargets, LabelTargets, Targets, ValueTargets
 from opsin.data.targets.label_sets import SEPARATOR
 from opsin.errors import DataError
 
@@ -25,11 +26,19 @@ SLIPS = 0.05  # part of the cells, at most, that may be no numbers in a column o
 PER_CLASS = 3  # images of each number, at least, if numbers without a gap are to be classes
 
 
+# What a column or an array of labels may hold.
+FORMS: dict[str, Callable[[NDArray], Targets]] = {
+    "classification": ClassTargets,
+    "multilabel": LabelTargets,
+    "regression": ValueTargets,
+}
+
+
 class Labels(NamedTuple):
     """What was read.
 
     Attributes:
-        task: A key of `opsin.data.targets.TARGETS`.
+        task: As in ``recipe.task``.
         values: ``(N, ...)``, in the form of the task.
         classes: Names of the network's outputs.
         note: A sentence on how the task was told, where it could have been another one; empty otherwise.
@@ -39,6 +48,11 @@ class Labels(NamedTuple):
     values: NDArray
     classes: tuple[str, ...]
     note: str = ""
+
+    @property
+    def targets(self) -> Targets:
+        """The values in the container of their task."""
+        return FORMS[self.task](self.values)
 
 
 def read_labels(values: Sequence[str], lines: Sequence[int], where: str, name: str, task: str | None) -> Labels:

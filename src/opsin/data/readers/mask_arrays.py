@@ -11,6 +11,7 @@ from opsin.data.dataset import Dataset
 from opsin.data.images import ArrayImages
 from opsin.data.mask_codes import PIECES, look_at_mask, shown_classes, understand
 from opsin.data.readers.arrays import LABEL_WORDS, Arrays, gather_arrays, opened_arrays, parts_of, pixels_of
+from opsin.data.targets import MaskTargets
 from opsin.errors import DataError
 
 MASK_WORDS = ("masks", "mask")
@@ -40,12 +41,12 @@ def read_mask_arrays(path: Path, *, label: str = "label", group: str = "group", 
         name=path.stem,
         classes=classes,
         images=ArrayImages(found.images),
-        labels=shown_classes(path.stem, seen, coding, len(classes)),
+        targets=MaskTargets(
+            shown_classes(path.stem, seen, coding, len(classes)), ArrayImages(coding.apply(found.labels))
+        ),
         split=found.split,
         groups=found.groups,
         notes=(*found.notes, *notes),
-        task="segmentation",
-        masks=ArrayImages(coding.apply(found.labels)),
     )
 
 

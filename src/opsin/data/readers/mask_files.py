@@ -27,6 +27,7 @@ from opsin.data.mask_codes import (
 )
 from opsin.data.readers.common import file_images, natural_key, refuse_column_names, split_of
 from opsin.data.readers.table import files_in_column, path_column, split_in_column
+from opsin.data.targets import MaskTargets
 from opsin.errors import DataError, UnreadableImageError, unreadable_message
 
 IMAGE_WORDS = frozenset({"image", "images", "img", "imgs", "jpegimages", "photos", "scans"})
@@ -190,12 +191,13 @@ def combine(pairs: Pairs, name: str, masks: str, names: Sequence[str] | None = N
         name=name,
         classes=classes,
         images=file_images(pairs.root, pairs.images),
-        labels=shown_classes(name, seen, coding, len(classes)),
+        targets=MaskTargets(
+            shown_classes(name, seen, coding, len(classes)),
+            MaskFiles(root, [Path(os.path.abspath(mask)) for mask in pairs.masks], coding),
+        ),
         split=pairs.split,
         groups=pairs.groups,
         notes=(*pairs.notes, *notes),
-        task="segmentation",
-        masks=MaskFiles(root, [Path(os.path.abspath(mask)) for mask in pairs.masks], coding),
     )
 
 

@@ -47,11 +47,10 @@ def read_table(path: Path, *, label: str = "label", group: str = "group", task: 
         name=path.stem,
         classes=labels.classes,
         images=file_images(path.parent, files),
-        labels=labels.values,
+        targets=labels.targets,
         split=None if split_column is None else split_in_column(table, split_column),
         groups=None if group_column is None else np.array(table.values(group_column)),
         notes=(labels.note,) if labels.note else (),
-        task=labels.task,
     )
 
 

@@ -106,7 +106,7 @@ def split_samples(dataset: Dataset, digests: NDArray | None, recipe: SplitRecipe
             notes.append("Validation images had to be taken from groups that are tested on: too few others are left.")
     _check(names, dataset)
     method = _describe(
-        given_validation, given_test, "image" if dataset.groups is None else "group", recipe, dataset.form.kind
+        given_validation, given_test, "image" if dataset.groups is None else "group", recipe, dataset.targets.kind
     )
     return Split(names, groups, method, duplicates, tuple(notes))
 
@@ -266,4 +266,4 @@ def _check(names: NDArray[np.str_], dataset: Dataset) -> None:
                 f"{dataset.name}: no images could be set aside for {name} without taking a group apart; it needs "
                 "more groups, or a split column."
             )
-    dataset.form.check_trained(dataset.name, dataset.labels[names == TRAIN], dataset.classes)
+    dataset.targets.take(names == TRAIN).check_trained(dataset.name, dataset.classes)

@@ -34,7 +34,7 @@ def keep_part(split: Split, dataset: Dataset, part: float, seed: int) -> Split:
     kept = _groups_to_keep(group, strata[training], part, np.random.default_rng(seed))[group]
     names = split.names.copy()
     names[training[~kept]] = UNUSED
-    dataset.form.check_trained(dataset.name, dataset.labels[training[kept]], dataset.classes, part)
+    dataset.targets.take(training[kept]).check_trained(dataset.name, dataset.classes, part)
     note = f"Of {len(training):,} training images only {int(kept.sum()):,} are used, as the recipe asks."
     return replace(split, names=names, notes=(*split.notes, note))
 

@@ -3,39 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from opsin.data.targets.base import Requirement
+from opsin.data.targets.base import ArrayTargets, EncodedArray, Progress, Requirement
 from opsin.errors import DataError, nearest
 
+if TYPE_CHECKING:
+    from opsin.data.preprocessing import Preprocessing
 
-class ClassTargets:
+
+@dataclass(frozen=True)
+class ClassTargets(ArrayTargets):
     """int64 ``(N,)``, values in ``[0, classes)``."""
 
-    kind = "class"
+    task: ClassVar[str] = "classification"
+    kind: ClassVar[str] = "class"
+    values: NDArray[np.int64]
 
-    def checked(self, name: str, labels: NDArray, classes: Sequence[str]) -> NDArray[np.int64]:
+    def checked(self, name: str, classes: Sequence[str]) -> Self:
         """Return them as int64; see `Targets.checked`."""
-        labels = np.asarray(labels)
+        labels = np.asarray(self.values)
         if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
             raise DataError(
                 f"{name}: labels must be integers (N,), numbers of classes, not {labels.dtype} {labels.shape}."
             )
         if not (0 <= int(labels.min()) and int(labels.max()) < len(classes)):
             raise DataError(f"{name}: labels must lie between 0 and {len(classes) - 1}.")
-        return labels.astype(np.int64, copy=False)
+        return replace(self, values=labels.astype(np.int64, copy=False))
 
-    def check_enough(self, name: str, labels: NDArray[np.int64], classes: Sequence[str], needed: Requirement) -> None:
+    def check_enough(self, name: str, classes: Sequence[str], needed: Requirement) -> None:
         """Make sure that there are two classes at least, and enough images of each; see `Targets.check_enough`."""
         if len(classes) < 2:
             raise DataError(
                 f"{name} has only one class, {classes[0]!r}; a classifier needs at least two, each in a "
                 f"folder of its own or named in the label column."
             )
-        counts = self.counts(labels, classes)
+        counts = self.counts(classes)
         few = [(classes[index], int(counts[index])) for index in np.flatnonzero(counts < needed.number).tolist()]
         if not few:
             return
@@ -53,9 +60,9 @@ class ClassTargets:
             f"least {needed.number} of each class {'is' if needed.number == 1 else 'are'} needed{why}; {advice}."
         )
 
-    def check_trained(self, name: str, labels: NDArray[np.int64], classes: Sequence[str], part: float = 1.0) -> None:
+    def check_trained(self, name: str, classes: Sequence[str], part: float = 1.0) -> None:
         """Make sure that every class is trained on."""
-        counts = self.counts(labels, classes)
+        counts = self.counts(classes)
         if counts.all():
             return
         missing = classes[int(counts.argmin())]
@@ -65,44 +72,59 @@ class ClassTargets:
             f"{name}: class '{missing}' has no image left to train on; it needs more images, or more groups."
         )
 
-    def strata(self, labels: NDArray[np.int64], classes: Sequence[str]) -> NDArray[np.int64]:
+    def strata(self, classes: Sequence[str]) -> NDArray[np.int64]:
         """Return the classes themselves."""
+        labels = self.values
         return labels
 
-    def counts(self, labels: NDArray[np.int64], classes: Sequence[str]) -> NDArray[np.int64]:
+    def counts(self, classes: Sequence[str]) -> NDArray[np.int64]:
         """Return the number of images of each class, int64 ``(classes,)``."""
+        labels = self.values
         return np.bincount(labels, minlength=len(classes))
 
-    def kinds(self, labels: NDArray[np.int64], classes: Sequence[str]) -> list[tuple[str, NDArray[np.int64]]]:
+    def kinds(self, classes: Sequence[str]) -> list[tuple[str, NDArray[np.int64]]]:
         """Return each class and its images."""
+        labels = self.values
         return [(name, np.flatnonzero(labels == label)) for label, name in enumerate(classes)]
 
-    def describe(self, labels: NDArray[np.int64], classes: Sequence[str]) -> str:
+    def describe(self, classes: Sequence[str]) -> str:
         """Return how many classes there are."""
         return f"{len(classes)} classes"
 
-    def text(self, label: Any, classes: Sequence[str]) -> str:
+    def text(self, row: int, classes: Sequence[str]) -> str:
         """Return the name of the class."""
+        label = self.values[row]
         return classes[label]
 
-    def parse(self, text: str, classes: Sequence[str]) -> int:
+    def _parse(self, text: str, classes: Sequence[str]) -> int:
         """Return the number of a class."""
         if text not in classes:
             raise DataError(f"has no class {text!r}{nearest(text, classes)}; name one of its classes")
         return list(classes).index(text)
 
-    def reorder(self, labels: NDArray[np.int64], order: Sequence[int]) -> NDArray[np.int64]:
+    def reorder(self, order: Sequence[int]) -> Self:
         """Return the numbers that the classes have in another order."""
-        return np.argsort(np.asarray(order, np.int64))[labels]
+        return replace(self, values=np.argsort(np.asarray(order, np.int64))[self.values])
 
-    def translate(
-        self, name: str, labels: NDArray[np.int64], classes: Sequence[str], known: Sequence[str], run: str
-    ) -> NDArray[np.int64]:
+    def translate(self, name: str, classes: Sequence[str], known: Sequence[str], run: str) -> Self:
         """Return the numbers that the run has for the classes; see `Targets.translate`."""
+        labels = self.values
         number = {each: place for place, each in enumerate(known)}
         unknown = [classes[label] for label in np.unique(labels) if classes[label] not in number]
         if unknown:
             raise DataError(
                 f"{name} holds the class '{unknown[0]}', which {run} was not trained on; it knows {', '.join(known)}."
             )
-        return np.array([number.get(each, 0) for each in classes], np.int64)[labels]
+        return replace(self, values=np.array([number.get(each, 0) for each in classes], np.int64)[labels])
+
+    def relabel(self, row: int, text: str, classes: Sequence[str]) -> Self:
+        """Return the targets with one replaced; see `Targets.relabel`."""
+        values = self.values.copy()
+        values[row] = self._parse(text, classes)
+        return replace(self, values=values)
+
+    def encode(self, preprocessing: Preprocessing, progress: Progress | None = None) -> EncodedArray:
+        """Return class indices, int64 ``(N,)``."""
+        import torch
+
+        return EncodedArray(torch.from_numpy(self.values))

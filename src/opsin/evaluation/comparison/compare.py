@@ -15,11 +15,12 @@ from opsin.evaluation.comparison.pairing import Paired, pair_runs
 from opsin.evaluation.comparison.result import Compared, Comparison
 from opsin.evaluation.comparison.seeds import find_unstable
 from opsin.evaluation.comparison.wording import conclude
+from opsin.evaluation.task import evaluation_of
 from opsin.evaluation.verdict.finding import Finding, score_words
 from opsin.recipe.validation import flat
 from opsin.runs.folder import RunFolder
 from opsin.statistics.clusters import ENOUGH_GROUPS
-from opsin.tasks.registry import TASKS
+from opsin.tasks.registry import task_spec
 
 SPLITS = ("test", "validation")
 # What does not decide how a recipe turns out: the seed, which is what runs of one recipe differ in, and memory.
@@ -62,7 +63,7 @@ def compare(
     folders = [_folder(run) for run in runs]
     if len({folder.path.resolve() for folder in folders}) < max(2, len(folders)):
         raise RunError("Give at least two runs to compare, each of them once.")
-    compared = TASKS[folders[0].task].compared
+    compared = task_spec(folders[0].task).compared
     score = score or compared[0]
     for value, known, what in ((split, SPLITS, "split"), (score, compared, "score")):
         if value not in known:
@@ -74,9 +75,9 @@ def compare(
     called = _names(each) if names is None else [names[runs[0].path] for runs in each]
     wanted = None if pairs is None else [(called.index(first), called.index(second)) for first, second in pairs]
     paired = pair_runs(folders, split)
-    measured = measure(paired, own, wanted)
+    measured = measure(evaluation_of(paired.task).compare(paired), own, wanted)
     if np.isnan(measured.scores[:, measured.names.index(score)]).any():
-        raise RunError(f"{score} is undefined on these {len(paired.labels):,} images, which are all of one class.")
+        raise RunError(f"{score} is undefined on these {len(paired.targets):,} images, which are all of one class.")
     keys = _keys([folders[recipe[0]] for recipe in own])
     found = tuple(
         Compared(
@@ -96,7 +97,7 @@ def compare(
         recipes=found,
         split=split,
         score=score,
-        images=len(paired.labels),
+        images=len(paired.targets),
         groups=None if paired.groups is None else measured.units,
         differences=tuple(measured.differences),
         sentence=conclude(found, measured, score, paired.groups is not None),
@@ -181,7 +182,7 @@ def _findings(recipes: Sequence[Compared], measured: Measured, score: str) -> li
 
 def _notes(recipes: Sequence[Compared], keys: dict[str, Any], paired: Paired, split: str, units: int) -> list[str]:
     """Return what a reader must know before believing the comparison."""
-    notes, images = [], len(paired.labels)
+    notes, images = [], len(paired.targets)
     if max(paired.sizes) > images:
         sizes = ", ".join(f"{size:,}" for size in dict.fromkeys(paired.sizes))
         notes.append(

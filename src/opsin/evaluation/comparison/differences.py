@@ -13,13 +13,12 @@ from numpy.typing import NDArray
 from scipy import sparse, special
 
 from opsin.evaluation.comparison.measure import Measure
-from opsin.evaluation.comparison.pairing import Paired
 from opsin.evaluation.comparison.seeds import Contrast, Spread, contrast, spread
 from opsin.metrics.names import describe_score
 from opsin.statistics.bootstrap import Bootstrap, bca, bootstrap, without_spread
 from opsin.statistics.clusters import group_method, membership_of
 from opsin.statistics.paired_tests import holm, sign_flip, wald_bounds, wald_p_value
-from opsin.tasks.registry import TASKS, part_of
+from opsin.tasks.registry import task_spec
 
 POWER = 0.8
 
@@ -100,18 +99,18 @@ class Measured:
 
 
 def measure(
-    paired: Paired, recipes: Sequence[Sequence[int]], pairs: Sequence[tuple[int, int]] | None = None
+    task: Measure, recipes: Sequence[Sequence[int]], pairs: Sequence[tuple[int, int]] | None = None
 ) -> Measured:
     """Compare recipes pair by pair on the images that all their runs have predicted.
 
     Args:
-        paired: The predictions.
+        task: The scores of all runs on the images that they share.
         recipes: The runs of each recipe.
         pairs: Which recipes to compare with which; left out: each with each.
     """
+    paired = task.paired
     membership = membership_of(paired.groups)
-    task: Measure = part_of(paired.task, "measure")(paired)
-    names = tuple(score for score in TASKS[paired.task].scores if score in (*task.summed, *task.ranked))
+    names = tuple(score for score in task_spec(paired.task).metrics if score in (*task.summed, *task.ranked))
     terms = [_grouped(task.terms(run), membership) for run in range(len(paired.predictions))]
     pairs = list(combinations(range(len(recipes)), 2)) if pairs is None else list(pairs)
     weights = np.vstack([np.eye(len(terms)), *(_weights(recipes, pair, len(terms)) for pair in pairs)])
@@ -132,7 +131,7 @@ def measure(
             seen.units,
             len(pairs),
             membership is not None,
-            TASKS[paired.task].compared,
+            task_spec(paired.task).compared,
         )
         if len(recipes[first]) == len(recipes[second]) == 1:
             own, other = recipes[first][0], recipes[second][0]

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opsin.data.splitting.split import join_groups
-from opsin.data.targets import TARGETS
 from opsin.errors import RunError
 from opsin.runs.folder import RunFolder
-from opsin.tasks.registry import TASKS
+from opsin.tasks.base import AnySplit
+from opsin.tasks.registry import task_spec
 
 SHOWN = 10  # classes that a sentence names
 
@@ -26,7 +26,7 @@ class Paired:
     Attributes:
         names: What each image is called.
         task: What the runs have learned.
-        labels: ``(N, ...)``, what is true of each, as the task has it; of a classifier int64 ``(N,)``.
+        targets: Of the N images.
         classes: Names of the networks' outputs.
         predictions: Of each run.
         rows: int64 ``(R, N)``; where each image stands in the predictions of each run.
@@ -38,7 +38,7 @@ class Paired:
 
     names: list[str]
     task: str
-    labels: NDArray
+    targets: Any  # `opsin.data.targets.Targets` of the task
     classes: tuple[str, ...]
     predictions: list[Any]
     rows: NDArray[np.int64]
@@ -49,14 +49,16 @@ class Paired:
 
 @dataclass(frozen=True)
 class _Split:
-    """What one run says of the images of a split."""
+    """A run and the split that it has predicted."""
 
     run: RunFolder
-    names: list[str]
-    labels: NDArray
-    predictions: Any
-    digests: NDArray[np.uint64]
-    groups: NDArray | None
+    split: AnySplit
+
+    @property
+    def digests(self) -> NDArray[np.uint64]:
+        """Digests of the pixels, uint64 ``(N,)``."""
+        assert self.split.digests is not None
+        return self.split.digests
 
 
 def pair_runs(runs: Sequence[RunFolder], split: str) -> Paired:
@@ -77,10 +79,12 @@ def pair_runs(runs: Sequence[RunFolder], split: str) -> Paired:
     for part in parts[1:]:
         _check_classes(first, part)
     classes = first.run.classes
-    parts = [_reordered(part, [part.run.classes.index(name) for name in classes]) for part in parts]
+    parts = [
+        replace(part, split=part.split.reorder([part.run.classes.index(name) for name in classes])) for part in parts
+    ]
     first = parts[0]
     same_sight = len({_sight(run) for run in runs}) == 1
-    keys = [_numbered(part.names) for part in parts]
+    keys = [_numbered(part.split.names) for part in parts]
     shared = set(keys[0]).intersection(*keys[1:])
     if not shared and same_sight:
         keys = [_numbered([f"{digest:016x}" for digest in part.digests]) for part in parts]
@@ -91,33 +95,26 @@ def pair_runs(runs: Sequence[RunFolder], split: str) -> Paired:
     rows = np.array([[place[key] for key in chosen] for place in keys], np.int64)
     _check_images(parts, rows, same_sight)
     return Paired(
-        [first.names[row] for row in rows[0]],
+        [first.split.names[row] for row in rows[0]],
         first.run.task,
-        first.labels[rows[0]],
+        first.split.targets.take(rows[0]),
         classes,
-        [part.predictions.take(row) for part, row in zip(parts, rows, strict=True)],
+        [part.split.predictions.take(row) for part, row in zip(parts, rows, strict=True)],
         rows,
         _join(parts, rows),
-        [len(part.names) for part in parts],
+        [len(part.split) for part in parts],
         first.run.positive,
     )
 
 
 def _read(run: RunFolder, split: str) -> _Split:
-    names, labels, predictions = run.predictions(split)
-    digests = run.digests(split)
-    if len(digests) != len(names):
+    predicted, digests = run.predicted(split), run.digests(split)
+    if len(digests) != len(predicted):
         raise RunError(
-            f"{run.path}: split.csv has {len(digests):,} {split} images and predictions-{split}.csv {len(names):,}; "
+            f"{run.path}: split.csv has {len(digests):,} {split} images and predictions-{split}.csv {len(predicted):,}; "
             f"renew the predictions with: opsin evaluate {run.path} --split {split}"
         )
-    return _Split(run, names, labels, predictions, digests, run.groups(split))
-
-
-def _reordered(part: _Split, order: list[int]) -> _Split:
-    """Return labels and predictions with the outputs in the order of the first run."""
-    labels = TARGETS[part.run.task].reorder(part.labels, order)
-    return replace(part, labels=labels, predictions=part.predictions.reorder(order))
+    return _Split(run, replace(predicted, digests=digests))
 
 
 def _check_classes(first: _Split, other: _Split) -> None:
@@ -129,7 +126,7 @@ def _check_classes(first: _Split, other: _Split) -> None:
         )
     if sorted(ours) != sorted(theirs):
         raise RunError(
-            f"{first.run.path} knows the {TASKS[first.run.task].outputs[1] or 'value'} {_listed(ours)}, "
+            f"{first.run.path} knows the {task_spec(first.run.task).outputs[1] or 'value'} {_listed(ours)}, "
             f"{other.run.path} {_listed(theirs)}: only runs of one data set can be compared."
         )
 
@@ -171,26 +168,26 @@ def _check_images(parts: Sequence[_Split], rows: NDArray[np.int64], same_sight: 
     """Raise unless images that are called alike have the same class and, where it can be told, the same pixels."""
     first, own = parts[0], rows[0]
     for part, row in zip(parts[1:], rows[1:], strict=True):
-        differs = (first.labels[own] != part.labels[row]).reshape(len(own), -1).any(axis=1)
-        other = np.flatnonzero(differs)
+        truth, theirs = first.split.targets.take(own), part.split.targets.take(row)
+        other = np.flatnonzero(~truth.same(theirs))
         if len(other):
-            at, form, classes = int(other[0]), TARGETS[first.run.task], first.run.classes
+            at, classes = int(other[0]), first.run.classes
             raise RunError(
-                f"{first.names[own[at]]} is {form.text(first.labels[own[at]], classes)} in {first.run.path} and "
-                f"{form.text(part.labels[row[at]], classes)} in {part.run.path} ({len(other):,} such images): only "
+                f"{first.split.names[own[at]]} is {truth.text(at, classes)} in {first.run.path} and "
+                f"{theirs.text(at, classes)} in {part.run.path} ({len(other):,} such images): only "
                 "runs with the same labels can be compared."
             )
         changed = np.flatnonzero(first.digests[own] != part.digests[row]) if same_sight else own[:0]
         if len(changed):
             at = int(changed[0])
             raise RunError(
-                f"{first.names[own[at]]} has other pixels in {first.run.path} than in {part.run.path} "
+                f"{first.split.names[own[at]]} has other pixels in {first.run.path} than in {part.run.path} "
                 f"({len(changed):,} such images): only runs on the same images can be compared."
             )
 
 
 def _join(parts: Sequence[_Split], rows: NDArray[np.int64]) -> NDArray[np.int64] | None:
     """Return one grouping that keeps together what any run keeps together; None where each image is on its own."""
-    keys = [part.groups[row] for part, row in zip(parts, rows, strict=True) if part.groups is not None]
+    keys = [part.split.groups[row] for part, row in zip(parts, rows, strict=True) if part.split.groups is not None]
     joined = join_groups(rows.shape[1], *keys)
     return joined if keys and len(np.unique(joined)) < len(joined) else None

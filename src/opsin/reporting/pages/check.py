@@ -19,7 +19,7 @@ from opsin.audit.finding import KINDS, ImageFinding
 from opsin.reporting.run_report.gallery import encode
 from opsin.reporting.run_report.report import create_environment
 from opsin.storage.atomic import write_text
-from opsin.tasks.registry import TASKS
+from opsin.tasks.registry import task_spec
 from opsin.version import __version__
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def render_check_page(check: Check, *, anonymous: bool = False) -> str:
         headline=check.headline(),
         classes=_class_facts(check),
         what=check.dataset.describe(),
-        outputs=(TASKS[check.dataset.task].outputs[1] or "values").capitalize(),
+        outputs=(task_spec(check.dataset.task).outputs[1] or "values").capitalize(),
         findings=findings,
         samples=samples,
         decided=_decided(check, anonymous),
@@ -231,7 +231,7 @@ def _script_facts(check: Check, album: _Album) -> dict[str, Any]:
     decisions = check.dataset.decisions
     rows = decisions.rows if decisions else ()
     return {
-        "classes": list(check.dataset.classes) if TASKS[check.dataset.task].exclusive else [],
+        "classes": list(check.dataset.classes) if task_spec(check.dataset.task).exclusive else [],
         "findings": findings,
         "decided": [[row.image, row.decision, row.label, row.reason] for row in rows],
         "file": check.place.name if check.place else "decisions.csv",

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from opsin.data.targets import TARGETS
 from opsin.evaluation.comparison.measure import Measure
 from opsin.evaluation.comparison.pairing import pair_runs
 from opsin.evaluation.comparison.result import Comparison
 from opsin.evaluation.comparison.wording import p_words
+from opsin.evaluation.task import evaluation_of
 from opsin.evaluation.verdict.finding import score_words
 from opsin.metrics.names import describe_score
 from opsin.reporting.figures.style import figure_to_svg
@@ -23,7 +23,7 @@ from opsin.reporting.run_report.privacy import naming_keys
 from opsin.reporting.run_report.report import create_environment
 from opsin.runs.folder import RunFolder
 from opsin.storage.atomic import write_text
-from opsin.tasks.registry import TASKS, part_of
+from opsin.tasks.registry import task_spec
 from opsin.version import __version__
 
 DRAWN_PAIRS = 15
@@ -41,7 +41,7 @@ def write_comparison(comparison: Comparison, path: Path) -> Path:
     anonymous = any(folder.info.get("anonymous") for folder in folders)
     paired = pair_runs(folders, comparison.split)
     first_runs = np.cumsum([0, *(len(recipe.runs) for recipe in comparison.recipes[:-1])]).tolist()
-    task: Measure = part_of(paired.task, "measure")(paired)
+    task = evaluation_of(paired.task).compare(paired)
     disputed = _disputed(task, first_runs)
     pictures = _pictures(comparison, folders, task, disputed, first_runs, anonymous=anonymous)
     hidden = naming_keys() if anonymous else set()
@@ -111,7 +111,7 @@ def _figures(comparison: Comparison, folders: list[RunFolder]) -> dict[str, Any]
     histories = [folder.history for folder in folders]
     recipe_of = [number for number, recipe in enumerate(comparison.recipes) for _ in recipe.runs]
     curves = []
-    for score in ("loss", TASKS[folders[0].task].main_score):
+    for score in ("loss", task_spec(folders[0].task).main_metric):
         title = f"Validation {describe_score(score).words}"
         if any(score in row.get("validation", {}) for history in histories for row in history):
             figure = plot_curves(histories, recipe_of, named, score, title)
@@ -152,7 +152,7 @@ def _pictures(
     """Return pictures of images with disagreement, if any run stored them for its report."""
     if len(runs) < 2:
         return []
-    paired, form = task.paired, TARGETS[task.paired.task]
+    paired = task.paired
     right = task.right(runs)
     kept: dict[int, NDArray[np.uint8]] = {}
     for folder, rows in zip(folders, paired.rows, strict=True):
@@ -173,7 +173,7 @@ def _pictures(
                 "width": width,
                 "height": height,
                 "tiny": max(width, height) <= PIXEL_ART,
-                "truth": form.text(paired.labels[image], paired.classes),
+                "truth": paired.targets.text(image, paired.classes),
                 "said": said,
                 "name": "" if anonymous else paired.names[image],
             }

@@ -19,7 +19,8 @@ from opsin.reporting.run_report.privacy import anonymous_recipe
 from opsin.reporting.run_report.report import create_environment
 from opsin.runs.cross_validation import CrossValidationFolder
 from opsin.storage.atomic import write_text
-from opsin.tasks.registry import TASKS, TaskEntry
+from opsin.tasks.base import AnyTask
+from opsin.tasks.registry import task_spec
 
 SHOWN_DETAILS = 3  # scores of a class that fit in a row
 
@@ -45,8 +46,8 @@ def render_cross_validation_page(folder: CrossValidationFolder) -> str:
     assert environment.loader is not None
     style = environment.loader.get_source(environment, "report.css")[0]
     recipe = Recipe.from_dict(info["recipe"])
-    anonymous, task = bool(info.get("anonymous")), TASKS[info["task"]]
-    main = info["scores"][task.main_score]
+    anonymous, task = bool(info.get("anonymous")), task_spec(info["task"])
+    main = info["scores"][task.main_metric]
     return environment.get_template("cross-validation.html").render(
         style=Markup(style),
         version=info["opsin"],
@@ -55,7 +56,7 @@ def render_cross_validation_page(folder: CrossValidationFolder) -> str:
         main=main,
         shown={name: (percent if task.exclusive else score)(main[name]) for name in ("value", "low", "high")},
         exclusive=task.exclusive,
-        described=describe_score(task.main_score),
+        described=describe_score(task.main_metric),
         second=describe_score(task.compared[1]) if len(task.compared) > 1 else None,
         second_name=task.compared[1] if len(task.compared) > 1 else "",
         subject=number_of(len(info["classes"]), *task.outputs) if task.outputs[0] else info["classes"][0],
@@ -73,7 +74,7 @@ def render_cross_validation_page(folder: CrossValidationFolder) -> str:
     )
 
 
-def _score_rows(info: dict[str, Any], task: TaskEntry) -> list[dict[str, Any]]:
+def _score_rows(info: dict[str, Any], task: AnyTask) -> list[dict[str, Any]]:
     """Return a row per score: its meaning, pooled value and spread over folds."""
     return [
         {
@@ -83,12 +84,12 @@ def _score_rows(info: dict[str, Any], task: TaskEntry) -> list[dict[str, Any]]:
             "pooled": info["scores"].get(name),
             "spread": info["spread"].get(name),
         }
-        for name in task.scores
+        for name in task.metrics
         for described in [describe_score(name)]
     ]
 
 
-def _class_rows(info: dict[str, Any], task: TaskEntry) -> list[dict[str, Any]]:
+def _class_rows(info: dict[str, Any], task: AnyTask) -> list[dict[str, Any]]:
     """Return a row per class or label with its first scores."""
     shown = task.details[:SHOWN_DETAILS]
     return [
@@ -100,7 +101,9 @@ def _class_rows(info: dict[str, Any], task: TaskEntry) -> list[dict[str, Any]]:
 
 def _confusion(folder: CrossValidationFolder, classes: list[str]) -> dict[str, Any]:
     pooled = folder.out_of_fold()
-    matrix, names = most_confused(confusion_matrix(pooled.labels, pooled.predictions.labels, len(classes)), classes)
+    matrix, names = most_confused(
+        confusion_matrix(pooled.split.targets.values, pooled.split.predictions.labels, len(classes)), classes
+    )
     figure = plot_confusion_matrix(matrix, names)
     svg = figure_to_svg(figure, "confusion", "confusion matrix: true class by predicted class")
     return {"figure": svg, "width": round(figure.get_size_inches()[0] * 96)}

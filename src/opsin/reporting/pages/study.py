@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from opsin.evaluation.verdict.finding import capitalized, score_words
+from opsin.metrics.classification import confusion_matrix
 from opsin.reporting.figures.confusion import most_confused
 from opsin.reporting.figures.run import NUMBERED_CLASSES, plot_confusion_matrix
 from opsin.reporting.figures.style import (
@@ -36,10 +37,10 @@ from opsin.reporting.run_report.page import Page
 from opsin.reporting.run_report.privacy import naming_keys
 from opsin.reporting.run_report.report import create_environment
 from opsin.reporting.sections import gallery
+from opsin.reporting.task import report_of
 from opsin.runs.folder import RunFolder
 from opsin.runs.study import StudyFolder
 from opsin.storage.atomic import write_text
-from opsin.tasks.registry import TASKS
 
 PICTURES = 400_000  # bytes of the best run's gallery
 DRAWN = 12  # variants whose curves are drawn in one figure
@@ -65,7 +66,7 @@ def render_study_page(folder: StudyFolder) -> str:
     best = runs[info["best"]][0]
     environment = create_environment()
     page = replace(Page.read(best, anonymous=anonymous), room=PICTURES)
-    applies = TASKS[best.task].sections
+    applies = {section.anchor for section in report_of(best.task).sections}
     shown = gallery.facts(page) if "gallery" in applies else None
     confusion = _confusion(page) if "confusion" in applies else None
     hidden = naming_keys() if anonymous else set()
@@ -143,9 +144,12 @@ def _table_row(row: dict[str, Any], info: dict[str, Any], hidden: set[str]) -> d
 
 
 def _confusion(page: Page) -> dict[str, Any] | None:
-    if page.predicted is None or not len(page.predicted.labels):
+    if page.predicted is None or not len(page.predicted):
         return None
-    matrix, names = most_confused(page.predicted.matrix, page.classes)
+    matrix, names = most_confused(
+        confusion_matrix(page.predicted.targets.values, page.predicted.predictions.labels, len(page.classes)),
+        page.classes,
+    )
     measure: Any = "counts" if len(names) <= NUMBERED_CLASSES else "parts"
     figure = plot_confusion_matrix(matrix, names, ordered=len(names) > NUMBERED_CLASSES, measure=measure)
     svg = figure_to_svg(figure, "confusion", "confusion matrix: true class by predicted class")

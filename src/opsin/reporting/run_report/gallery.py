@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from opsin.reporting.run_report.captions import Caption, Captions
-from opsin.reporting.run_report.page import Predicted
+from opsin.reporting.task import report_of
 from opsin.runs.folder import RunFolder
-from opsin.tasks.registry import part_of
+from opsin.tasks.base import AnySplit
 
 PIXEL_ART = 64  # up to this side an image is kept exactly and enlarged with visible pixels
 SIDES = (224, 176, 128, 96)
@@ -44,7 +44,7 @@ class Picture:
 
 
 def read_gallery(
-    folder: RunFolder, predicted: Predicted | None, *, budget: int, anonymous: bool = False
+    folder: RunFolder, predicted: AnySplit | None, *, budget: int, anonymous: bool = False
 ) -> tuple[list[Picture], Captions | None, int]:
     """Read the pictures of test images, worst first, so that together they stay below a size.
 
@@ -63,7 +63,7 @@ def read_gallery(
     if predicted is None or not len(rows):
         return [], None, 0
     sources = _fitting(images, budget)
-    captions: Captions = part_of(folder.task, "captions")(predicted, rows[: len(sources)], folder.classes)
+    captions = report_of(folder.task).captions(predicted, rows[: len(sources)], folder.classes)
     pictures = [
         Picture(caption, "" if anonymous else predicted.names[row], *source)
         for caption, row, source in zip(captions.each, rows.tolist(), sources, strict=False)

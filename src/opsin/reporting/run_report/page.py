@@ -2,50 +2,23 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from opsin.metrics.classification import confusion_matrix
 from opsin.reporting.run_report.privacy import Redactor, anonymous_network, names_of
 from opsin.runs.folder import RunFolder
-from opsin.tasks.registry import TASKS, TaskEntry
+from opsin.tasks.base import AnySplit, AnyTask
+from opsin.tasks.registry import task_spec
 
 LARGEST = 5_000_000  # bytes of the whole file
 
 
-@dataclass(frozen=True)
-class Predicted:
-    """Predictions of one split.
-
-    Attributes:
-        names: What each of the N images is called.
-        labels: ``(N, ...)``, what is true of each, as the task has it; of a classifier int64 ``(N,)``.
-        result: The predictions, of the task's own type; of a classifier `opsin.tasks.classification.predictions.Classifications`.
-        classes: How many outputs the network has.
-    """
-
-    names: list[str]
-    labels: NDArray
-    result: Any
-    classes: int
-
-    @classmethod
-    def read(cls, folder: RunFolder, split: str) -> Predicted | None:
-        """Read a split's predictions; None where there are none yet."""
-        if not (folder.path / f"predictions-{split}.csv").exists():
-            return None
-        names, labels, result = folder.predictions(split)
-        return cls(names, labels, result, len(folder.classes))
-
-    @functools.cached_property
-    def matrix(self) -> NDArray[np.int64]:
-        """True class by predicted class, int64 ``(C, C)``, of a classifier."""
-        return confusion_matrix(self.labels, self.result.labels, self.classes)
+def read_predicted(folder: RunFolder, split: str) -> AnySplit | None:
+    """Read a split's predictions; None where there are none yet."""
+    return folder.predicted(split) if (folder.path / f"predictions-{split}.csv").exists() else None
 
 
 @dataclass(frozen=True)
@@ -63,8 +36,8 @@ class Page:
     """
 
     run: RunFolder
-    predicted: Predicted | None
-    validation: Predicted | None
+    predicted: AnySplit | None
+    validation: AnySplit | None
     classes: list[str]
     words: Callable[[str], str]
     anonymous: bool
@@ -79,12 +52,12 @@ class Page:
         """
         classes = class_names(run)
         words: Callable[[str], str] = Redactor(names_of(run), classes) if anonymous else str
-        return cls(run, Predicted.read(run, "test"), Predicted.read(run, "validation"), classes, words, anonymous)
+        return cls(run, read_predicted(run, "test"), read_predicted(run, "validation"), classes, words, anonymous)
 
     @property
-    def task(self) -> TaskEntry:
+    def task(self) -> AnyTask:
         """What differs from task to task."""
-        return TASKS[self.run.task]
+        return task_spec(self.run.task)
 
 
 def class_names(folder: RunFolder) -> list[str]:

@@ -15,11 +15,11 @@ from markupsafe import Markup
 
 from opsin.reporting import formats
 from opsin.reporting.run_report.page import LARGEST, Page, network_facts, training_facts
-from opsin.reporting.sections import SECTIONS
+from opsin.reporting.task import report_of
 from opsin.runs.folder import RunFolder
 from opsin.storage.atomic import write_text
-from opsin.tasks.registry import part_of
 
+HOME = "opsin.reporting"
 FRAME = 100_000  # bytes of the page around its sections, more than styles, scripts and headline take
 
 
@@ -48,8 +48,8 @@ def write_report(run: RunFolder, path: Path | None = None, *, anonymous: bool = 
 
 def render_report(run: RunFolder, *, anonymous: bool = False) -> str:
     """Return the report as HTML text; see `write_report`."""
-    environment = create_environment()
     page = Page.read(run, anonymous=anonymous)
+    environment = create_environment(*dict.fromkeys(section.templates for section in report_of(run.task).sections))
     sections = _render_sections(environment, page)
     names = [section["anchor"] for section in sections]
     script = _joined(environment, "js", names)
@@ -67,8 +67,8 @@ def _render_sections(environment: jinja2.Environment, page: Page) -> list[dict[s
     """Render the sections that have something to show; the gallery last, which fills the room that the others leave."""
     room = LARGEST - FRAME
     rendered = {}
-    applying = [section for section in SECTIONS if section.anchor in page.task.sections]
-    for section in sorted(applying, key=lambda section: section.anchor in ("gallery", "masks")):
+    sections = report_of(page.run.task).sections
+    for section in sorted(sections, key=lambda section: section.anchor in ("gallery", "masks")):
         facts = section.facts(replace(page, room=room))
         if facts is not None:
             template = environment.get_template(f"sections/{section.anchor}.html")
@@ -76,7 +76,7 @@ def _render_sections(environment: jinja2.Environment, page: Page) -> list[dict[s
             room -= len(rendered[section.anchor].encode())
     return [
         {"anchor": section.anchor, "title": section.title, "html": Markup(rendered[section.anchor])}
-        for section in SECTIONS
+        for section in sections
         if section.anchor in rendered
     ]
 
@@ -91,10 +91,14 @@ def _joined(environment: jinja2.Environment, kind: str, names: Sequence[str]) ->
     return "".join([source(environment, f"report.{kind}")[0], *blocks])
 
 
-def create_environment() -> jinja2.Environment:
-    """Return the templates of this package, with our number formats; whatever they are given is escaped."""
+def create_environment(*packages: str) -> jinja2.Environment:
+    """Return the templates of this package and of others, with our number formats; all values are escaped.
+
+    Args:
+        packages: Further packages with a folder ``templates``: the rooms of tasks.
+    """
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("opsin.reporting"),
+        loader=jinja2.ChoiceLoader([jinja2.PackageLoader(name) for name in dict.fromkeys((HOME, *packages))]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -119,7 +123,7 @@ def _head(page: Page) -> dict[str, Any]:
     data, card = info.get("data", {}), run.scorecard
     split = "test" if card.get("test") else "validation"
     name = "" if page.anonymous else data.get("name", "")
-    score = card.get(split, {}).get(page.task.main_score)
+    score = card.get(split, {}).get(page.task.main_metric)
     return {
         "version": info.get("opsin", ""),
         "anonymous": page.anonymous,
@@ -128,7 +132,7 @@ def _head(page: Page) -> dict[str, Any]:
         "subject": _subject(page),
         "scored_split": split,
         "score": score,
-        "head": part_of(run.task, "head")(page, score, split) if score else None,
+        "head": report_of(run.task).headline(page, score, split) if score else None,
         "training": training_facts(run),
         "run_path": "RUN" if page.anonymous else shlex.quote(str(run.path)),
     }

@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opsin.reporting.formats import number_of, percent
-from opsin.reporting.run_report.captions import Captions
 from opsin.reporting.run_report.gallery import PIXEL_ART, encode
 from opsin.reporting.run_report.page import Page
 from opsin.reporting.run_report.pictures import overlay
-from opsin.reporting.run_report.questions import Questions, Words
-from opsin.tasks.registry import part_of
+from opsin.reporting.run_report.questions import Words
+from opsin.reporting.task import report_of
 
 # Title and meaning; {supports} and {score} are the words of the task (`opsin.reporting.questions`).
 METHODS = {
@@ -48,11 +47,12 @@ def facts(page: Page) -> dict[str, Any] | None:
     if page.predicted is None or not told:
         return None
     stored = page.run.arrays("attributions.npz", "rows", "images", "targets", "maps")
-    if not len(stored["rows"]) or stored["rows"].max() >= len(page.predicted.labels):
+    if not len(stored["rows"]) or stored["rows"].max() >= len(page.predicted):
         return None
     rows, targets = stored["rows"], stored["targets"]
-    questions: Questions = part_of(page.run.task, "ask")(page.predicted, rows, targets, page.classes)
-    captions: Captions = part_of(page.run.task, "captions")(page.predicted, rows, page.classes)
+    report = report_of(page.run.task)
+    questions = report.questions(page.predicted, rows, targets, page.classes)
+    captions = report.captions(page.predicted, rows, page.classes)
     words = {"supports": questions.supports, "score": questions.score}
     methods = [
         {

@@ -25,9 +25,9 @@ def facts(page: Page) -> dict[str, Any] | None:
         return None
     stored = page.run.arrays("map.npz", "rows", "principal", "neighbors", "explained", "agreement", "sheet", "tile")
     rows = stored["rows"]
-    if not len(rows) or rows.max() >= len(predicted.labels):
+    if not len(rows) or rows.max() >= len(predicted):
         return None
-    labels, guesses = predicted.labels[rows], predicted.result.labels[rows]
+    labels, guesses = predicted.targets.values[rows], predicted.predictions.labels[rows]
     principal, explained = fit(stored["principal"]), stored["explained"]
     neighbors = fit(stored["neighbors"]) if len(stored["neighbors"]) else None
     shown = principal if neighbors is None else neighbors
@@ -37,7 +37,7 @@ def facts(page: Page) -> dict[str, Any] | None:
     kind = "png" if sheet.startswith(b"\x89PNG") else "jpeg"
     return {
         "number": len(rows),
-        "available": len(predicted.labels),
+        "available": len(predicted),
         "wrong": int(wrong.sum()),
         "width": WIDTH,
         "height": HEIGHT,
@@ -56,7 +56,7 @@ def facts(page: Page) -> dict[str, Any] | None:
             "places": [places.tolist() for places in (neighbors, principal) if places is not None],
             "labels": labels.tolist(),
             "guesses": guesses.tolist(),
-            "sure": [percent(float(confidence)) for confidence in predicted.result.confidence[rows]],
+            "sure": [percent(float(confidence)) for confidence in predicted.predictions.confidence[rows]],
             "names": [] if page.anonymous else [shorten(predicted.names[row], LONGEST) for row in rows],
             "classes": page.classes,
             "colors": colors.tolist(),

@@ -21,7 +21,7 @@ def facts(page: Page) -> dict[str, Any] | None:
     return {
         "gallery": gallery,
         "total": total,
-        "tested": len(page.predicted.labels),
+        "tested": len(page.predicted),
         "said": said,
         "output": page.task.outputs[0].capitalize(),
     }

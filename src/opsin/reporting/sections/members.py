@@ -13,7 +13,7 @@ def facts(page: Page) -> dict[str, Any] | None:
     made = page.run.info.get("ensemble")
     if made is None:
         return None
-    main = page.task.main_score
+    main = page.task.main_metric
     rows = [
         {
             "name": f"member {number}" if page.anonymous else member["name"],

@@ -8,7 +8,7 @@ from typing import Any
 from opsin.metrics.names import describe_score
 from opsin.reporting.run_report.page import Page
 from opsin.runs.folder import RunFolder
-from opsin.tasks.registry import TASKS
+from opsin.tasks.registry import task_spec
 
 
 def facts(page: Page) -> dict[str, Any] | None:
@@ -26,7 +26,7 @@ def score_rows(folder: RunFolder, classes: int) -> list[dict[str, Any]]:
     card = folder.scorecard
     test, validation = card.get("test", {}), card.get("validation", {})
     present = [name for name in (test or validation) if "/" not in name]
-    known = TASKS[folder.task].scores
+    known = task_spec(folder.task).metrics
     ordered = [name for name in known if name in present] + [name for name in present if name not in known]
     rows = []
     for name in ordered:

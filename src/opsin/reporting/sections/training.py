@@ -11,7 +11,7 @@ from opsin.reporting.figures.run import plot_learning_curves
 from opsin.reporting.figures.style import figure_to_svg
 from opsin.reporting.run_report.page import Page, training_facts
 from opsin.runs.folder import RunFolder
-from opsin.tasks.registry import TASKS
+from opsin.tasks.registry import task_spec
 
 
 def facts(page: Page) -> dict[str, Any] | None:
@@ -20,7 +20,7 @@ def facts(page: Page) -> dict[str, Any] | None:
     if not page.run.history and throughput is None:
         return None
     curves = draw_learning_curves(page.run) if page.run.history else {}
-    main = page.task.main_score
+    main = page.task.main_metric
     return {
         "training": training_facts(page.run),
         "loss": curves.get("loss", ""),
@@ -41,7 +41,7 @@ def draw_learning_curves(run: RunFolder, prefix: str = "") -> dict[str, Markup]:
     history, best = run.history, (run.info.get("best") or {}).get("epoch")
     loss = plot_learning_curves(history, scores=("loss",), best_epoch=best)
     curves = {"loss": figure_to_svg(loss, f"{prefix}loss", "loss on training and validation images in each epoch")}
-    main = TASKS[run.task].main_score
+    main = task_spec(run.task).main_metric
     if any(main in row.get(split, {}) for row in history for split in ("train", "validation")):
         score = plot_learning_curves(history, scores=(main,), best_epoch=best, learning_rate=False)
         score.set_size_inches(*loss.get_size_inches())

@@ -37,9 +37,9 @@ class ClassificationScores:
     def terms(self, run: int) -> sparse.csr_array:
         """Return what each image adds to the sums that the scores of a run are functions of."""
         predictions = self.paired.predictions[run]
-        counts = confusion_terms(self.paired.labels, predictions.labels, self.classes)
+        counts = confusion_terms(self.paired.targets.values, predictions.labels, self.classes)
         return sparse.csr_array(
-            sparse.hstack([counts, probability_terms(self.paired.labels, predictions)], format="csr")
+            sparse.hstack([counts, probability_terms(self.paired.targets.values, predictions)], format="csr")
         )
 
     def scores(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -55,13 +55,13 @@ class ClassificationScores:
         """
         paired = self.paired
         found = [
-            RANKED[score](paired.labels == label, paired.predictions[run].probabilities[:, label])
+            RANKED[score](paired.targets.values == label, paired.predictions[run].probabilities[:, label])
             for label, name in enumerate(paired.classes)
             if paired.positive in (None, name)
         ]
         known = [(area, moved) for area, moved in found if not math.isnan(area)]
         if not known:
-            return math.nan, np.zeros(len(paired.labels))
+            return math.nan, np.zeros(len(paired.targets.values))
         areas, influences = zip(*known, strict=True)
         return float(np.mean(areas)), np.mean(influences, axis=0)
 
@@ -72,7 +72,7 @@ class ClassificationScores:
         they do for Bonett and Price's interval of a difference in accuracy. The macro F1 takes that of the balanced
         accuracy.
         """
-        labels = self.paired.labels
+        labels = self.paired.targets.values
         if score == "log_loss" or score in RANKED:
             return 0.0
         counts = np.unique_counts(labels).counts
@@ -94,12 +94,12 @@ class ClassificationScores:
 
     def right(self, runs: Sequence[int]) -> NDArray[np.bool_]:
         """Return which images which runs name the right class of, bool ``(runs, N)``."""
-        return np.array([self.paired.predictions[run].labels == self.paired.labels for run in runs])
+        return np.array([self.paired.predictions[run].labels == self.paired.targets.values for run in runs])
 
     def merit(self, run: int) -> NDArray[np.floating]:
         """Return the probability that a run gives to the true class of each image, float ``(N,)``."""
-        own = np.arange(len(self.paired.labels))
-        return self.paired.predictions[run].probabilities[own, self.paired.labels]
+        own = np.arange(len(self.paired.targets.values))
+        return self.paired.predictions[run].probabilities[own, self.paired.targets.values]
 
     def said(self, run: int, image: int) -> tuple[str, float | None]:
         """Return what a run says of an image, and how sure it is of that."""

@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from opsin.data.targets import ClassTargets
 from opsin.storage.atomic import damage_explained, read_csv_rows, write_csv
+from opsin.tasks.base import PredictedSplit
 from opsin.tasks.classification.predictions import Classifications
 
 
@@ -46,3 +48,16 @@ def read_predictions(path: Path, classes: Sequence[str]) -> tuple[list[str], NDA
         labels = np.array([index[row[1]] for row in rows], dtype=np.int64)
         probabilities = np.array([row[4:] for row in rows], dtype=np.float32).reshape(len(rows), len(index))
         return [row[0] for row in rows], labels, Classifications(probabilities)
+
+
+class ClassificationStore:
+    """See `opsin.tasks.base.PredictionStore`."""
+
+    def write(self, path: Path, classes: Sequence[str], split: PredictedSplit[ClassTargets, Classifications]) -> None:
+        """See `PredictionStore.write`."""
+        write_predictions(path, split.names, classes, split.predictions, split.targets.values)
+
+    def read(self, path: Path, classes: Sequence[str]) -> PredictedSplit[ClassTargets, Classifications]:
+        """See `PredictionStore.read`."""
+        names, values, predictions = read_predictions(path, classes)
+        return PredictedSplit(names, ClassTargets(values), predictions)

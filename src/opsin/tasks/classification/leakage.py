@@ -215,7 +215,8 @@ def measure_leak(folder: RunFolder) -> dict[str, Any] | None:
         return None
     rows = folder.split_rows()
     group_of = {row["image"]: row["group"] for row in rows}
-    names, labels, predictions = folder.predictions(TEST)
+    tested = folder.predicted(TEST)
+    names, labels, predictions = tested.names, tested.targets.values, tested.predictions
     groups = np.array([group_of[name] for name in names])
     seen = np.unique([row["group"] for row in rows if row["split"] in (TRAIN, VALIDATION)])
     leak = estimate_leak(labels, predictions, groups, seen, folder.classes)
@@ -261,8 +262,8 @@ def _comparable(recipe: Recipe) -> Recipe:
 
 def _right_unseen(crossval: CrossValidationFolder, names: list[str]) -> NDArray[np.float64]:
     """Return for each image the fraction of networks not trained on its group that are correct, float64 ``(N,)``."""
-    pooled = crossval.out_of_fold()
+    pooled = crossval.out_of_fold().split
     right: dict[str, list[bool]] = {}
-    for name, hit in zip(pooled.names, pooled.predictions.labels == pooled.labels, strict=True):
+    for name, hit in zip(pooled.names, pooled.predictions.labels == pooled.targets.values, strict=True):
         right.setdefault(name, []).append(bool(hit))
     return np.array([np.mean(right[name]) for name in names])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -12,8 +12,6 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from opsin.data.batches import Batch
-from opsin.data.dataset import Dataset
-from opsin.data.preprocessing import Preprocessing
 from opsin.errors import TrainingError
 from opsin.metrics import classification as metrics
 from opsin.recipe.recipe import Recipe
@@ -42,7 +40,7 @@ class ClassificationLearner:
         class_weights: Tensor | None = None,
         temperature: float = 1.0,
     ):
-        self.num_classes = self.mixed = num_classes
+        self.num_classes = self.num_mix_classes = num_classes
         self.label_smoothing = label_smoothing
         self.class_weights = class_weights
         self.temperature = temperature
@@ -86,7 +84,7 @@ class ClassificationLearner:
             "macro_f1": float(metrics.macro_f1(confusion)),
         }
 
-    def known(self) -> dict[str, Any]:
+    def fitted_state(self) -> dict[str, Any]:
         """Return nothing: the classes are all that predicting needs of the targets."""
         return {}
 
@@ -99,15 +97,8 @@ class ClassificationLearner:
         return (scores["accuracy"], -scores["loss"]) > (best["accuracy"], -best["loss"])
 
 
-def encode_targets(
-    dataset: Dataset, preprocessing: Preprocessing, progress: Callable[[int, int], None] | None = None
-) -> Tensor:
-    """Return the class of each image, int64 ``(N,)``."""
-    return torch.from_numpy(dataset.labels)
-
-
 def create_classification(
-    recipe: Recipe, classes: int, training: Tensor | None = None, known: Mapping[str, Any] = MappingProxyType({})
+    recipe: Recipe, classes: int, training: Tensor | None = None, fitted: Mapping[str, Any] = MappingProxyType({})
 ) -> ClassificationLearner:
     """Make the task of a resolved recipe.
 
@@ -115,10 +106,10 @@ def create_classification(
         recipe: Decides the loss.
         classes: How many there are.
         training: int64 ``(N,)``, the classes of the training images; needed for training alone.
-        known: What the run has learned; ``temperature`` is used.
+        fitted: What the run has learned; ``temperature`` is used.
     """
     weights = None
     if training is not None and recipe.training.balance == "weights":
         weights = balanced_class_weights(torch.bincount(training, minlength=classes))
-    temperature = float(known.get("temperature", 1))
+    temperature = float(fitted.get("temperature", 1))
     return ClassificationLearner(classes, recipe.training.label_smoothing, weights, temperature)

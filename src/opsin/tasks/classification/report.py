@@ -8,15 +8,31 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from opsin.data.targets import ClassTargets
 from opsin.reporting import formats
 from opsin.reporting.formats import percent
 from opsin.reporting.run_report.captions import Caption, Captions
 from opsin.reporting.run_report.headline import interval_places, written
-from opsin.reporting.run_report.page import Page, Predicted
+from opsin.reporting.run_report.page import Page
 from opsin.reporting.run_report.questions import Questions, Words
+from opsin.reporting.run_report.section import Section
+from opsin.reporting.sections import ATTRIBUTIONS, CLOSING, DOMAIN_SHIFT, EMBEDDING_MAP, GALLERY, OPENING
+from opsin.tasks.base import PredictedSplit
+from opsin.tasks.classification import (
+    section_calibration,
+    section_classes,
+    section_confusion,
+    section_groups,
+    section_selective_prediction,
+    section_thresholds,
+)
+from opsin.tasks.classification.confusion import confusion_of
+from opsin.tasks.classification.predictions import Classifications
 
 
-def caption_classes(predicted: Predicted, rows: NDArray[np.int64], classes: Sequence[str]) -> Captions:
+def caption_classes(
+    predicted: PredictedSplit[ClassTargets, Classifications], rows: NDArray[np.int64], classes: Sequence[str]
+) -> Captions:
     """Caption pictures by their true and predicted classes.
 
     Args:
@@ -24,12 +40,16 @@ def caption_classes(predicted: Predicted, rows: NDArray[np.int64], classes: Sequ
         rows: int64 ``(K,)``; images that have a picture, worst first.
         classes: Class names.
     """
-    labels, guesses, confidences = predicted.labels, predicted.result.labels, predicted.result.confidence
+    labels, guesses, confidences = (
+        predicted.targets.values,
+        predicted.predictions.labels,
+        predicted.predictions.confidence,
+    )
     each = []
     for row in rows.tolist():
         truth, guess = classes[labels[row]], classes[guesses[row]]
         sure = percent(float(confidences[row]))
-        chance = percent(float(predicted.result.probabilities[row, labels[row]]))
+        chance = percent(float(predicted.predictions.probabilities[row, labels[row]]))
         right = truth == guess
         words = [(truth, True)] if right else [(truth, True), (" predicted as ", False), (guess, True)]
         detail = f"correct, confidence {sure}" if right else f"wrong, confidence {sure}; {chance} for {truth}"
@@ -70,15 +90,18 @@ def head_of_classification(page: Page, score: dict[str, Any], split: str) -> dic
     }
 
 
-def most_common_part(predicted: Predicted | None) -> float | None:
-    """Return the accuracy of always predicting the most common class of the test images, the baseline of any model."""
-    if predicted is None or not len(predicted.labels):
+def most_common_part(predicted: PredictedSplit[ClassTargets, Classifications] | None) -> float | None:
+    """Return the accuracy of always naming the most common class of the test images, which any model should beat."""
+    if predicted is None or not len(predicted):
         return None
-    return float(predicted.matrix.sum(axis=1).max() / len(predicted.labels))
+    return float(confusion_of(predicted).sum(axis=1).max() / len(predicted))
 
 
 def ask_classes(
-    predicted: Predicted, rows: NDArray[np.int64], targets: NDArray[np.int64], classes: Sequence[str]
+    predicted: PredictedSplit[ClassTargets, Classifications],
+    rows: NDArray[np.int64],
+    targets: NDArray[np.int64],
+    classes: Sequence[str],
 ) -> Questions:
     """Return the captions of heat maps of the predicted class and, for errors, of the true class.
 
@@ -105,3 +128,41 @@ def ask_classes(
         "The maps explain the logit of one class, its score before softmax.",
         each,
     )
+
+
+TEMPLATES = "opsin.tasks.classification"
+OWN = (
+    Section("classes", "Classes", section_classes.facts, TEMPLATES),
+    Section("confusion", "Confusion matrix", section_confusion.facts, TEMPLATES),
+    Section("groups", "Groups", section_groups.facts, TEMPLATES),
+    Section("calibration", "Calibration", section_calibration.facts, TEMPLATES),
+    Section("thresholds", "Thresholds", section_thresholds.facts, TEMPLATES),
+    Section("selective_prediction", "Selective prediction", section_selective_prediction.facts, TEMPLATES),
+)
+SECTIONS = (*OPENING, *OWN, DOMAIN_SHIFT, GALLERY, ATTRIBUTIONS, EMBEDDING_MAP, *CLOSING)
+
+
+class ClassificationReport:
+    """See `opsin.reporting.task.TaskReport`."""
+
+    sections = SECTIONS
+
+    def headline(self, page: Page, score: dict[str, Any], split: str) -> dict[str, Any]:
+        """See `TaskReport.headline`."""
+        return head_of_classification(page, score, split)
+
+    def captions(
+        self, predicted: PredictedSplit[ClassTargets, Classifications], rows: NDArray[np.int64], classes: Sequence[str]
+    ) -> Captions:
+        """See `TaskReport.captions`."""
+        return caption_classes(predicted, rows, classes)
+
+    def questions(
+        self,
+        predicted: PredictedSplit[ClassTargets, Classifications],
+        rows: NDArray[np.int64],
+        outputs: NDArray[np.int64],
+        classes: Sequence[str],
+    ) -> Questions:
+        """See `TaskReport.questions`."""
+        return ask_classes(predicted, rows, outputs, classes)

@@ -7,14 +7,16 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
+from opsin.data.targets import ClassTargets
 from opsin.evaluation.calibration import tempered
 from opsin.metrics.classification import reliability
 from opsin.reporting.figures.run import plot_reliability
 from opsin.reporting.figures.style import figure_to_svg
 from opsin.reporting.formats import percent
-from opsin.reporting.run_report.page import Page, Predicted
+from opsin.reporting.run_report.page import Page
 from opsin.statistics.bootstrap import wilson
 from opsin.statistics.clusters import groups_behind
+from opsin.tasks.base import PredictedSplit
 from opsin.tasks.classification.predictions import Classifications
 from opsin.tasks.classification.scorecard import score_probabilities
 
@@ -22,7 +24,7 @@ from opsin.tasks.classification.scorecard import score_probabilities
 def facts(page: Page) -> dict[str, Any] | None:
     """Return the reliability diagram and its summary; None if there are no predictions yet."""
     predicted = page.predicted
-    if predicted is None or not len(predicted.labels):
+    if predicted is None or not len(predicted):
         return None
     scores = page.run.scorecard.get("test", {})
     accuracy = scores.get("accuracy")
@@ -30,13 +32,15 @@ def facts(page: Page) -> dict[str, Any] | None:
     grouped = groups_behind((accuracy or {}).get("method", "")) is not None
     groups = page.run.groups("test") if grouped else None
     temperature = page.run.temperature
-    # Softmax of logits / T is proportional to p^(1 / T), so the probabilities before calibration need not be stored.
-    before = None if temperature == 1 else Classifications(tempered(predicted.result.probabilities, 1 / temperature))
+    # Softmax of logits / T is proportional to p^(1 / T), so that nothing has to be stored twice.
+    before = (
+        None if temperature == 1 else Classifications(tempered(predicted.predictions.probabilities, 1 / temperature))
+    )
     return {
         "figure": _reliability(predicted, before, intervals=not grouped),
         "whiskers": not grouped,
         "error": scores.get("calibration_error"),
-        "error_before": before and score_probabilities(before, predicted.labels, groups)[1].to_dict(),
+        "error_before": before and score_probabilities(before, predicted.targets.values, groups)[1].to_dict(),
         "temperature": _temperature(page.run.calibration),
         **_reading(predicted, accuracy),
     }
@@ -51,11 +55,13 @@ def _temperature(calibration: dict[str, Any]) -> str:
     return f"The uncalibrated network is {fault}. {decision} This {mend} the confidence and changes no prediction."
 
 
-def _reading(predicted: Predicted, accuracy: dict[str, Any] | None) -> dict[str, Any]:
-    """Return mean confidence, accuracy and what follows from them."""
-    right = predicted.result.labels == predicted.labels
-    confidence, part = float(predicted.result.confidence.mean()), float(right.mean())
-    sure = predicted.result.confidence > 0.99
+def _reading(
+    predicted: PredictedSplit[ClassTargets, Classifications], accuracy: dict[str, Any] | None
+) -> dict[str, Any]:
+    """Return how sure the model is on average, how often it is right, and what follows."""
+    right = predicted.predictions.labels == predicted.targets.values
+    confidence, part = float(predicted.predictions.confidence.mean()), float(right.mean())
+    sure = predicted.predictions.confidence > 0.99
     low, high = (accuracy["low"], accuracy["high"]) if accuracy else (part, part)
     gap = f"The mean confidence is {percent(confidence)} and the accuracy {percent(part)}"
     if low <= confidence <= high:
@@ -73,9 +79,11 @@ def _reading(predicted: Predicted, accuracy: dict[str, Any] | None) -> dict[str,
     }
 
 
-def _reliability(predicted: Predicted, before: Classifications | None, *, intervals: bool) -> Markup:
-    bins = reliability(predicted.labels, predicted.result.probabilities)
-    old = None if before is None else reliability(predicted.labels, before.probabilities)
+def _reliability(
+    predicted: PredictedSplit[ClassTargets, Classifications], before: Classifications | None, *, intervals: bool
+) -> Markup:
+    bins = reliability(predicted.targets.values, predicted.predictions.probabilities)
+    old = None if before is None else reliability(predicted.targets.values, before.probabilities)
     bounds = None
     if intervals:
         found = [wilson(right, int(n)) for right, n in zip(bins.accuracy * bins.counts, bins.counts, strict=True)]

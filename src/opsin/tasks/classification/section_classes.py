@@ -12,6 +12,7 @@ from opsin.reporting.figures.run import plot_recalls
 from opsin.reporting.figures.style import figure_to_svg
 from opsin.reporting.run_report.page import Page
 from opsin.runs.folder import RunFolder
+from opsin.tasks.classification.confusion import confusion_of
 
 LISTED_CLASSES = 500
 LISTED_PAIRS = 8
@@ -19,8 +20,8 @@ DRAWN_RECALLS = 25
 
 
 def facts(page: Page) -> dict[str, Any] | None:
-    """Return a row per class and the most frequent errors; None if no class is known yet."""
-    matrix = page.predicted.matrix if page.predicted else None
+    """Return a row per class and the most frequent mistakes; None where no class is known yet."""
+    matrix = confusion_of(page.predicted) if page.predicted else None
     rows = class_rows(page.run, page.classes, matrix)
     if not rows:
         return None

@@ -11,15 +11,16 @@ from opsin.reporting.figures.confusion import most_confused
 from opsin.reporting.figures.run import NUMBERED_CLASSES, order_by_confusion, plot_confusion_matrix
 from opsin.reporting.figures.style import figure_to_svg
 from opsin.reporting.run_report.page import Page
+from opsin.tasks.classification.confusion import confusion_of
 
 Measure = Literal["both", "counts", "parts"]
 
 
 def facts(page: Page) -> dict[str, Any] | None:
-    """Draw the confusion matrix of test; None if there are no predictions yet."""
-    if page.predicted is None or not len(page.predicted.labels):
+    """Draw the confusion matrix of test; None where there are no predictions yet."""
+    if page.predicted is None or not len(page.predicted):
         return None
-    matrix, names = most_confused(page.predicted.matrix, page.classes)
+    matrix, names = most_confused(confusion_of(page.predicted), page.classes)
     numbered = len(names) <= NUMBERED_CLASSES
     orders = [False, True] if order_by_confusion(matrix).tolist() != list(range(len(names))) else [False]
     measures: tuple[Measure, ...] = ("both",) if numbered else ("counts", "parts")

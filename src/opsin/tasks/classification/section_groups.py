@@ -20,10 +20,10 @@ def facts(page: Page) -> dict[str, Any] | None:
     if predicted is None or "group_accuracy" not in card:
         return None
     groups = page.run.groups("test")
-    labels = None if groups is None or len(groups) != len(predicted.labels) else group_labels(predicted.labels, groups)
+    labels = None if groups is None or len(groups) != len(predicted) else group_labels(predicted.targets.values, groups)
     if groups is None or labels is None:
         return None
-    names, pooled = pool(predicted.result, groups)
+    names, pooled = pool(predicted.predictions, groups)
     wrong = [row for row in pooled.confidence.argsort()[::-1].tolist() if pooled.labels[row] != labels[row]]
     matrix = confusion_matrix(labels, pooled.labels, len(page.classes))
     figure = None
@@ -35,7 +35,7 @@ def facts(page: Page) -> dict[str, Any] | None:
         "by_group": card["group_accuracy"],
         "by_image": card.get("accuracy"),
         "groups": len(names),
-        "images": len(predicted.labels),
+        "images": len(predicted),
         "figure": figure,
         "wrong": [
             {

@@ -20,6 +20,7 @@ from opsin.reporting.figures.thresholds import EDGES, plot_histogram, plot_preci
 from opsin.reporting.formats import interval, percent, score, threshold
 from opsin.reporting.run_report.page import Page
 from opsin.runs.folder import RunFolder
+from opsin.tasks.classification.confusion import confusion_of
 
 MOST_CLASSES = 100  # selectable on the page
 # Steps of the slider, finer towards the ends, where confident networks put most images.
@@ -95,22 +96,22 @@ def _labels(page: Page) -> list[int]:
     """Return the classes to detect: the positive one of two, else those with test images, in order."""
     if page.predicted is None or len(page.classes) < 2:
         return []
-    support = page.predicted.matrix.sum(axis=1)
+    support = confusion_of(page.predicted).sum(axis=1)
     if len(page.classes) == 2:
         return [page.classes.index(str(page.run.positive))] if support.all() else []
     known = [label for label in np.flatnonzero(support).tolist() if support[label] < support.sum()]
     if len(known) <= MOST_CLASSES:
         return known
-    labels, probabilities = page.predicted.labels, page.predicted.result.probabilities
+    labels, probabilities = page.predicted.targets.values, page.predicted.predictions.probabilities
     return sorted(sorted(known, key=lambda label: roc_auc(labels == label, probabilities[:, label]))[:MOST_CLASSES])
 
 
 def _task(label: int, page: Page, groups: NDArray[np.str_] | None, aims: Aims) -> _Task:
     assert page.predicted is not None
-    positive, scores = page.predicted.labels == label, page.predicted.result.probabilities[:, label]
+    positive, scores = page.predicted.targets.values == label, page.predicted.predictions.probabilities[:, label]
     seen: tuple[NDArray[np.bool_], NDArray[np.float32]] = (np.zeros(0, bool), np.zeros(0, np.float32))
     if page.validation is not None:
-        seen = (page.validation.labels == label, page.validation.result.probabilities[:, label])
+        seen = (page.validation.targets.values == label, page.validation.predictions.probabilities[:, label])
     thresholds = {"even": EVEN, **choose_thresholds(*seen, aims)}
     points = measure(list(thresholds.values()), positive, scores, groups)
     rest = page.classes[1 - label] if len(page.classes) == 2 else "any other class"
@@ -228,7 +229,7 @@ def _readers(page: Page, groups: NDArray[np.str_] | None) -> list[Reader]:
     path, predicted = page.run.path / "readers.csv", page.predicted
     if predicted is None or not path.exists():
         return []
-    return read_readers(path, predicted.names, predicted.labels, page.classes, page.run.positive, groups)
+    return read_readers(path, predicted.names, predicted.targets.values, page.classes, page.run.positive, groups)
 
 
 def _places(task: _Task, readers: list[Reader]) -> list[tuple[float, float]]:

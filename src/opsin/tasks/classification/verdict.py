@@ -90,7 +90,8 @@ def judge_classifier(folder: RunFolder) -> list[Finding]:
     """Return the verdict on a run with a scored test or validation split, including the effect of a data leak."""
     scorecard = folder.scorecard
     split = TEST if TEST in scorecard else VALIDATION
-    _, labels, predictions = folder.predictions(split)
+    predicted = folder.predicted(split)
+    labels, predictions = predicted.targets.values, predicted.predictions
     confusion = confusion_matrix(labels, predictions.labels, len(folder.classes))
     over = overconfidence(labels, predictions.probabilities)
     inspected = (folder.robustness, folder.attributions)

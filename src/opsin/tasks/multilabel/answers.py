@@ -8,10 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from opsin.data.targets.label_sets import LabelTargets
+from opsin.data.targets.label_sets import join_labels
 from opsin.tasks.multilabel.predictions import LabelSet, LabelSets
-
-FORM = LabelTargets()
 
 
 class SeveralLabels:
@@ -36,7 +34,7 @@ class SeveralLabels:
 
     def cells(self, row: int, answered: bool) -> tuple[list[str], list[str]]:
         """Return the labels, parted by semicolons, and all probabilities."""
-        said = FORM.text(self.predictions.labels[row], self.classes) if answered else ""
+        said = join_labels(self.predictions.labels[row], self.classes) if answered else ""
         return [said], [f"{p:.9g}" for p in self.predictions.probabilities[row]]
 
     def entry(self, row: int, answered: bool) -> tuple[dict[str, Any], dict[str, Any]]:

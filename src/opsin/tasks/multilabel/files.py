@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from opsin.data.targets.label_sets import LabelTargets
+from opsin.data.targets import LabelTargets
+from opsin.data.targets.label_sets import join_labels, parse_labels
 from opsin.errors import DataError
 from opsin.storage.atomic import damage_explained, read_csv_rows, write_csv
+from opsin.tasks.base import PredictedSplit
 from opsin.tasks.multilabel.predictions import LabelSets
-
-FORM = LabelTargets()
 
 
 def write_predictions(
@@ -29,7 +29,7 @@ def write_predictions(
         labels: bool ``(N, L)``, the true ones.
     """
     rows = (
-        [name, FORM.text(labels[row], classes), FORM.text(predictions.labels[row], classes)]
+        [name, join_labels(labels[row], classes), join_labels(predictions.labels[row], classes)]
         + [f"{p:.9g}" for p in predictions.probabilities[row]]
         for row, name in enumerate(names)
     )
@@ -47,9 +47,22 @@ def read_predictions(path: Path, classes: Sequence[str]) -> tuple[list[str], NDA
         shape = (len(rows), len(classes))
         try:
             truth, said = (
-                np.array([FORM.parse(row[at], classes) for row in rows], bool).reshape(shape) for at in (1, 2)
+                np.array([parse_labels(row[at], classes) for row in rows], np.bool_).reshape(shape) for at in (1, 2)
             )
         except DataError as error:
             raise ValueError(f"it {error}") from None
         probabilities = np.array([row[3:] for row in rows], np.float32).reshape(shape)
         return [row[0] for row in rows], truth, LabelSets(probabilities, said)
+
+
+class MultilabelStore:
+    """See `opsin.tasks.base.PredictionStore`."""
+
+    def write(self, path: Path, classes: Sequence[str], split: PredictedSplit[LabelTargets, LabelSets]) -> None:
+        """See `PredictionStore.write`."""
+        write_predictions(path, split.names, classes, split.predictions, split.targets.values)
+
+    def read(self, path: Path, classes: Sequence[str]) -> PredictedSplit[LabelTargets, LabelSets]:
+        """See `PredictionStore.read`."""
+        names, values, predictions = read_predictions(path, classes)
+        return PredictedSplit(names, LabelTargets(values), predictions)

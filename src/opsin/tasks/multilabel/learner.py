@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -13,8 +13,6 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from opsin.data.batches import Batch
-from opsin.data.dataset import Dataset
-from opsin.data.preprocessing import Preprocessing
 from opsin.errors import TrainingError
 from opsin.metrics import multilabel as metrics
 from opsin.recipe.recipe import Recipe
@@ -43,7 +41,7 @@ class MultilabelLearner:
         positive_weights: Tensor | None = None,
         thresholds: NDArray[np.float32] | None = None,
     ):
-        self.mixed = labels
+        self.num_mix_classes = labels
         self.label_smoothing = label_smoothing
         self.positive_weights = positive_weights
         self.thresholds = np.full(labels, 0.5, np.float32) if thresholds is None else thresholds
@@ -74,7 +72,7 @@ class MultilabelLearner:
 
     def join(self, parts: list[LabelSets]) -> LabelSets:
         """Return the predictions of several batches as one."""
-        empty = np.zeros((0, self.mixed))
+        empty = np.zeros((0, self.num_mix_classes))
         return LabelSets.join(parts) if parts else LabelSets(empty.astype(np.float32), empty.astype(bool))
 
     def score(self, predictions: LabelSets, targets: Tensor) -> dict[str, float]:
@@ -87,7 +85,7 @@ class MultilabelLearner:
             "label_accuracy": float((predictions.labels == truth).mean()),
         }
 
-    def known(self) -> dict[str, Any]:
+    def fitted_state(self) -> dict[str, Any]:
         """Return nothing: thresholds are chosen on validation images."""
         return {}
 
@@ -104,15 +102,8 @@ class MultilabelLearner:
         return (scores["map"], -scores["loss"]) > (best["map"], -best["loss"])
 
 
-def encode_targets(
-    dataset: Dataset, preprocessing: Preprocessing, progress: Callable[[int, int], None] | None = None
-) -> Tensor:
-    """Return for each image which labels are true, float32 ``(N, labels)`` of 0 and 1."""
-    return torch.from_numpy(dataset.labels.astype(np.float32))
-
-
 def create_multilabel(
-    recipe: Recipe, classes: int, training: Tensor | None = None, known: Mapping[str, Any] = MappingProxyType({})
+    recipe: Recipe, classes: int, training: Tensor | None = None, fitted: Mapping[str, Any] = MappingProxyType({})
 ) -> MultilabelLearner:
     """Make the task of a resolved recipe.
 
@@ -120,11 +111,11 @@ def create_multilabel(
         recipe: Decides the loss.
         classes: How many labels there are.
         training: float32 ``(N, labels)``, the labels of the training images; needed for training alone.
-        known: What the run has learned; ``thresholds`` are used.
+        fitted: What the run has learned; ``thresholds`` are used.
     """
     weights = None
     if training is not None and recipe.training.balance == "weights":
         positives = training.sum(dim=0)
         weights = (len(training) - positives).clamp(min=1) / positives.clamp(min=1)
-    thresholds = np.array(known["thresholds"], np.float32) if "thresholds" in known else None
+    thresholds = np.array(fitted["thresholds"], np.float32) if "thresholds" in fitted else None
     return MultilabelLearner(classes, recipe.training.label_smoothing, weights, thresholds)

@@ -8,19 +8,31 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from opsin.data.targets import LabelTargets
 from opsin.reporting import formats
 from opsin.reporting.formats import percent
 from opsin.reporting.run_report.captions import Caption, Captions
 from opsin.reporting.run_report.headline import interval_places, written
-from opsin.reporting.run_report.page import Page, Predicted
+from opsin.reporting.run_report.page import Page
 from opsin.reporting.run_report.questions import Questions, Words
+from opsin.reporting.run_report.section import Section
+from opsin.reporting.sections import ATTRIBUTIONS, CLOSING, DOMAIN_SHIFT, GALLERY, OPENING
+from opsin.tasks.base import PredictedSplit
+from opsin.tasks.multilabel import section_labels
+from opsin.tasks.multilabel.predictions import LabelSets
 
 
-def caption_labels(predicted: Predicted, rows: NDArray[np.int64], classes: Sequence[str]) -> Captions:
+def caption_labels(
+    predicted: PredictedSplit[LabelTargets, LabelSets], rows: NDArray[np.int64], classes: Sequence[str]
+) -> Captions:
     """Caption pictures by their true labels and by missed and false labels; see `caption_classes`."""
     each = []
     for row in rows.tolist():
-        truth, given, chances = predicted.labels[row], predicted.result.labels[row], predicted.result.probabilities[row]
+        truth, given, chances = (
+            predicted.targets.values[row],
+            predicted.predictions.labels[row],
+            predicted.predictions.probabilities[row],
+        )
         has, said = ([name for at, name in enumerate(classes) if labels[at]] for labels in (truth, given))
         missed = [f"{classes[at]} ({percent(float(chances[at]), 0)})" for at in np.flatnonzero(truth & ~given).tolist()]
         false = [f"{classes[at]} ({percent(float(chances[at]), 0)})" for at in np.flatnonzero(given & ~truth).tolist()]
@@ -46,9 +58,9 @@ def head_of_labels(page: Page, score: dict[str, Any], split: str) -> dict[str, A
     """
     predicted = page.predicted if split == "test" else page.validation
     frequency = None
-    if predicted is not None and len(predicted.labels):
-        counts = predicted.labels.sum(axis=0)
-        frequency = float(counts[counts > 0].mean() / len(predicted.labels)) if counts.any() else None
+    if predicted is not None and len(predicted):
+        counts = predicted.targets.values.sum(axis=0)
+        frequency = float(counts[counts > 0].mean() / len(predicted)) if counts.any() else None
     says = "the model reaches a mean average precision (mAP) of"
     return {
         **written(score, formats.score),
@@ -61,7 +73,10 @@ def head_of_labels(page: Page, score: dict[str, Any], split: str) -> dict[str, A
 
 
 def ask_labels(
-    predicted: Predicted, rows: NDArray[np.int64], targets: NDArray[np.int64], classes: Sequence[str]
+    predicted: PredictedSplit[LabelTargets, LabelSets],
+    rows: NDArray[np.int64],
+    targets: NDArray[np.int64],
+    classes: Sequence[str],
 ) -> Questions:
     """Return the captions of heat maps of the worst decision on each image and of a correct one; see `ask_classes`."""
     each: list[list[Words]] = []
@@ -70,8 +85,8 @@ def ask_labels(
         for at in outputs:
             if at < 0:
                 continue
-            true, given = bool(predicted.labels[row, at]), bool(predicted.result.labels[row, at])
-            chance = percent(float(predicted.result.probabilities[row, at]), 0)
+            true, given = bool(predicted.targets.values[row, at]), bool(predicted.predictions.labels[row, at])
+            chance = percent(float(predicted.predictions.probabilities[row, at]), 0)
             how = "" if true == given else f" (false positive, {chance})" if given else f" (missed, {chance})"
             asked.append(
                 (("Evidence for " if given else "Evidence against ", False), (classes[at], True), (how, False))
@@ -87,3 +102,34 @@ def ask_labels(
         "The maps explain the logit of one label, its score before the sigmoid.",
         each,
     )
+
+
+TEMPLATES = "opsin.tasks.multilabel"
+OWN = (Section("labels", "Labels", section_labels.facts, TEMPLATES),)
+SECTIONS = (*OPENING, *OWN, DOMAIN_SHIFT, GALLERY, ATTRIBUTIONS, *CLOSING)
+
+
+class MultilabelReport:
+    """See `opsin.reporting.task.TaskReport`."""
+
+    sections = SECTIONS
+
+    def headline(self, page: Page, score: dict[str, Any], split: str) -> dict[str, Any]:
+        """See `TaskReport.headline`."""
+        return head_of_labels(page, score, split)
+
+    def captions(
+        self, predicted: PredictedSplit[LabelTargets, LabelSets], rows: NDArray[np.int64], classes: Sequence[str]
+    ) -> Captions:
+        """See `TaskReport.captions`."""
+        return caption_labels(predicted, rows, classes)
+
+    def questions(
+        self,
+        predicted: PredictedSplit[LabelTargets, LabelSets],
+        rows: NDArray[np.int64],
+        outputs: NDArray[np.int64],
+        classes: Sequence[str],
+    ) -> Questions:
+        """See `TaskReport.questions`."""
+        return ask_labels(predicted, rows, outputs, classes)

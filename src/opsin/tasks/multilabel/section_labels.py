@@ -34,7 +34,9 @@ def facts(page: Page) -> dict[str, Any] | None:
         rows.append(row)
     order = np.argsort([_value(row["average_precision"]) for row in rows], kind="stable")[:LISTED]
     shown = [rows[place] for place in sorted(order.tolist())]
-    together = [] if predicted is None else companions(predicted.labels, predicted.result.labels, page.classes)
+    together = (
+        [] if predicted is None else companions(predicted.targets.values, predicted.predictions.labels, page.classes)
+    )
     return {
         "labels": shown,
         "hidden": len(rows) - len(shown),

@@ -32,7 +32,7 @@ class RegressionScores:
 
     def terms(self, run: int) -> sparse.csr_array:
         """Return what each image adds to the sums that the scores of a run are functions of."""
-        return error_terms(self.paired.labels, self.paired.predictions[run])
+        return error_terms(self.paired.targets.values, self.paired.predictions[run])
 
     def scores(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return MAE, RMSE and R² ``(..., 3)`` of sums ``(..., 5)``."""
@@ -40,7 +40,7 @@ class RegressionScores:
 
     def area(self, run: int, score: str) -> tuple[float, NDArray[np.float64]]:
         """Return nothing: all scores are functions of sums."""
-        return math.nan, np.zeros(len(self.paired.labels))
+        return math.nan, np.zeros(len(self.paired.targets.values))
 
     def one_image(self, score: str) -> float:
         """Return 0: errors differ by any amount, so that no least step has to be allowed for."""
@@ -61,7 +61,7 @@ class RegressionScores:
 
     def merit(self, run: int) -> NDArray[np.floating]:
         """Return how far a run is off on each image, below 0, float64 ``(N,)``."""
-        return -np.abs(self.paired.predictions[run].values - self.paired.labels)
+        return -np.abs(self.paired.predictions[run].values - self.paired.targets.values)
 
     def said(self, run: int, image: int) -> tuple[str, float | None]:
         """Return the number that a run gives to an image."""

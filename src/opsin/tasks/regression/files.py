@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from opsin.data.targets import ValueTargets
 from opsin.storage.atomic import damage_explained, read_csv_rows, write_csv
+from opsin.tasks.base import PredictedSplit
 from opsin.tasks.regression.predictions import Values
 
 
@@ -39,3 +41,16 @@ def read_predictions(path: Path, classes: Sequence[str]) -> tuple[list[str], NDA
         rows = read_csv_rows(path)
         values = np.array([row[1] for row in rows], np.float64)
         return [row[0] for row in rows], values, Values(np.array([row[2] for row in rows], np.float32))
+
+
+class RegressionStore:
+    """See `opsin.tasks.base.PredictionStore`."""
+
+    def write(self, path: Path, classes: Sequence[str], split: PredictedSplit[ValueTargets, Values]) -> None:
+        """See `PredictionStore.write`."""
+        write_predictions(path, split.names, classes, split.predictions, split.targets.values)
+
+    def read(self, path: Path, classes: Sequence[str]) -> PredictedSplit[ValueTargets, Values]:
+        """See `PredictionStore.read`."""
+        names, values, predictions = read_predictions(path, classes)
+        return PredictedSplit(names, ValueTargets(values), predictions)

@@ -12,8 +12,6 @@ from torch import Tensor, nn
 from torch.nn.functional import huber_loss, l1_loss, mse_loss
 
 from opsin.data.batches import Batch
-from opsin.data.dataset import Dataset
-from opsin.data.preprocessing import Preprocessing
 from opsin.errors import RecipeError, TrainingError
 from opsin.metrics import regression as metrics
 from opsin.recipe.recipe import Recipe
@@ -39,7 +37,7 @@ class RegressionLearner:
     name = "regression"
     main_score = "mae"
     lower_is_better = True
-    mixed = 0
+    num_mix_classes = 0
 
     def __init__(self, mean: float, deviation: float, absolute_deviation: float, loss: str = "huber"):
         self.mean, self.deviation, self.absolute_deviation = mean, deviation, absolute_deviation
@@ -82,7 +80,7 @@ class RegressionLearner:
             "r2": metrics.r2(truth, values),
         }
 
-    def known(self) -> dict[str, Any]:
+    def fitted_state(self) -> dict[str, Any]:
         """Return mean and deviations of the training targets."""
         return {"mean": self.mean, "deviation": self.deviation, "absolute_deviation": self.absolute_deviation}
 
@@ -95,15 +93,8 @@ class RegressionLearner:
         return (scores["mae"], scores["loss"]) < (best["mae"], best["loss"])
 
 
-def encode_targets(
-    dataset: Dataset, preprocessing: Preprocessing, progress: Callable[[int, int], None] | None = None
-) -> Tensor:
-    """Return the value of each image, float32 ``(N,)``."""
-    return torch.from_numpy(dataset.labels.astype(np.float32))
-
-
 def create_regression(
-    recipe: Recipe, classes: int, training: Tensor | None = None, known: Mapping[str, Any] = MappingProxyType({})
+    recipe: Recipe, classes: int, training: Tensor | None = None, fitted: Mapping[str, Any] = MappingProxyType({})
 ) -> RegressionLearner:
     """Make the task of a resolved recipe.
 
@@ -111,7 +102,7 @@ def create_regression(
         recipe: Decides the loss.
         classes: 1, the number of outputs.
         training: float32 ``(N,)``, the values of the training images; needed for training alone.
-        known: What the run has learned: ``mean``, ``deviation`` and ``absolute_deviation``.
+        fitted: What the run has learned: ``mean``, ``deviation`` and ``absolute_deviation``.
 
     Raises:
         RecipeError: The recipe asks for what only classes have.
@@ -129,10 +120,10 @@ def create_regression(
     if training is not None:
         values = training.double()
         mean = float(values.mean())
-        known = {
+        fitted = {
             "mean": mean,
             "deviation": float(values.std(correction=0)) or 1.0,
             "absolute_deviation": float((values - mean).abs().mean()),
         }
     loss = recipe.training.loss or "huber"
-    return RegressionLearner(known["mean"], known["deviation"], known["absolute_deviation"], loss)
+    return RegressionLearner(fitted["mean"], fitted["deviation"], fitted["absolute_deviation"], loss)

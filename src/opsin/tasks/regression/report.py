@@ -8,19 +8,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from opsin.data.targets import ValueTargets
 from opsin.evaluation.verdict.finding import number
 from opsin.reporting import formats
 from opsin.reporting.run_report.captions import Caption, Captions
 from opsin.reporting.run_report.headline import written
-from opsin.reporting.run_report.page import Page, Predicted
+from opsin.reporting.run_report.page import Page
 from opsin.reporting.run_report.questions import Questions, Words
+from opsin.reporting.run_report.section import Section
+from opsin.reporting.sections import ATTRIBUTIONS, CLOSING, DOMAIN_SHIFT, GALLERY, OPENING
+from opsin.tasks.base import PredictedSplit
+from opsin.tasks.regression import section_estimates
+from opsin.tasks.regression.predictions import Values
 
 
-def caption_values(predicted: Predicted, rows: NDArray[np.int64], classes: Sequence[str]) -> Captions:
+def caption_values(
+    predicted: PredictedSplit[ValueTargets, Values], rows: NDArray[np.int64], classes: Sequence[str]
+) -> Captions:
     """Caption pictures by their true and predicted values; arguments as for `caption_classes`."""
     each = []
     for row in rows.tolist():
-        truth, value = float(predicted.labels[row]), float(predicted.result.values[row])
+        truth, value = float(predicted.targets.values[row]), float(predicted.predictions.values[row])
         words = ((f"{truth:.4g}", True), (" predicted ", False), (f"{value:.4g}", True))
         error = abs(value - truth)
         detail = f"{error:.3g} too {'large' if value > truth else 'small'}" if error else "exact"
@@ -42,8 +50,8 @@ def head_of_regression(page: Page, score: dict[str, Any], split: str) -> dict[st
     """
     naming = None
     predicted = page.predicted if split == "test" else page.validation
-    if predicted is not None and len(predicted.labels):
-        naming = float(np.abs(predicted.labels - page.run.known["mean"]).mean())
+    if predicted is not None and len(predicted):
+        naming = float(np.abs(predicted.targets.values - page.run.fitted_state["mean"]).mean())
     widest = max(score["high"], naming or 0.0)
     says = f"the mean absolute error of the predicted {page.classes[0]} is"
     places = {"low": score["low"], "value": score["value"], "high": score["high"], "mark": naming}
@@ -59,11 +67,14 @@ def head_of_regression(page: Page, score: dict[str, Any], split: str) -> dict[st
 
 
 def ask_values(
-    predicted: Predicted, rows: NDArray[np.int64], targets: NDArray[np.int64], classes: Sequence[str]
+    predicted: PredictedSplit[ValueTargets, Values],
+    rows: NDArray[np.int64],
+    targets: NDArray[np.int64],
+    classes: Sequence[str],
 ) -> Questions:
     """Return the captions of heat maps of the predicted value; see `ask_classes`."""
     each: list[list[Words]] = [
-        [(("Evidence for ", False), (f"{float(predicted.result.values[row]):.4g}", True))] for row in rows.tolist()
+        [(("Evidence for ", False), (f"{float(predicted.predictions.values[row]):.4g}", True))] for row in rows.tolist()
     ]
     return Questions(
         "",
@@ -75,3 +86,34 @@ def ask_values(
         "The maps explain the predicted value.",
         each,
     )
+
+
+TEMPLATES = "opsin.tasks.regression"
+OWN = (Section("estimates", "Predictions", section_estimates.facts, TEMPLATES),)
+SECTIONS = (*OPENING, *OWN, DOMAIN_SHIFT, GALLERY, ATTRIBUTIONS, *CLOSING)
+
+
+class RegressionReport:
+    """See `opsin.reporting.task.TaskReport`."""
+
+    sections = SECTIONS
+
+    def headline(self, page: Page, score: dict[str, Any], split: str) -> dict[str, Any]:
+        """See `TaskReport.headline`."""
+        return head_of_regression(page, score, split)
+
+    def captions(
+        self, predicted: PredictedSplit[ValueTargets, Values], rows: NDArray[np.int64], classes: Sequence[str]
+    ) -> Captions:
+        """See `TaskReport.captions`."""
+        return caption_values(predicted, rows, classes)
+
+    def questions(
+        self,
+        predicted: PredictedSplit[ValueTargets, Values],
+        rows: NDArray[np.int64],
+        outputs: NDArray[np.int64],
+        classes: Sequence[str],
+    ) -> Questions:
+        """See `TaskReport.questions`."""
+        return ask_values(predicted, rows, outputs, classes)

@@ -17,9 +17,9 @@ RANGES = 5  # ranges with equal numbers of images
 def facts(page: Page) -> dict[str, Any] | None:
     """Return the figures and a row for each fifth of the range; None if there are no predictions yet."""
     predicted = page.predicted
-    if predicted is None or not len(predicted.labels):
+    if predicted is None or not len(predicted):
         return None
-    values, estimates = predicted.labels, predicted.result.values
+    values, estimates = predicted.targets.values, predicted.predictions.values
     errors = estimates - values
     name = page.classes[0]
     within = [float(np.quantile(np.abs(errors), part)) for part in (0.5, 0.9)]

@@ -190,6 +190,9 @@ def _clear(errors: NDArray[np.float64]) -> bool:
 def judge_regression(folder: RunFolder) -> list[Finding]:
     """Return the verdict on a regression run whose test or validation split is scored."""
     scorecard = folder.scorecard
-    _, values, predictions = folder.predictions(TEST if TEST in scorecard else VALIDATION)
+    predicted = folder.predicted(TEST if TEST in scorecard else VALIDATION)
+    values, predictions = predicted.targets.values, predicted.predictions
     inspected = (folder.robustness, folder.attributions)
-    return diagnose_regression(folder.history, scorecard, folder.info, folder.known, values, predictions, *inspected)
+    return diagnose_regression(
+        folder.history, scorecard, folder.info, folder.fitted_state, values, predictions, *inspected
+    )

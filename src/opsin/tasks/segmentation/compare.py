@@ -33,7 +33,9 @@ class SegmentationScores:
     def __init__(self, paired: Paired):
         self.paired = paired
         classes = len(paired.classes)
-        self.confusion = [metrics.confusion_matrices(paired.labels, run.labels, classes) for run in paired.predictions]
+        self.confusion = [
+            metrics.confusion_matrices(paired.targets.values, run.labels, classes) for run in paired.predictions
+        ]
         self.dice = [np.nan_to_num(metrics.image_dice(confusion)) for confusion in self.confusion]
 
     def terms(self, run: int) -> sparse.csr_array:

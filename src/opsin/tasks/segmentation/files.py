@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from opsin.data.targets import DecodedMasks
 from opsin.metrics import segmentation as metrics
 from opsin.storage.atomic import damage_explained, read_csv_rows, replacing, write_csv
+from opsin.tasks.base import PredictedSplit
 from opsin.tasks.segmentation.predictions import SegmentationMasks
 
 
@@ -55,3 +57,16 @@ def read_masks(path: Path, classes: Sequence[str]) -> tuple[list[str], NDArray[n
         if not len(names) == len(true) == len(predictions):
             raise ValueError(f"{len(names)} names, but {len(true)} masks")
         return names, true, predictions
+
+
+class MaskStore:
+    """See `opsin.tasks.base.PredictionStore`."""
+
+    def write(self, path: Path, classes: Sequence[str], split: PredictedSplit[DecodedMasks, SegmentationMasks]) -> None:
+        """See `PredictionStore.write`."""
+        write_masks(path, split.names, classes, split.predictions, split.targets.values)
+
+    def read(self, path: Path, classes: Sequence[str]) -> PredictedSplit[DecodedMasks, SegmentationMasks]:
+        """See `PredictionStore.read`."""
+        names, values, predictions = read_masks(path, classes)
+        return PredictedSplit(names, DecodedMasks(values), predictions)

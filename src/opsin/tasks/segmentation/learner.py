@@ -10,10 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from opsin.data.batches import Batch
-from opsin.data.dataset import Dataset
-from opsin.data.pixels import load_pixels
-from opsin.data.preprocessing import Preprocessing
-from opsin.errors import DataError, RecipeError, TrainingError, unreadable_message
+from opsin.errors import RecipeError, TrainingError
 from opsin.metrics import segmentation as metrics
 from opsin.metrics.classification import mean_of_known
 from opsin.metrics.segmentation import VOID
@@ -37,7 +34,7 @@ class SegmentationLearner:
     name = "segmentation"
     main_score = "dice"
     lower_is_better = False
-    mixed = 0
+    num_mix_classes = 0
 
     def __init__(self, num_classes: int, loss: Callable[..., Tensor], class_weights: Tensor | None = None):
         self.num_classes = num_classes
@@ -100,7 +97,7 @@ class SegmentationLearner:
             "pixel_accuracy": float(metrics.pixel_accuracy(confusion.sum(axis=0))),
         }
 
-    def known(self) -> dict[str, Any]:
+    def fitted_state(self) -> dict[str, Any]:
         """Return nothing: the classes are all that predicting needs of the targets."""
         return {}
 
@@ -126,25 +123,8 @@ class SegmentationLearner:
         return total / len(predictions)
 
 
-def encode_masks(
-    dataset: Dataset, preprocessing: Preprocessing, progress: Callable[[int, int], None] | None = None
-) -> Tensor:
-    """Return the masks of all images at the size of the network's input, uint8 ``(N, H, W)``, `VOID` among them.
-
-    Raises:
-        DataError: Masks cannot be read; they are named.
-    """
-    if dataset.masks is None:
-        raise DataError(f"{dataset.name} has no masks, without which segmentation cannot be learned.")
-    decoded = load_pixels(dataset.masks, preprocessing.for_masks(), progress=progress)
-    if decoded.unreadable:
-        names = {dataset.masks.name(index): reason for index, reason in decoded.unreadable.items()}
-        raise DataError(unreadable_message(f"{dataset.name}: the masks", names, skippable=False))
-    return decoded.images[..., 0]
-
-
 def create_segmentation(
-    recipe: Recipe, classes: int, training: Tensor | None = None, known: Mapping[str, Any] = MappingProxyType({})
+    recipe: Recipe, classes: int, training: Tensor | None = None, fitted: Mapping[str, Any] = MappingProxyType({})
 ) -> SegmentationLearner:
     """Make the task of a resolved recipe.
 
@@ -152,7 +132,7 @@ def create_segmentation(
         recipe: Decides the loss.
         classes: How many there are.
         training: uint8 ``(N, H, W)``, the masks of the training images; needed for training alone.
-        known: What the run has learned; not used.
+        fitted: What the run has learned; not used.
 
     Raises:
         RecipeError: There is no such loss, or images are to be mixed, which masks cannot be.

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from opsin.reporting.run_report.captions import Captions
 from opsin.reporting.run_report.gallery import encode
 from opsin.reporting.run_report.page import Page
-from opsin.tasks.registry import part_of
+from opsin.reporting.task import report_of
 from opsin.tasks.segmentation.drawing import class_colors, strip
 
 LARGEST = 3_000_000  # bytes of all pictures, fewer if the rest of the page needs more
@@ -22,8 +21,8 @@ def facts(page: Page) -> dict[str, Any] | None:
     if predicted is None or not len(rows):
         return None
     classes, colors = page.classes, class_colors(page.classes)
-    truth, found = predicted.labels[rows], predicted.result.take(rows)
-    said: Captions = part_of(page.run.task, "captions")(predicted, rows, classes)
+    truth, found = predicted.targets.values[rows], predicted.predictions.take(rows)
+    said = report_of(page.run.task).captions(predicted, rows, classes)
     budget = max(min(LARGEST, page.room - CAPTION * len(rows)), 0)
     strips = [strip(images[place], truth[place], found.labels[place], colors) for place in range(len(rows))]
     encoded = [encode(picture, SIDES[0]) for picture in strips]
@@ -55,7 +54,7 @@ def facts(page: Page) -> dict[str, Any] | None:
             "pictures": shown,
             "said": said,
             "total": len(rows),
-            "tested": len(predicted.labels),
+            "tested": len(predicted),
             "legend": legend,
             "binary": len(classes) == 2,
         }

@@ -9,20 +9,23 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from opsin.data.targets import DecodedMasks
 from opsin.metrics.segmentation import confusion_matrices, counted_classes, image_dice, threshold_curve
 from opsin.reporting.figures.confusion import most_confused
 from opsin.reporting.figures.run import NUMBERED_CLASSES, plot_confusion_matrix
 from opsin.reporting.figures.style import figure_to_svg
-from opsin.reporting.run_report.page import Page, Predicted
+from opsin.reporting.run_report.page import Page
+from opsin.tasks.base import PredictedSplit
 from opsin.tasks.segmentation.figures import plot_image_scores, plot_thresholds
+from opsin.tasks.segmentation.predictions import SegmentationMasks
 
 
 def facts(page: Page) -> dict[str, Any] | None:
     """Return the facts of the section; None if there are no predictions yet."""
     predicted, card = page.predicted, page.run.scorecard.get("test")
-    if predicted is None or card is None or not len(predicted.labels):
+    if predicted is None or card is None or not len(predicted):
         return None
-    confusion = confusion_matrices(predicted.labels, predicted.result.labels, len(page.classes))
+    confusion = confusion_matrices(predicted.targets.values, predicted.predictions.labels, len(page.classes))
     dice = image_dice(confusion)
     total = confusion.sum(axis=0)
     counted = page.classes[counted_classes(len(page.classes))]
@@ -60,7 +63,7 @@ def _thresholds(page: Page) -> dict[str, Any] | None:
     if len(page.classes) != 2 or page.predicted is None:
         return None
     curve = _curve(page.predicted)
-    best = None if page.validation is None or not len(page.validation.labels) else _curve(page.validation)
+    best = None if page.validation is None or not len(page.validation) else _curve(page.validation)
     chosen = None if best is None else int(np.nanargmax(best["dice"]))
     rows = range(0, len(curve["threshold"]), 10)
     return {
@@ -80,5 +83,5 @@ def _at(curve: dict[str, NDArray[np.float64]], row: int) -> dict[str, float | No
     return {name: _plain(values[[row]])[0] for name, values in curve.items()}
 
 
-def _curve(predicted: Predicted) -> dict[str, NDArray[np.float64]]:
-    return threshold_curve(predicted.labels, predicted.result.foreground())
+def _curve(predicted: PredictedSplit[DecodedMasks, SegmentationMasks]) -> dict[str, NDArray[np.float64]]:
+    return threshold_curve(predicted.targets.values, predicted.predictions.foreground())

@@ -23,9 +23,9 @@ POINTS = 200  # of the curve
 def facts(page: Page) -> dict[str, Any] | None:
     """Return accuracy by coverage on test, and at thresholds chosen on validation; None without predictions."""
     predicted = page.predicted
-    if predicted is None or len(predicted.labels) < FEWEST:
+    if predicted is None or len(predicted) < FEWEST:
         return None
-    curve = selective(predicted.result.confidence, predicted.result.labels == predicted.labels)
+    curve = selective(predicted.predictions.confidence, predicted.predictions.labels == predicted.targets.values)
     choices = _choices(page, curve)
     # Wilson intervals are too short if images of one group resemble each other.
     grouped = groups_behind(page.run.scorecard.get("test", {}).get("accuracy", {}).get("method", "")) is not None
@@ -45,10 +45,12 @@ def facts(page: Page) -> dict[str, Any] | None:
 def _choices(page: Page, curve: Selective) -> list[dict[str, Any]]:
     """Return for each target accuracy the threshold from validation and its coverage and accuracy on test."""
     validation = page.validation
-    if validation is None or not len(validation.labels):
+    if validation is None or not len(validation):
         return []
     chosen = [
-        choose_threshold(validation.result.confidence, validation.result.labels == validation.labels, target)
+        choose_threshold(
+            validation.predictions.confidence, validation.predictions.labels == validation.targets.values, target
+        )
         for target in TARGETS
     ]
     rows = []

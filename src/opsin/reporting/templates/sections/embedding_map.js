@@ -1,5 +1,5 @@
 // A canvas takes the place of the still map: dots from afar, pictures from near.
-const figure = document.querySelector("#alike .map"), field = figure.querySelector(".field");
+const figure = document.querySelector("#embedding_map .map"), field = figure.querySelector(".field");
 const canvas = field.querySelector("canvas"), hint = field.querySelector(".hint"), sheet = figure.querySelector(".sheet");
 const tools = figure.querySelector(".tools"), legend = figure.querySelector(".legend"), shown = tools.querySelector("output");
 const data = JSON.parse(figure.querySelector("script").textContent), count = data.labels.length;
