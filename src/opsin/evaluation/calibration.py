@@ -1,4 +1,4 @@
-"""Temperature scaling: one number, learned on validation, that brings stated probabilities nearer to the truth."""
+"""Temperature scaling: calibration of probabilities by one number fitted on validation images."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from opsin.metrics.classification import calibration_error, log_losses
 
 FOLDS = 5
 LARGEST = 20.0  # of a temperature; the smallest is 1 / 20
-CLEAR = 2.0  # standard errors by which a temperature has to lower the loss
+CLEAR = 2.0  # standard errors by which a temperature must lower the loss
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """The temperature of a network, and what it does on the validation images.
+    """Temperature of a network and its effect on the validation images.
 
     Attributes:
-        temperature: What logits are divided by; 1 where no other was found to be better.
-        fitted: The best temperature on all validation images, whether it was taken or not.
-        n: Validation images.
-        gain: By how much a temperature lowers the mean log loss of images that had no part in choosing it.
+        temperature: Divisor of the logits; 1 if no other value was significantly better.
+        fitted: Best temperature on all validation images, adopted or not.
+        n: Number of validation images.
+        gain: Reduction of the mean log loss on images not used for fitting.
         gain_error: Standard error of the gain.
         before: ``{"log_loss", "calibration_error"}`` at temperature 1.
         after: The same for each image at the temperature fitted on the other folds.
-        decision: A sentence that says what was decided and why.
+        decision: A sentence on what was decided and why.
     """
 
     temperature: float
@@ -48,14 +48,14 @@ class Calibration:
 
 
 def tempered(probabilities: NDArray[np.floating], temperature: float) -> NDArray[np.float32]:
-    """Return the probabilities that dividing the logits by a temperature gives.
+    """Return the probabilities after dividing the logits by a temperature.
 
     Softmax of logits / T is proportional to p^(1/T), so that ``tempered(tempered(p, T), 1 / T)`` is p again, except
-    for probabilities that came to 0.
+    for probabilities that underflow to 0.
 
     Args:
         probabilities: float ``(N, C)``, rows sum to 1.
-        temperature: Above 0. Above 1 draws the probabilities of a row together, below 1 apart; their order stays.
+        temperature: Above 0. Above 1 flattens the probabilities of a row, below 1 sharpens them; their order stays.
 
     Returns:
         float32 ``(N, C)``, rows sum to 1.
@@ -66,16 +66,16 @@ def tempered(probabilities: NDArray[np.floating], temperature: float) -> NDArray
 
 
 def fit_temperature(labels: NDArray[np.int64], probabilities: NDArray[np.floating], groups: int | None = None) -> float:
-    """Return the temperature of least log loss (Guo et al. 2017, On Calibration of Modern Neural Networks).
+    """Return the temperature with the least log loss (Guo et al. 2017, On Calibration of Modern Neural Networks).
 
     The true class of each image counts as ``1 - 1 / (n + 2)`` and the most probable other class as the rest, as if one
     of n + 2 images or groups had that label (after Platt 1999, section 2.2). Without that, a network that is right on
-    all n would become certain of everything.
+    all n images would get a confidence of 1 everywhere.
 
     Args:
         labels: int64 ``(N,)``, N above 0.
         probabilities: float ``(N, C)`` at temperature 1, C above 1; softmax needs no more than their logarithms.
-        groups: How many groups the images come from; left out, each stands for itself.
+        groups: Number of groups the images come from. Default: every image is independent.
 
     Returns:
         A number between 1 / 20 and 20.
@@ -101,15 +101,15 @@ def fit_temperature(labels: NDArray[np.int64], probabilities: NDArray[np.floatin
 def calibrate(
     labels: NDArray[np.int64], probabilities: NDArray[np.float32], groups: NDArray | None = None
 ) -> Calibration:
-    """Fit a temperature, and take it only where it helps images that it was not fitted on.
+    """Fit a temperature, and adopt it only if it helps images not used for fitting.
 
-    The images are dealt into five folds, whole groups into one; each is judged at the temperature fitted on the others.
-    The temperature fitted on all is taken where that lowers the mean log loss by two standard errors or more.
+    The images are divided into five folds with whole groups; each fold is scored at the temperature fitted on the
+    others. The temperature fitted on all is adopted if that lowers the mean log loss by at least two standard errors.
 
     Args:
         labels: int64 ``(N,)``, of validation images, N above 0.
         probabilities: float32 ``(N, C)`` at temperature 1.
-        groups: ``(N,)``, what the images were taken from (patient, slide), or None where each stands for itself.
+        groups: ``(N,)``, source of each image (patient, slide), or None if every image is independent.
     """
     names, group_of = np.unique(np.arange(len(labels)) if groups is None else groups, return_inverse=True)
     fold_of = (np.random.default_rng(0).permutation(len(names)) % FOLDS)[group_of]
@@ -132,29 +132,29 @@ def calibrate(
     units = f"{len(names):,} {'validation images' if groups is None else 'groups of validation images'}"
     if taken:
         decision = (
-            f"Dividing the logits by {fitted:.2f} lowers the log loss of validation images that had no part in "
-            f"choosing that number from {before['log_loss']:.3f} to {after['log_loss']:.3f}."
+            f"Temperature scaling by {fitted:.2f} lowers the cross-validated log loss on validation images from "
+            f"{before['log_loss']:.3f} to {after['log_loss']:.3f}."
         )
     elif len(names) < FOLDS:
-        decision = f"The logits are left as they are: {units} are too few to choose a temperature by."
+        decision = f"No temperature scaling: {units} are too few to fit a temperature."
     else:
         decision = _left(units, fitted, gain, error)
     return Calibration(fitted if taken else 1.0, fitted, len(labels), gain, error, before, after, decision)
 
 
 def _left(units: str, fitted: float, gain: float, error: float) -> str:
-    """Say why the best temperature was not taken."""
-    result = "does not lower the log loss of those that had no part in choosing it."
+    """Return a sentence on why the best temperature was not adopted."""
+    result = "does not lower the cross-validated log loss."
     if gain > 0:
         result = (
-            f"lowers the log loss of those that had no part in choosing it by {gain:.4f} with a standard error of "
-            f"{error:.4f}, no more than chance would."
+            f"lowers the cross-validated log loss by {gain:.4f} with a standard error of {error:.4f}, which is not "
+            "significant."
         )
-    return f"The logits are left as they are: on {units} the best temperature, {fitted:.2f}, {result}"
+    return f"No temperature scaling: on {units} the best temperature, {fitted:.2f}, {result}"
 
 
 def _standard_error(values: NDArray[np.float64], group_of: NDArray[np.int64]) -> float:
-    """Return the standard error of the mean of values whose groups were drawn, not the values; 0 for one group."""
+    """Return the standard error of a mean clustered by group; 0 for one group."""
     deviations = np.bincount(group_of, weights=values - values.mean())
     groups = len(deviations)
     return float(np.sqrt((deviations**2).sum() * groups / max(groups - 1, 1)) / len(values))

@@ -1,4 +1,4 @@
-"""Where to set the threshold: operating points chosen on validation, then measured on test."""
+"""Operating points: thresholds chosen on validation and measured on test."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ SCORES = ("sensitivity", "specificity", "precision", "f1")
 
 @dataclass(frozen=True)
 class Aims:
-    """What a threshold is to be good for.
+    """Criteria for choosing a threshold.
 
     Attributes:
-        sensitivity: The least part of the positive images that is to be found, above 0 and at most 1.
-        cost_of_miss: What a positive image that is called negative costs, in any unit, 0 or more.
-        cost_of_false_alarm: What a negative image that is called positive costs, in the same unit, 0 or more.
+        sensitivity: Minimum sensitivity, above 0 and at most 1.
+        cost_of_miss: Cost of a false negative in any unit, 0 or more.
+        cost_of_false_alarm: Cost of a false positive in the same unit, 0 or more.
     """
 
     sensitivity: float = 0.95
@@ -35,7 +35,7 @@ class Aims:
 
 
 def read_aims(folder: RunFolder) -> Aims:
-    """Return what a person decided that thresholds of a run are to be good for, or the defaults.
+    """Return the criteria set for a run, or the defaults.
 
     Raises:
         RunError: ``run.json`` is damaged.
@@ -46,12 +46,12 @@ def read_aims(folder: RunFolder) -> Aims:
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """A threshold measured on images that had no part in choosing it.
+    """A threshold measured on images not used for choosing it.
 
     Attributes:
-        threshold: Images are called positive from this probability on.
-        true_positives: Positive images called positive.
-        false_positives: Negative images called positive.
+        threshold: Images are classified as positive from this probability on.
+        true_positives: Number of true positives.
+        false_positives: Number of false positives.
         scores: ``sensitivity``, ``specificity``, ``precision`` and ``f1``, each with its 95 % interval.
     """
 
@@ -62,17 +62,17 @@ class OperatingPoint:
 
 
 def choose_thresholds(positive: NDArray[np.bool_], scores: NDArray[np.floating], aims: Aims) -> dict[str, float]:
-    """Choose thresholds on validation images; each lies midway between two scores that occur.
+    """Choose thresholds on validation images, each midway between two scores that occur.
 
     Args:
         positive: bool ``(N,)``.
         scores: float ``(N,)``; probabilities.
-        aims: What they are to be good for.
+        aims: Criteria.
 
     Returns:
-        ``youden`` (sensitivity + specificity is largest; Youden 1950, Cancer 3:32), ``sensitive`` (the specificity is
-        largest among those that reach the sensitivity aimed at) and ``cheapest`` (least expected cost). None of them
-        without images of both kinds.
+        ``youden`` (sensitivity + specificity is largest; Youden 1950, Cancer 3:32), ``sensitive`` (largest specificity
+        among those that reach the required sensitivity) and ``cheapest`` (least expected cost). Empty without
+        images of both classes.
     """
     calls = all_calls(positive, scores)
     if not calls.positives or not calls.negatives:
@@ -92,9 +92,9 @@ def expected_cost(calls: Calls, aims: Aims, prevalence: float | None = None) -> 
     """Return the expected cost of an image at each threshold, float64 ``(K,)``.
 
     Args:
-        calls: Counts at K thresholds, of images of both kinds.
+        calls: Counts at K thresholds, with images of both classes.
         aims: The costs.
-        prevalence: Part of the positive among the images to come; left out, as counted.
+        prevalence: Prevalence of the positive class among future images. Default: as counted.
     """
     part = calls.positives / (calls.positives + calls.negatives) if prevalence is None else prevalence
     misses, alarms = part * (1 - calls.sensitivity), (1 - part) * (1 - calls.specificity)
@@ -107,17 +107,17 @@ def measure(
     scores: NDArray[np.floating],
     groups: NDArray | None = None,
 ) -> list[OperatingPoint]:
-    """Measure thresholds on images that had no part in choosing them.
+    """Measure thresholds on images not used for choosing them.
 
     Args:
         thresholds: K thresholds.
         positive: bool ``(N,)``.
         scores: float ``(N,)``; probabilities.
-        groups: ``(N,)``, what images were taken from; then intervals come from drawing whole groups. Left out: Wilson,
-            for F1 by way of true positives among all that are positive or called so, of which F1 is a function.
+        groups: ``(N,)``, source of each image; intervals then come from resampling whole groups. Default: Wilson, for
+            F1 via the fraction of true positives among all images that are positive or predicted positive.
 
     Returns:
-        A point per threshold. Scores that the images say nothing of are nan between 0 and 1.
+        A point per threshold. Undefined scores are nan between 0 and 1.
     """
     calls = calls_at(positive, scores, np.asarray(thresholds, np.float64))
     true, false = calls.true_positives, calls.false_positives
@@ -170,7 +170,7 @@ def _by_group(
 
 
 def _of(sums: NDArray) -> NDArray:
-    """Return what each of ``(..., 4 K)`` scores is a part of, from sums ``(..., 3 K + 2)``."""
+    """Return the denominators of ``(..., 4 K)`` scores from sums ``(..., 3 K + 2)``."""
     called, number = np.split(sums[..., :-2], 3, axis=-1)[2], (sums.shape[-1] - 2) // 3
     positives, negatives = (np.repeat(sums[..., [place]], number, axis=-1) for place in (-2, -1))
     return np.concatenate([positives, negatives, called, called + positives], axis=-1)

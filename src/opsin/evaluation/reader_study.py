@@ -1,4 +1,4 @@
-"""Readers: people who judged the same images, for comparison with a network."""
+"""Reader study: people who judged the same images, for comparison with a network."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ NAMED_ROWS = 5
 
 @dataclass(frozen=True)
 class Reader:
-    """How one person told the images of a class from all others.
+    """Scores of one person in detecting the images of a class.
 
     Attributes:
-        name: Who it is.
-        label: The class looked for.
-        sensitivity: Part of the images of the class that was called so; without bounds where the table gave no calls.
-        specificity: Part of all other images that was not called so.
+        name: Name of the reader.
+        label: The class to detect.
+        sensitivity: Sensitivity for the class; without bounds if the table has no calls.
+        specificity: Specificity for the class.
     """
 
     name: str
@@ -44,22 +44,22 @@ def read_readers(
     positive: str | None,
     groups: NDArray | None = None,
 ) -> list[Reader]:
-    """Read a table of readers: either what each reached, or what each called every image.
+    """Read a table of readers: either the scores of each, or the calls of each on every image.
 
     Args:
         path: A CSV file with the columns ``reader,sensitivity,specificity`` (and ``class``, needed for more than two
             classes), or ``reader,image,call``, where a call is a class name. A reader may have judged some images only.
-        names: What the N test images are called; a table may leave out folders and endings where that is unambiguous.
+        names: Names of the N test images; a table may omit folders and extensions if that is unambiguous.
         labels: int64 ``(N,)``, the true classes.
         classes: Class names.
-        positive: Of two classes the one that is looked for; None looks for each of them in turn.
-        groups: ``(N,)``, what images were taken from, for the intervals of calls.
+        positive: Positive class of two; None detects each class in turn.
+        groups: ``(N,)``, source of each image, for the intervals of calls.
 
     Returns:
-        In the order of the file; of calls, one for each reader and class looked for.
+        Readers in the order of the file; for calls, one per reader and class.
 
     Raises:
-        DataError: A column is missing or rows are wrong; the message names their lines.
+        DataError: A column is missing or rows are invalid; the message has their lines.
     """
     table = parse_table(path, "reader,image,call")
     if table.find("call") is not None or table.find("image") is not None:
@@ -78,10 +78,10 @@ def _from_points(table: Table, classes: Sequence[str], positive: str | None) -> 
         if not name:
             wrong.append(f"line {line} names no reader")
         elif label not in classes:
-            wrong.append(f"line {line} is about {label!r}, which is no class{nearest(label, classes)}")
+            wrong.append(f"line {line} is about {label!r}, which is not a class{nearest(label, classes)}")
         elif None in numbers:
             text = rates[numbers.index(None)]
-            wrong.append(f"line {line} has {text!r} where a number from 0 to 1 belongs")
+            wrong.append(f"line {line} has {text!r} instead of a number from 0 to 1")
         else:
             points = [Interval(number, math.nan, math.nan, "as given", 0) for number in numbers if number is not None]
             readers.append(Reader(name, list(classes).index(label), *points))
@@ -118,7 +118,7 @@ def _from_calls(
 
 
 def _calls(table: Table, names: Sequence[str], classes: Sequence[str]) -> dict[str, dict[int, int]]:
-    """Return reader -> row of the image -> class that it was called."""
+    """Return reader -> row of the image -> called class."""
     columns = [table.column(name) for name in ("reader", "image", "call")]
     places = _places(names)
     calls: dict[str, dict[int, int]] = {}
@@ -129,9 +129,9 @@ def _calls(table: Table, names: Sequence[str], classes: Sequence[str]) -> dict[s
         if not reader:
             wrong.append(f"line {line} names no reader")
         elif call not in classes:
-            wrong.append(f"line {line} calls {image!r} {call!r}, which is no class{nearest(call, classes)}")
+            wrong.append(f"line {line} calls {image!r} {call!r}, which is not a class{nearest(call, classes)}")
         elif place is None:
-            wrong.append(f"line {line} is about {image!r}, which is not the name of one test image")
+            wrong.append(f"line {line} is about {image!r}, which is not the name of exactly one test image")
         elif place in calls.setdefault(reader, {}):
             wrong.append(f"line {line} has a second call of {reader!r} on {image!r}")
         else:
@@ -141,7 +141,7 @@ def _calls(table: Table, names: Sequence[str], classes: Sequence[str]) -> dict[s
 
 
 def _places(names: Sequence[str]) -> dict[str, int | None]:
-    """Return where each name stands, also without folders and ending; None for those that are ambiguous."""
+    """Return the position of each name, also without folders and extension; None for ambiguous ones."""
     places: dict[str, int | None] = {}
     for short in (lambda path: path.stem, lambda path: path.name, str):
         found: dict[str, int | None] = {}
@@ -154,4 +154,4 @@ def _places(names: Sequence[str]) -> dict[str, int | None]:
 
 def _refuse(table: Table, wrong: list[str]) -> None:
     if wrong:
-        raise DataError(f"{table.path} cannot be used: {listed(wrong, NAMED_ROWS)}; mend or remove such rows.")
+        raise DataError(f"{table.path} cannot be used: {listed(wrong, NAMED_ROWS)}; correct or remove these rows.")

@@ -1,4 +1,4 @@
-"""Leaving the hardest images to a person: how much more often a network is right when it answers fewer of them."""
+"""Selective prediction: accuracy when the least confident images are left to a person."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class Selective:
     """Coverage and accuracy at every threshold of the confidence.
 
     Attributes:
-        thresholds: float32 ``(K,)``, falling; every confidence that occurs, once.
+        thresholds: float32 ``(K,)``, descending; each distinct confidence.
         answered: int64 ``(K,)``; images whose confidence is at least the threshold.
-        right: int64 ``(K,)``; how many of these are right.
+        right: int64 ``(K,)``; number of these that are correct.
     """
 
     thresholds: NDArray[np.float32]
@@ -26,20 +26,20 @@ class Selective:
 
     @property
     def coverage(self) -> NDArray[np.float64]:
-        """Part of the images that is answered, float64 ``(K,)``, rising to 1."""
+        """Fraction of the images that are answered, float64 ``(K,)``, rising to 1."""
         return self.answered / self.answered[-1]
 
     @property
     def accuracy(self) -> NDArray[np.float64]:
-        """Part of the answered images that is right, float64 ``(K,)``."""
+        """Fraction of the answered images that are correct, float64 ``(K,)``."""
         return self.right / self.answered
 
     @property
     def area(self) -> float:
         """Area under the risk-coverage curve (Geifman and El-Yaniv 2017, Selective Classification).
 
-        The mean over images of the part that is wrong among those at least as confident; 0 is perfect, and the part
-        that is wrong of all images is what confidences without meaning give.
+        Mean over images of the error rate among those at least as confident. 0 is perfect; uninformative confidences
+        give the error rate of all images.
         """
         return float((np.diff(self.answered, prepend=0) * (1 - self.accuracy)).sum() / self.answered[-1])
 
@@ -51,14 +51,14 @@ class Selective:
 
 @dataclass(frozen=True)
 class Threshold:
-    """A confidence below which images are left to a person.
+    """Confidence limit below which images are left to a person.
 
     Attributes:
-        confidence: The threshold; above 1 where nothing can be answered.
-        target: The accuracy that was asked for.
+        confidence: The threshold; above 1 if nothing can be answered.
+        target: Required accuracy.
         shown: Whether the lower bound of the accuracy reaches the target; otherwise only the accuracy itself does.
-        coverage: Part of the images that it was chosen on that is answered.
-        accuracy: Of these.
+        coverage: Fraction of the validation images that are answered.
+        accuracy: Accuracy on these.
     """
 
     confidence: float
@@ -68,15 +68,15 @@ class Threshold:
     accuracy: Interval
 
     def describe(self) -> str:
-        """Return a sentence that says what was chosen on the validation images and how sure it is."""
+        """Return a sentence on the limit chosen on validation images and its certainty."""
         if not self.coverage:
-            return f"No answer is sure enough: on validation, no confidence gives an accuracy of {self.target:g}."
+            return f"No confidence limit reaches an accuracy of {self.target:g} on validation."
         accuracy = self.accuracy
         sentence = (
-            f"On validation, the {100 * self.coverage:.0f} % of answers with a confidence of at least "
-            f"{self.confidence:.3f} are right {accuracy.value:.3f} of the time ({accuracy.low:.3f}–{accuracy.high:.3f})"
+            f"On validation, {100 * self.coverage:.0f} % of the images have a confidence of at least "
+            f"{self.confidence:.3f}; their accuracy is {accuracy.value:.3f} ({accuracy.low:.3f}–{accuracy.high:.3f})"
         )
-        return f"{sentence}." if self.shown else f"{sentence}; too few to be sure of {self.target:g}."
+        return f"{sentence}." if self.shown else f"{sentence}, too few to assure {self.target:g}."
 
 
 def selective(confidence: NDArray[np.floating], correct: NDArray[np.bool_]) -> Selective:
@@ -84,7 +84,7 @@ def selective(confidence: NDArray[np.floating], correct: NDArray[np.bool_]) -> S
 
     Args:
         confidence: float ``(N,)``, N above 0.
-        correct: bool ``(N,)``, whether each answer is right.
+        correct: bool ``(N,)``, whether each answer is correct.
     """
     thresholds, place = np.unique(-confidence, return_inverse=True)
     answered = np.bincount(place).cumsum()
@@ -92,15 +92,15 @@ def selective(confidence: NDArray[np.floating], correct: NDArray[np.bool_]) -> S
 
 
 def choose_threshold(confidence: NDArray[np.floating], correct: NDArray[np.bool_], target: float) -> Threshold:
-    """Choose the lowest confidence from which on the answers are right as often as they shall be.
+    """Choose the lowest confidence limit at which the answers reach a target accuracy.
 
-    The lower bound of Wilson's 95 % interval has to reach the target, so that new images of the same kind will, too.
-    Where no threshold is that sure, because the images are few or the target is high, the accuracy itself has to, and
-    of all thresholds where it does the one with the highest lower bound is taken.
+    The lower bound of Wilson's 95 % interval must reach the target, so that new images of the same kind reach it too.
+    If no threshold does, because the images are few or the target is high, the accuracy itself must reach the target;
+    of all such thresholds the one with the highest lower bound is chosen.
 
     Args:
         confidence: float ``(N,)``, of validation images.
-        correct: bool ``(N,)``, whether each answer is right.
+        correct: bool ``(N,)``, whether each answer is correct.
         target: Accuracy above 0, at most 1.
     """
     curve = selective(confidence, correct)

@@ -1,4 +1,4 @@
-"""What costs more passes through the network than scoring does: computed once after training, kept in the run folder.
+"""Inspections of a trained network that cost more than scoring; computed once after training, kept in the run folder.
 
 Each inspection is a module of this package with a function ``inspect(folder, subject)`` that writes its own file into
 the run folder, for the report to read. It uses a stated number of validation images; the test split stays locked.
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from opsin.inference.predictor import Predictor
     from opsin.runs.folder import RunFolder
 
-# Name -> the module that holds it, and what it finds out, for `opsin inspect --help`.
+# Name -> its module and its meaning, for `opsin inspect --help`.
 INSPECTIONS: dict[str, tuple[str, str]] = {
     "robustness": (
         "opsin.inspection.robustness_run",
-        "how its answers hold up under corruptions and in other laboratories",
+        "scores under corruptions and simulated domain shift",
     ),
-    "attributions": ("opsin.inspection.attributions", "which parts of an image its answer depends on"),
-    "map": ("opsin.inspection.embedding_map", "which images it sees as alike"),
+    "attributions": ("opsin.inspection.attributions", "heat maps of the pixels that predictions depend on"),
+    "map": ("opsin.inspection.embedding_map", "embedding map of the validation images"),
 }
 
 
@@ -42,17 +42,17 @@ def _nothing(done: int, total: int) -> None:
 
 @dataclass(frozen=True)
 class Subject:
-    """A trained network and the data it was made from.
+    """A trained network and its data.
 
     Attributes:
         predictor: The network, its preprocessing and its task; ``predict_pixels(pixels, rows)`` predicts.
         pixels: uint8 ``(M, H, W, C)``, all decoded images, in memory or mapped from a file.
-        targets: Of all M images.
-        rows: Split -> int64 ``(N,)``, which images belong to it.
-        classes: Their names, in the order of the network's outputs.
-        symmetry: What may be mirrored without becoming something else; None where it is not known.
-        groups: ``(M,)``, equal for images of the same patient, slide or video; None where each stands for itself.
-        progress: To be called with (steps done, all steps) now and then.
+        targets: Targets of all M images.
+        rows: Split -> int64 ``(N,)``, indices of its images.
+        classes: Names of the network's outputs, in order.
+        symmetry: Symmetry of the images that keeps their meaning; None if unknown.
+        groups: ``(M,)``, equal for images of the same patient, slide or video; None if every image is independent.
+        progress: Called now and then with (steps done, all steps).
     """
 
     predictor: Predictor
@@ -66,27 +66,25 @@ class Subject:
 
 
 def inspect(folder: RunFolder, subject: Subject, only: Iterable[str] = (), console: Console | None = None) -> list[str]:
-    """Make the inspections and write what they find into the run folder.
+    """Run the inspections and write their results into the run folder.
 
     Args:
         folder: The run.
         subject: Its network and data.
-        only: Names from `INSPECTIONS`; none: all of them.
-        console: Where to draw a bar while one is made; None: nowhere.
+        only: Names from `INSPECTIONS`; empty: all.
+        console: Console for a progress bar; None: no bar.
 
     Returns:
-        The names of the inspections made.
+        Names of the inspections that were run.
 
     Raises:
-        OpsinError: There is no such inspection, or not for this task.
+        OpsinError: There is no such inspection for this task.
     """
     applying = task_spec(folder.task).inspections
     names = [name for name in check_names(only) if name in applying or only]
     for name in names:
         if name not in applying:
-            raise OpsinError(
-                f"The inspection '{name}' is for other tasks than {folder.task}, which has {', '.join(applying)}."
-            )
+            raise OpsinError(f"The inspection '{name}' does not apply to {folder.task}; it has {', '.join(applying)}.")
     from opsin.runtime.progress import working
 
     for name in names:
@@ -97,7 +95,7 @@ def inspect(folder: RunFolder, subject: Subject, only: Iterable[str] = (), conso
 
 
 def check_names(only: Iterable[str]) -> list[str]:
-    """Return the inspections of these names, in the order in which they are made; all where none is named.
+    """Return the inspections of these names in the order in which they run; all if no name is given.
 
     Raises:
         OpsinError: There is no such inspection.

@@ -1,9 +1,8 @@
-"""Which pixels a network's answer depends on: four ways to ask, all computed by captum.
+"""Attribution of a network's output to pixels by four methods, computed by captum.
 
-What is explained is one output: the logit of a class or label, or a number. Two kinds of maps come out: signed ones
-(what raises the output is positive, what lowers it negative) and absolute ones (how much a pixel matters, whichever
-way). None of them proves what the network has understood: some maps hardly change when its weights are made random
-(Adebayo et al. 2018).
+The explained output is the logit of a class or label, or a value. Maps are signed (positive where a pixel raises the
+output, negative where it lowers it) or absolute (influence in either direction). No map proves what the network has
+understood: some hardly change when its weights are randomized (Adebayo et al. 2018).
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ BORDER = 0.1  # of each side
 
 
 class _Settings(NamedTuple):
-    """The keyword arguments of `attribute`; see there."""
+    """Keyword arguments of `attribute`; see there."""
 
     baseline: Tensor | float
     steps: int
@@ -36,11 +35,11 @@ class _Settings(NamedTuple):
 
 @dataclass(frozen=True)
 class FeatureMap:
-    """The last thing a network computes that still has places in the image.
+    """Last feature map of a network with spatial dimensions.
 
     Attributes:
-        name: Of the module, as in ``network.named_modules()``.
-        module: It returns ``(N, channels, height, width)``.
+        name: Name of the module, as in ``network.named_modules()``.
+        module: Module that returns ``(N, channels, height, width)``.
         height: More than 1.
         width: More than 1.
     """
@@ -67,33 +66,33 @@ def attribute(
     ========================  ========  ===========================================================================
     method                    values    meaning
     ========================  ========  ===========================================================================
-    ``saliency``              absolute  how steeply the logit changes with a pixel: the largest absolute gradient of
-                                        its channels (Simonyan et al. 2014)
-    ``integrated_gradients``  signed    the part of (logit - logit of the baseline) that is due to a pixel, summed
-                                        over its channels; all pixels together give that difference
+    ``saliency``              absolute  largest absolute gradient of the logit by the channels of a pixel (Simonyan et
+                                        al. 2014)
+    ``integrated_gradients``  signed    part of (logit - logit of the baseline) due to a pixel, summed over its
+                                        channels; all pixels together give that difference
                                         (Sundararajan et al. 2017)
-    ``grad_cam``              absolute  the channels of the last feature map, weighted by their mean gradients, where
-                                        they speak for the class; enlarged bilinearly (Selvaraju et al. 2017)
-    ``occlusion``             signed    how far the logit falls where a square is covered by the baseline, averaged
-                                        over the squares that cover a pixel (Zeiler and Fergus 2014)
+    ``grad_cam``              absolute  channels of the last feature map, weighted by their mean gradients, where they
+                                        support the class; upsampled bilinearly (Selvaraju et al. 2017)
+    ``occlusion``             signed    fall of the logit when a square is covered by the baseline, averaged over the
+                                        squares that cover a pixel (Zeiler and Fergus 2014)
     ========================  ========  ===========================================================================
 
     Args:
-        network: Maps images to logits ``(N, classes)``; left in the mode it was in.
+        network: Maps images to logits ``(N, classes)``; its mode is restored.
         images: float32 ``(N, C, H, W)``, normalized, on the network's device.
         targets: int64 ``(N,)``, the class whose logit is explained.
         methods: Names from `METHODS`.
-        baseline: What stands for "nothing there", normalized: a number or ``(C, 1, 1)``; 0 is the mean color that
+        baseline: Normalized color for "nothing there": a number or ``(C, 1, 1)``; 0 is the mean color that
             normalization subtracts.
-        steps: Points between baseline and image at which integrated gradients looks.
-        windows: About how many squares, each half covering the next, occlusion sets side by side.
-        batch_size: Images that pass through the network at a time.
+        steps: Points between baseline and image for integrated gradients.
+        windows: Approximate number of half-overlapping squares along a side for occlusion.
+        batch_size: Images per forward pass.
 
     Returns:
         Method -> float32 ``(N, H, W)``.
 
     Raises:
-        NetworkError: "grad_cam" is asked for and the network has no feature map; see `find_feature_map`.
+        NetworkError: "grad_cam" is requested and the network has no feature map; see `find_feature_map`.
     """
     was_training = network.training
     network.eval()
@@ -109,15 +108,15 @@ def attribute(
 
 
 def find_feature_map(network: nn.Module, image: Tensor) -> FeatureMap:
-    """Find where Grad-CAM looks: the last module whose output is a map of more than one place, on one image.
+    """Find the feature map of Grad-CAM: the last module whose output has more than one position, on one image.
 
     Args:
         network: Any classifier.
         image: float32 ``(1, C, H, W)``, on its device.
 
     Raises:
-        NetworkError: There is none, because the network works on vectors (mlp) or on sequences of patches (vit), or
-            lays its maps out in another way (swin).
+        NetworkError: There is none, because the network works on vectors (mlp) or sequences of patches (vit), or uses
+            another memory layout (swin).
     """
     found: list[FeatureMap] = []
     sequences: list[str] = []
@@ -144,20 +143,18 @@ def find_feature_map(network: nn.Module, image: Tensor) -> FeatureMap:
         for hook in hooks:
             hook.remove()
     if getattr(network, "output_fmt", "NCHW") != "NCHW" or sequences:
-        raise NetworkError(
-            f"{type(network).__name__} works on patches of the image, and has no feature map for Grad-CAM."
-        )
+        raise NetworkError(f"{type(network).__name__} works on image patches and has no feature map for Grad-CAM.")
     if not found:
-        raise NetworkError(f"{type(network).__name__} has no convolutions, whose maps Grad-CAM needs.")
+        raise NetworkError(f"{type(network).__name__} has no convolutional feature map for Grad-CAM.")
     return found[-1]
 
 
 def occlusion_window(side: int, windows: int) -> tuple[int, int, int]:
-    """Return size and stride of the squares along a side, and how many there are; the last may be cut off.
+    """Return size, stride and number of the squares along a side; the last may be cut off.
 
     Args:
         side: Pixels.
-        windows: About how many squares are wanted.
+        windows: Approximate number of squares.
     """
     stride = max(1, round(side / windows))
     size = min(2 * stride, side)
@@ -165,15 +162,15 @@ def occlusion_window(side: int, windows: int) -> tuple[int, int, int]:
 
 
 def border_share(maps: NDArray[np.float32], part: float = BORDER) -> tuple[NDArray[np.float64], float]:
-    """Return how much of what matters lies in the frame along the edges of the images.
+    """Return the fraction of attribution along the image border.
 
     Args:
         maps: float ``(N, H, W)``; absolute values count.
-        part: Width of the frame, as a part of each side; at least one pixel.
+        part: Width of the border as a fraction of each side; at least one pixel.
 
     Returns:
-        float64 ``(N,)``, parts of the whole, nan where a map is all zero; and the part of the area that the frame
-        takes, which is what a map without preference would give.
+        float64 ``(N,)``, fractions, nan if a map is all zero; and the fraction of the area, which a uniform map would
+        give.
     """
     height, width = maps.shape[1:]
     rows, columns = max(1, round(part * height)), max(1, round(part * width))
@@ -241,7 +238,7 @@ def _occlusion(network: nn.Module, images: Tensor, targets: Tensor, settings: _S
             )
             for one, which in zip(images.split(1), targets.split(1), strict=True)
         ]
-    return torch.cat(parts)[:, 0]  # a square covers all channels, which so get the same value
+    return torch.cat(parts)[:, 0]  # a square covers all channels, so all get the same value
 
 
 _EXPLAIN: dict[str, Callable[[nn.Module, Tensor, Tensor, _Settings], Tensor]] = {

@@ -1,9 +1,9 @@
-"""Where the network looks: heat maps of a few gallery images of test, which are open already.
+"""Inspection ``attributions``: heat maps of some gallery images of test, which is already scored.
 
 Writes ``attributions.npz`` (``rows`` int64 ``(K,)`` of ``predictions-test.csv``; ``images`` uint8 ``(K, h, w, C)``;
 ``targets`` int64 ``(K, 2)``, the outputs that are explained, see `opsin.evaluation.explained`; ``maps`` uint8
-``(K, 2, M, h, w)``, see `smoothed` and `encode`; ``scales`` float32 ``(K, 2, M)``) and ``attributions.json`` (what was
-computed how, and how much of it lies along the border).
+``(K, 2, M, h, w)``, see `smoothed` and `encode`; ``scales`` float32 ``(K, 2, M)``) and ``attributions.json`` (settings
+of the methods, and the fraction of attribution along the border).
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ from opsin.runs.folder import RunFolder
 
 LARGEST = 112  # pixels; the longer side of the maps that are kept
 PIXELWISE = frozenset({"saliency", "integrated_gradients"})
-SMOOTH = 1 / 64  # of the longer side: in larger images these maps are made of single pixels, which nobody can see
-CUT = 98.0  # percentile of a map's absolute values that is drawn in full color; beyond are single pixels
+SMOOTH = 1 / 64  # of the longer side; in larger images single pixels of these maps would not be visible
+CUT = 98.0  # percentile of a map's absolute values that is drawn in full color
 BUDGET = 2e11  # multiply-adds, about twenty seconds on one core
 
 
 class Effort(NamedTuple):
-    """How much is computed.
+    """Amount of computation.
 
     Attributes:
-        worst: Images from the worst end of the gallery.
-        best: Images from its best end.
-        steps: Of integrated gradients.
-        windows: Of occlusion, along each side.
+        worst: Number of images from the worst end of the gallery.
+        best: Number of images from its best end.
+        steps: Steps of integrated gradients.
+        windows: Windows of occlusion along each side.
     """
 
     worst: int
@@ -55,7 +55,7 @@ class Effort(NamedTuple):
 
     @property
     def passes(self) -> int:
-        """Forward passes of one image at most; a pass backward counts as two."""
+        """Maximum number of forward passes of one image; a backward pass counts as two."""
         classes = 2 * self.worst + self.best
         return classes * (3 + 3 + 3 * self.steps + self.windows**2)
 
@@ -64,7 +64,7 @@ EFFORTS = (Effort(8, 4, 32, 10), Effort(8, 4, 20, 8), Effort(8, 4, 10, 6), Effor
 
 
 def inspect(folder: RunFolder, subject: Subject) -> None:
-    """Explain the worst and the best images of the gallery; without a gallery of test nothing is written."""
+    """Explain the worst and the best images of the gallery; nothing is written without a gallery of test."""
     stored, _ = folder.thumbnails(TEST)
     if not len(stored):
         return
@@ -120,21 +120,21 @@ def inspect(folder: RunFolder, subject: Subject) -> None:
 
 
 def choose_effort(macs: int, budget: float = BUDGET) -> Effort:
-    """Return the greatest effort that stays within a number of multiply-adds, else the smallest.
+    """Return the largest effort within a budget of multiply-adds, else the smallest.
 
     Args:
-        macs: Multiply-adds of one image; 0 where they are not known.
-        budget: Multiply-adds in all.
+        macs: Multiply-adds of one image; 0 if unknown.
+        budget: Total multiply-adds.
     """
     return next((effort for effort in EFFORTS if effort.passes * macs <= budget), EFFORTS[-1])
 
 
 def encode(values: NDArray[np.float32], *, signed: bool) -> tuple[NDArray[np.uint8], float]:
-    """Write a map as bytes: 0 to 255 for 0 to its scale; where signed, 1 to 255 for -scale to scale, 128 for 0.
+    """Encode a map as bytes: 0 to 255 for 0 to its scale; if signed, 1 to 255 for -scale to scale, 128 for 0.
 
     Args:
         values: float32 ``(H, W)``.
-        signed: Whether it has signs.
+        signed: Whether it is signed.
 
     Returns:
         uint8 ``(H, W)``, and the scale: the 98th percentile of the absolute values.
@@ -145,9 +145,9 @@ def encode(values: NDArray[np.float32], *, signed: bool) -> tuple[NDArray[np.uin
 
 
 def smoothed(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Spread a map over the neighborhood of each pixel, by a Gaussian of 1/64 of the longer side; its sum stays.
+    """Smooth a map by a Gaussian of 1/64 of the longer side; its sum is unchanged.
 
-    Images of up to 64 pixels, whose pixels can be seen, are left as they are.
+    Images of up to 64 pixels, whose pixels are visible, are not smoothed.
     """
     from scipy.ndimage import gaussian_filter
 
@@ -156,7 +156,7 @@ def smoothed(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def shrink(pixels: NDArray) -> NDArray:
-    """Bring uint8 or float32 ``(H, W, C)`` to at most 112 pixels along the longer side, antialiased."""
+    """Resize uint8 or float32 ``(H, W, C)`` to at most 112 pixels along the longer side, antialiased."""
     height, width = pixels.shape[:2]
     factor = max(height, width) / LARGEST
     if factor <= 1:
@@ -170,7 +170,7 @@ def shrink(pixels: NDArray) -> NDArray:
 
 
 def _ends(rows: NDArray[np.int64], effort: Effort) -> NDArray[np.int64]:
-    """Return the worst and the best of the gallery, which is sorted from worst to best."""
+    """Return the worst and the best images of the gallery, which is sorted from worst to best."""
     best = rows[max(min(effort.worst, len(rows)), len(rows) - effort.best) :]
     return np.concatenate([rows[: effort.worst], best])
 
@@ -186,7 +186,7 @@ def _mean_color(subject: Subject) -> torch.Tensor:
 def _possible_methods(
     subject: Subject, inputs: torch.Tensor
 ) -> tuple[tuple[str, ...], dict[str, str], dict[str, object] | None]:
-    """Return the methods that suit the network, why others do not, and the map that Grad-CAM reads."""
+    """Return the methods that apply to the network, why others do not, and the feature map of Grad-CAM."""
     try:
         seen = find_feature_map(subject.predictor.network, inputs[:1])
     except NetworkError as error:
@@ -195,7 +195,7 @@ def _possible_methods(
 
 
 def _border(maps: dict[str, NDArray[np.float32]]) -> dict[str, object]:
-    """Return the share of each method's maps of the first output explained that lies along the border."""
+    """Return the fraction along the border of each method's maps of the first explained output."""
     shares, area = {}, 0.0
     for method, values in maps.items():
         share, area = border_share(values)

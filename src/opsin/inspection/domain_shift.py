@@ -1,4 +1,4 @@
-"""What to expect on somebody else's images, from what a network does in simulated laboratories."""
+"""Score to expect under domain shift, estimated from simulated laboratories."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from scipy.special import expit, logit
 
 from opsin.metrics.names import describe_score
 
-COVERAGE = 0.8  # part of the laboratories between the bounds that are told
+COVERAGE = 0.8  # fraction of the laboratories between the reported bounds
 ANSWERS_FILE = "laboratories.npz"  # of a run folder: the attributes of `Answers`
-SAMPLES = 100  # from which is taken what a sample has in common with all images
+SAMPLES = 100  # random draws for the overlap of a sample with its population
 
 
 @dataclass(frozen=True)
 class Answers:
-    """What a network answers to the same n images at home (the first row) and in L simulated laboratories.
+    """Answers of a network on the same n images, unaltered (first row) and in L simulated laboratories.
 
     Attributes:
         predicted: int64 ``(1 + L, n)``, the classes.
@@ -34,7 +34,7 @@ class Answers:
 
     @classmethod
     def of(cls, predictions: Sequence[Any], labels: NDArray[np.int64]) -> Self:
-        """Keep of predictions, at home and in each laboratory, what `estimate_from_answers` needs."""
+        """Select from predictions, unaltered and in each laboratory, what `estimate_from_answers` needs."""
         return cls(
             np.stack([each.labels for each in predictions]), np.stack([each.confidence for each in predictions]), labels
         )
@@ -42,19 +42,18 @@ class Answers:
 
 @dataclass(frozen=True)
 class EstimatedAccuracy:
-    """What to expect on images whose labels nobody knows.
+    """Accuracy to expect on unlabelled images.
 
     Attributes:
-        expected: The accuracy, 0 to 1.
-        low: With ``high`` the bounds between which it lies in four of five simulated laboratories.
+        expected: Accuracy, 0 to 1.
+        low: With ``high`` the bounds of the central 80 % of the simulated laboratories.
         high: See ``low``.
-        overlap: What the shares of the answers and those of the classes have in common, 0 to 1. No accuracy is above
-            it where the shares are right.
-        confidence: The mean probability of the answers.
-        home_overlap: The same at home.
-        home_confidence: The same at home.
-        beyond: Whether fewer answers seem to be right than in any of the laboratories, so that the estimate is drawn
-            out beyond what was seen.
+        overlap: Overlap of the class frequencies of the answers with the true ones, 0 to 1. With correct frequencies
+            it is an upper bound of the accuracy.
+        confidence: Mean confidence of the answers.
+        home_overlap: Overlap on unaltered images.
+        home_confidence: Mean confidence on unaltered images.
+        beyond: Whether the estimate is below the accuracy in all laboratories, and thus an extrapolation.
     """
 
     expected: float
@@ -68,15 +67,15 @@ class EstimatedAccuracy:
 
 
 def laboratory_scores(laboratories: dict[str, Any], counts: Sequence[int] = ()) -> NDArray[np.float64]:
-    """Return the score in each simulated laboratory, ascending, float64 ``(laboratories,)``.
+    """Return the score in each simulated laboratory, sorted, float64 ``(laboratories,)``.
 
     Args:
         laboratories: From `opsin.inspection.robustness.simulate_laboratories`.
-        counts: int ``(classes,)``; of a classifier, how many images of each class there are, as far as that is known.
-            Classes of which no image was in the simulation are left out.
+        counts: int ``(classes,)``; for a classifier, known numbers of images per class. Classes without images in
+            the simulation are ignored.
 
     Returns:
-        nan everywhere where none of the classes was in the simulation.
+        nan everywhere if none of the classes was in the simulation.
     """
     if "scores" in laboratories:
         return np.sort(np.array(laboratories["scores"], float))
@@ -92,7 +91,7 @@ def estimate_accuracy(
     """Return the score to expect in another laboratory; see `laboratory_scores`.
 
     Returns:
-        ``expected`` (the median laboratory), ``low`` and ``high`` (the central 80 % lie between them), and ``worst``.
+        ``expected`` (median laboratory), ``low`` and ``high`` (bounds of the central 80 %), and ``worst``.
     """
     scores = laboratory_scores(laboratories, counts)
     low, expected, high = np.quantile(scores, [0.5 - COVERAGE / 2, 0.5, 0.5 + COVERAGE / 2])
@@ -108,32 +107,32 @@ def estimate_from_answers(
     *,
     exact: bool = False,
 ) -> EstimatedAccuracy:
-    """Return the accuracy to expect of answers to images without labels.
+    """Estimate the accuracy on images without labels.
 
-    A network that fails elsewhere is less sure, and leans to some of its classes. Both can be seen without labels: the
-    mean confidence, and the overlap of the shares of its answers with the shares that the classes really have. How
-    both go with accuracy is learned from the simulated laboratories, by a ridge regression between logits. To learn
-    accuracy from data that were shifted on purpose is the idea of Deng and Zheng (2021, Are Labels Always Necessary
-    for Classifier Accuracy Evaluation?); the two measures and the laboratories are ours.
+    A network that fails under domain shift is less confident and predicts some classes too often. Both can be measured
+    without labels: by the mean confidence, and by the overlap of the class frequencies of its answers with the true
+    ones. Their relation to accuracy is fitted on the simulated laboratories, by a ridge regression between logits.
+    Estimating accuracy from synthetically shifted data follows Deng and Zheng (2021, Are Labels Always Necessary for
+    Classifier Accuracy Evaluation?); the two measures and the laboratories are new here.
 
     Args:
-        home: What the network answers at home and in the laboratories.
-        predicted: int64 ``(N,)``; its answers to N images.
+        home: Answers on unaltered images and in the laboratories.
+        predicted: int64 ``(N,)``; answers on N images.
         confidence: float32 ``(N,)``; their probabilities.
-        shares: float ``(classes,)``, of any sum; how common the classes are among these images. Classes of which no
-            image was in the laboratories are left out of account.
-        exact: Whether the shares are those of these very images, counted. Else they are those of all images of the
-            kind, of which these are a sample, whose own shares vary.
+        shares: float ``(classes,)``, of any sum; class frequencies among these images. Classes without images in the
+            laboratories are ignored.
+        exact: Whether the frequencies were counted on exactly these images. Otherwise they are those of the population
+            from which these images are a sample.
 
     Raises:
-        ValueError: There are no images, or no class with a share was in the laboratories.
+        ValueError: There are no images, or no class with a frequency was in the laboratories.
     """
     from sklearn.linear_model import Ridge
 
     counts = np.bincount(home.labels, minlength=np.size(shares))
     given = np.where(counts > 0, np.asarray(shares, np.float64), 0)
     if not len(predicted) or not given.sum() > 0:
-        raise ValueError("There must be images, and a class with a share that was in the laboratories.")
+        raise ValueError("There must be images, and a class with a frequency that was in the laboratories.")
     given = given / given.sum()
     weights = (given / np.maximum(counts, 1))[home.labels]
     even = np.full(len(predicted), 1 / len(predicted))
@@ -141,7 +140,7 @@ def estimate_from_answers(
     rows = [_tell(*each, weights, given) for each in zip(home.predicted, home.confidence, strict=True)]
     own = _tell(predicted, confidence, even, given)
     if not exact:
-        # Even right answers do not have the shares of all images of the kind, but those of a sample.
+        # Even correct answers have the class frequencies of the sample, not of the population.
         sample = np.random.default_rng(0).multinomial(len(predicted), given, SAMPLES) / len(predicted)
         own = own[0], min(own[1] / float(np.minimum(sample, given).sum(axis=1).mean()), 1.0)
     accuracies = (home.predicted == home.labels) @ weights
@@ -177,11 +176,11 @@ def _tell(
     weights: NDArray[np.float64],
     shares: NDArray[np.float64],
 ) -> tuple[float, float]:
-    """Return the mean confidence of answers, and what their shares have in common with those of the classes."""
+    """Return the mean confidence of answers and the overlap of their class frequencies with the true ones."""
     answered = np.bincount(predicted, weights=weights, minlength=len(shares))
     return float(confidence @ weights), float(np.minimum(answered, shares).sum())
 
 
 def _logits(values: ArrayLike) -> NDArray[np.float64]:
-    """Return logits of parts, 0.3 % away from nothing and everything at the least."""
+    """Return logits of fractions, clipped to 0.3 % from 0 and 1."""
     return logit(np.clip(np.asarray(values, np.float64), 0.003, 0.997))

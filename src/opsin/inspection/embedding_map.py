@@ -1,9 +1,9 @@
-"""What the network sees as alike: validation images laid out by its features.
+"""Inspection ``map``: validation images placed by the features of the network.
 
 Writes ``map.npz``: ``rows`` int64 ``(N,)`` of ``predictions-validation.csv``; ``principal`` and ``neighbors`` float32
-``(N, 2)``, the latter ``(0, 2)`` where there are too few images; ``explained`` and ``agreement``, see
-`opsin.inspection.projection`; ``sheet`` uint8, the bytes of a PNG or JPEG with all pictures side by side; ``tile`` int64
-``(3,)``, a picture's width and height and how many stand in a row.
+``(N, 2)``, the latter ``(0, 2)`` if there are too few images; ``explained`` and ``agreement``, see
+`opsin.inspection.projection`; ``sheet`` uint8, the bytes of a PNG or JPEG with all pictures side by side; ``tile``
+int64 ``(3,)``, a picture's width and height and the number of pictures in a row.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SHEET = 380_000  # bytes
 
 
 def inspect(folder: RunFolder, subject: Subject) -> None:
-    """Lay out up to 1,500 validation images, fewer for large networks."""
+    """Place up to 1,500 validation images, fewer for large networks."""
     everything = subject.rows[VALIDATION]
     if not len(everything):
         return
@@ -63,14 +63,14 @@ def inspect(folder: RunFolder, subject: Subject) -> None:
 
 
 def contact_sheet(pictures: list[NDArray[np.uint8]], largest: int = SHEET) -> tuple[bytes, tuple[int, int, int]]:
-    """Put pictures of one size side by side, as small as it takes to stay below a number of bytes.
+    """Place pictures of one size side by side, shrunk to stay below a number of bytes.
 
     Args:
         pictures: uint8 ``(H, W, C)`` each.
-        largest: Bytes.
+        largest: Maximum number of bytes.
 
     Returns:
-        A PNG, or a JPEG where that is too large; and each picture's width and height and how many stand in a row.
+        A PNG, or a JPEG if that is too large; and each picture's width and height and the number of pictures in a row.
     """
     columns = int(np.ceil(np.sqrt(len(pictures))))
     data, tile = b"", (0, 0)

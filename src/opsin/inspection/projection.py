@@ -1,4 +1,4 @@
-"""A map of images: what the network makes of them, laid out so that what it sees as alike stands together."""
+"""Two-dimensional projections of features: principal components and t-SNE."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-FEWEST = 30  # images; with fewer t-SNE makes patterns out of nothing
+FEWEST = 30  # images; with fewer, t-SNE shows spurious patterns
 COMPONENTS = 50
 NEIGHBORS = 10
 
 
 @dataclass(frozen=True)
 class ImageMap:
-    """N images in the plane.
+    """Positions of N images in the plane.
 
     Attributes:
         principal: float32 ``(N, 2)``, the first two principal components of the features.
-        explained: Part of the features' variance along each of the two.
+        explained: Fraction of the features' variance along each of the two.
         neighbors: float32 ``(N, 2)``, t-SNE, which keeps neighbors together; None with fewer than 30 images. Distances
             between its clusters and their sizes mean nothing (Wattenberg et al. 2016).
     """
@@ -29,11 +29,11 @@ class ImageMap:
 
 
 def map_features(features: NDArray[np.float32], seed: int = 0) -> ImageMap:
-    """Lay images out in the plane: principal components, and t-SNE of the first 50 (van der Maaten and Hinton 2008).
+    """Project features to the plane: principal components, and t-SNE of the first 50 (van der Maaten and Hinton 2008).
 
     Args:
         features: float32 ``(N, F)``, as from `opsin.networks.penultimate.penultimate_features`.
-        seed: Of t-SNE.
+        seed: Random seed of t-SNE.
     """
     components, explained = _principal_components(features)
     neighbors = None
@@ -43,12 +43,12 @@ def map_features(features: NDArray[np.float32], seed: int = 0) -> ImageMap:
 
 
 def neighbor_agreement(features: NDArray[np.float32], labels: NDArray[np.int64], number: int = NEIGHBORS) -> float:
-    """Return how often one of the nearest other images, by Euclidean distance of features, is of the same class.
+    """Return the fraction of nearest neighbors, by Euclidean distance of features, that have the same class.
 
     Args:
         features: float32 ``(N, F)``.
         labels: int64 ``(N,)``.
-        number: How many neighbors of each image count.
+        number: Number of neighbors of each image.
     """
     from sklearn.neighbors import NearestNeighbors
 
@@ -60,7 +60,7 @@ def neighbor_agreement(features: NDArray[np.float32], labels: NDArray[np.int64],
 
 
 def _principal_components(features: NDArray[np.float32]) -> tuple[NDArray[np.float32], tuple[float, float]]:
-    """Return the coordinates along up to 50 principal components, and the first two parts of the variance."""
+    """Return the coordinates along up to 50 principal components, and the variance fractions of the first two."""
     from sklearn.decomposition import PCA
 
     centered = features.astype(np.float64) - features.mean(axis=0, dtype=np.float64)

@@ -1,10 +1,9 @@
-"""How a network's answers hold up under corruptions, and what to expect of it on somebody else's images.
+"""Robustness of a network under corruptions, and simulated domain shift.
 
-The second question is answered by simulation, from the images at hand alone: a simulated laboratory applies one fixed,
-random combination of moderate corruptions to all its images, as another stain, camera, lamp, objective and file format
-would. The spread of the scores over many such laboratories is what to expect in another one, as far as laboratories
-differ in the ways that are simulated; what they do not know of (other patients, other kinds of cells, labels by other
-people) comes on top.
+A simulated laboratory applies one fixed, random combination of moderate corruptions to all its images, as another
+stain, camera, lamp, objective and file format would. The distribution of the scores over many such laboratories
+estimates the score in a real one, as far as laboratories differ in the simulated properties. Other patients, other
+kinds of cells and other annotators are not simulated and add to the loss.
 """
 
 from __future__ import annotations
@@ -29,10 +28,10 @@ from opsin.tasks.base import Predictions
 from opsin.tasks.registry import task_spec
 
 LABORATORIES = 30
-STRONGEST = 3.0  # of the severities 0 to 5; up to here a person is still sure of the picture
-# What differs from laboratory to laboratory, in the order in which it happens on the way from specimen to file.
+STRONGEST = 3.0  # of the severities 0 to 5; up to here a person still recognizes the image
+# Properties that differ between laboratories, in their order on the way from specimen to file.
 LABORATORY = ("stain", "brightness", "scale", "blur", "cast", "contrast", "saturation", "noise", "jpeg")
-AT_ONCE = 256  # images that are corrupted at a time; fewer where they are large
+AT_ONCE = 256  # images that are corrupted at a time; fewer if they are large
 VALUES_AT_ONCE = AT_ONCE * 3 * 256 * 256
 
 PerImage = NDArray[np.bool_] | NDArray[np.float64]  # of each image; see `opsin.evaluation.per_image`
@@ -40,12 +39,12 @@ PerImage = NDArray[np.bool_] | NDArray[np.float64]  # of each image; see `opsin.
 
 @dataclass(frozen=True)
 class Trial:
-    """N images whose truth is known, and the network that is tried on them.
+    """N images with known targets, and the network to test on them.
 
     Attributes:
-        predict: Gives the predictions of images uint8 ``(K, C, H, W)``.
+        predict: Returns the predictions for images uint8 ``(K, C, H, W)``.
         images: uint8 ``(N, C, H, W)``.
-        targets: Of the same images; masks move with their pixels.
+        targets: Targets of the images; masks are warped with their images.
         classes: Names of the outputs.
         task: As in ``recipe.task``.
     """
@@ -58,14 +57,14 @@ class Trial:
 
     @property
     def score(self) -> str:
-        """The score that is told: the mean over the images of what `look` gives of each."""
+        """Name of the score: the mean over the images of what `look` gives of each."""
         return task_spec(self.task).per_image_metric
 
     def look(self, severities: dict[str, float], ways: dict[str, float], seed: int = 0) -> tuple[Predictions, PerImage]:
         """Predict the images after corruptions; see `opsin.data.corruptions.corrupt_by`.
 
         Returns:
-            The predictions, and how good each of them is, or how far off.
+            The predictions, and the score or error of each.
         """
         predictions, targets = [], []
         few = max(1, min(AT_ONCE, VALUES_AT_ONCE // self.images[0].numel()))
@@ -80,12 +79,12 @@ class Trial:
 
 
 def choose_images(labels: NDArray[np.int64], number: int, seed: int = 0) -> NDArray[np.int64]:
-    """Choose images at random so that every class keeps its share; return their places, int64 ascending.
+    """Draw a random sample stratified by class; return sorted indices, int64.
 
     Args:
         labels: int64 ``(N,)``.
-        number: How many; all where there are no more.
-        seed: Decides which.
+        number: Sample size; all images if there are no more.
+        seed: Random seed.
     """
     order = np.lexsort((np.random.default_rng(seed).random(len(labels)), labels))
     number = min(number, len(labels))
@@ -93,7 +92,7 @@ def choose_images(labels: NDArray[np.int64], number: int, seed: int = 0) -> NDAr
 
 
 def applicable(images: Tensor) -> list[str]:
-    """Return the corruptions that images, uint8 ``(N, C, H, W)``, can have: those of color need color."""
+    """Return the corruptions that images, uint8 ``(N, C, H, W)``, can have; those of color need color images."""
     colored = images.shape[1] == 3 and bool((images[:, :1] != images[:, 1:]).any())
     return [name for name, corruption in CORRUPTIONS.items() if colored or not corruption.colored]
 
@@ -108,16 +107,16 @@ def measure_corruptions(
 
     Args:
         trial: The images and the network.
-        augmentation: What training varied, so that what the network knows does not count as new.
-        severities: Some of 1 to 5.
+        augmentation: Augmentation of the training, to mark corruptions that were seen in training.
+        severities: Severities from 1 to 5.
         progress: Called after each pass over the images.
 
     Returns:
-        ``score`` (its name), ``clean`` (its value as is), ``corruptions`` (for each its severities, and whether
-        training has ``seen`` the like), ``mean`` (over those never seen; None where there are none), ``worst``, and
-        ``classes`` (of a classifier: for each its recall as is and under the corruptions never seen). A value is
-        ``{"value", "low", "high", "method", "n"}``; under a corruption also ``cost``, by how much the score is worse,
-        and ``error``, the standard error of that if nothing were lost.
+        ``score`` (its name), ``clean`` (its value on unaltered images), ``corruptions`` (for each its severities, and
+        whether it was ``seen`` in training), ``mean`` (over unseen ones; None if there are none), ``worst``, and
+        ``classes`` (of a classifier: recall of each on unaltered images and under unseen corruptions). A value is
+        ``{"value", "low", "high", "method", "n"}``; under a corruption also ``cost``, the loss of score,
+        and ``error``, its standard error under no loss.
     """
     _, before = trial.look({}, {})
     progress()
@@ -156,7 +155,7 @@ def measure_corruptions(
 
 
 def _means(values: Sequence[PerImage], score: str) -> list[Interval]:
-    """Return the mean over the images of each of some values, with its 95 % interval."""
+    """Return the mean over images of each of several values, with its 95 % interval."""
     if values[0].dtype == np.bool_:
         return [wilson(int(each.sum()), len(each)) for each in values]
     columns = np.stack(values, axis=1).astype(np.float64)
@@ -170,21 +169,21 @@ def _means(values: Sequence[PerImage], score: str) -> list[Interval]:
 
 
 def _cost(lost: NDArray[np.float64]) -> dict[str, float]:
-    """Return the mean of what the images lose, and the standard error that it would have if nothing were lost."""
+    """Return the mean loss of score over images, and its standard error under no loss."""
     lost = lost[np.isfinite(lost)]
     number = max(len(lost), 1)
     return {"cost": float(lost.sum()) / number, "error": float(np.linalg.norm(lost)) / number}
 
 
 def _worst(rows: list[dict[str, Any]], worse: float) -> dict[str, Any]:
-    """Return the corruption that costs most over its severities, those that training has seen among them."""
+    """Return the corruption with the largest mean cost over its severities, including those seen in training."""
     means = [float(np.mean([entry["value"] for entry in row["severities"]])) for row in rows]
     worst = int(np.argmax(worse * np.array(means)))
     return {"name": rows[worst]["name"], "title": rows[worst]["title"], "value": means[worst]}
 
 
 def _by_class(before: PerImage, after: list[PerImage], trial: Trial) -> list[dict[str, Any]]:
-    """Return the recall of each class that is there, as is and under corruptions, that which suffers most first."""
+    """Return the recall of each present class, unaltered and under corruptions, most affected first."""
     corrupted = np.mean(after, axis=0) if after else before.astype(float)
     rows = []
     for number, name in enumerate(trial.classes):
@@ -203,20 +202,20 @@ def simulate_laboratories(
 ) -> tuple[dict[str, Any], Answers | None]:
     """Measure the score in simulated laboratories.
 
-    Each draws one severity, evenly from 0 to ``strongest``, and one way to go for everything in which laboratories
-    differ, and applies them to all images.
+    Each laboratory draws one severity uniformly from 0 to ``strongest`` and one direction for every simulated
+    property, and applies them to all images.
 
     Args:
         trial: The images and the network.
-        number: Of laboratories.
-        strongest: Severity that is never exceeded, up to 5.
-        progress: Called after each pass over the images: one at home, and one in each laboratory.
+        number: Number of laboratories.
+        strongest: Maximum severity, up to 5.
+        progress: Called after each pass over the images: one unaltered, and one per laboratory.
 
     Returns:
-        ``number``, ``strongest``, ``severities`` (of each laboratory), and its ``scores``; of a classifier in their
-        place ``images`` (of each class) and ``right`` (for each laboratory and class, the images that are predicted
-        right). And what `estimate_accuracy` makes of them, for images with the same shares of the classes. Then, of a
-        classifier, what it answers: at home, and in each laboratory.
+        ``number``, ``strongest``, ``severities`` (of each laboratory), and its ``scores``; for a
+        classifier instead ``images`` (per class) and ``right`` (correct images per laboratory and class). Also the
+        result of `estimate_accuracy` for images with the same class frequencies. Then, for a classifier, its answers on
+        unaltered images and in each laboratory.
     """
     names = [name for name in LABORATORY if name in applicable(trial.images)]
     generator = np.random.default_rng(0)
@@ -228,7 +227,7 @@ def simulate_laboratories(
         severities = dict(zip(names, generator.uniform(0, strongest, len(names)).tolist(), strict=True))
         ways = dict(zip(names, generator.uniform(0, 1, len(names)).tolist(), strict=True))
         predictions, seen = trial.look(severities, ways, seed=laboratory)
-        answers += [predictions] if exclusive else []  # masks would fill the memory
+        answers += [predictions] if exclusive else []  # masks would exhaust memory
         values.append(seen)
         drawn.append({name: round(severity, 3) for name, severity in severities.items()})
         progress()

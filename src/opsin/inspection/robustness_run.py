@@ -1,4 +1,4 @@
-"""The inspection ``robustness``: how the answers hold up under corruptions and in simulated laboratories."""
+"""Inspection ``robustness``: scores under corruptions and in simulated laboratories."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ MOST_IMAGES = 1_000
 FEWEST_IMAGES = 100
 FEW_SEVERITIES = (2, 4)
 PART_OF_TRAINING = 0.05  # a forward pass is a third of a training step
-CHEAP = 3e11  # multiplications, some ten seconds on a laptop, that are always spent
+CHEAP = 3e11  # multiplications, about ten seconds on a laptop, that are always allowed
 
 
 def inspect(folder: RunFolder, subject: Subject) -> None:
-    """Measure how the answers to validation images hold up.
+    """Measure the robustness on validation images.
 
-    Writes ``robustness.json``, and what a classifier answered in the simulated laboratories as ``laboratories.npz``:
+    Writes ``robustness.json``, and the answers of a classifier in the simulated laboratories as ``laboratories.npz``:
     the attributes of `opsin.inspection.domain_shift.Answers`.
 
-    As many images are used, at most 1,000, as cost a twentieth of what training has cost, or some ten seconds. Where
-    that is fewer than 100 images, 100 are used, or as many as there are, at two severities rather than five.
+    The number of images, at most 1,000, is limited to a twentieth of the cost of training or about ten seconds. If that
+    allows fewer than 100 images, 100 (or all, if there are fewer) are used at two severities instead of five.
     """
     rows = subject.rows[VALIDATION]
     kinds = len(applicable(_channels_first(subject.pixels[rows[:1]])))
@@ -69,7 +69,7 @@ def inspect(folder: RunFolder, subject: Subject) -> None:
 
 
 def choose_rows(subject: Subject, number: int, seed: int = 0) -> NDArray[np.int64]:
-    """Choose validation images at random, of each class its share where each image is of one; int64 ascending."""
+    """Draw random validation images, stratified if every image has one class; sorted indices, int64."""
     rows = subject.rows[VALIDATION]
     exclusive = task_spec(subject.predictor.task.name).exclusive
     strata = subject.targets.strata(subject.classes)[rows] if exclusive else np.zeros(len(rows), np.int64)
@@ -77,7 +77,7 @@ def choose_rows(subject: Subject, number: int, seed: int = 0) -> NDArray[np.int6
 
 
 def trial_of(subject: Subject, rows: NDArray[np.int64]) -> Trial:
-    """Return some images of a run and its network, to be tried on corruptions."""
+    """Return images of a run and its network for a test under corruptions."""
 
     def predict(images: Tensor) -> Predictions:
         pixels = images.permute(0, 2, 3, 1).contiguous()

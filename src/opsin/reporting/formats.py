@@ -1,4 +1,4 @@
-"""Numbers as people read them."""
+"""Formatting of numbers for reports."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 
 
 def score(value: float | None) -> str:
-    """Write a score with three decimals, "–" where there is none.
+    """Format a score with three decimals, None as "–".
 
     >>> score(0.97444), score(None), score(12.3456)
     ('0.974', '–', '12.35')
@@ -21,7 +21,7 @@ def score(value: float | None) -> str:
 
 
 def interval(low: float | None, high: float | None) -> str:
-    """Write an interval with an en dash, "" where there is none.
+    """Format an interval with an en dash, None as "".
 
     >>> interval(0.966, 0.9814)
     '0.966–0.981'
@@ -32,7 +32,7 @@ def interval(low: float | None, high: float | None) -> str:
 
 
 def percent(part: float | None, decimals: int = 1) -> str:
-    r"""Write a part of one in percent, with a no-break space, and never as a round 100 or 0 that it is not.
+    r"""Format a fraction in percent with a no-break space; never round to 100 or 0.
 
     >>> percent(0.97444), percent(0.99999), percent(1.0), percent(0.0001, 0)
     ('97.4\xa0%', '>99.9\xa0%', '100\xa0%', '<1\xa0%')
@@ -48,13 +48,13 @@ def percent(part: float | None, decimals: int = 1) -> str:
 
 
 def threshold(part: float) -> str:
-    r"""Write a threshold of a probability in percent, to three digits of what is left to the nearer end.
+    r"""Format a probability threshold in percent, with three digits of the distance to 0 or 1.
 
     >>> threshold(0.5), threshold(0.001243), threshold(0.99973), threshold(1.0), threshold(1.1)
-    ('50\xa0%', '0.124\xa0%', '99.973\xa0%', '100\xa0%', 'none\xa0reaches it')
+    ('50\xa0%', '0.124\xa0%', '99.973\xa0%', '100\xa0%', 'above\xa0all')
     """
     if part > 1:
-        return "none\xa0reaches it"
+        return "above\xa0all"
     left = 100 * min(part, 1 - part)
     decimals = max(0, min(2 - math.floor(math.log10(left)), 9)) if left > 0 else 0
     text = f"{100 * part:.{decimals}f}"
@@ -62,7 +62,7 @@ def threshold(part: float) -> str:
 
 
 def count(number: float | None) -> str:
-    """Write a count with thousands set apart.
+    """Format a count with thousands separators.
 
     >>> count(21578), count(None)
     ('21,578', '–')
@@ -71,7 +71,7 @@ def count(number: float | None) -> str:
 
 
 def magnitude(number: float | None) -> str:
-    """Write a large number with three digits and a word.
+    """Format a large number with three digits and a word.
 
     >>> magnitude(3_413_024), magnitude(12_345), magnitude(950)
     ('3.41 million', '12.3 thousand', '950')
@@ -90,7 +90,7 @@ def magnitude(number: float | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Write a length of time in the two units that matter.
+    """Format a duration in its two largest units.
 
     >>> duration(4.26), duration(75), duration(7260)
     ('4.3 seconds', '1 min 15 s', '2 h 1 min')
@@ -105,7 +105,7 @@ def duration(seconds: float | None) -> str:
 
 
 def moment(text: str) -> str:
-    """Write an ISO 8601 time as a date and time of day.
+    """Format an ISO 8601 time as date and time of day.
 
     >>> moment("2026-11-22T04:45:11+00:00")
     '22 November 2026, 04:45 UTC'
@@ -118,7 +118,7 @@ def moment(text: str) -> str:
 
 
 def number_of(number: int, one: str, many: str = "") -> str:
-    """Write a count with its noun.
+    """Format a count with its noun.
 
     >>> number_of(1, "image"), number_of(2, "class", "classes")
     ('1 image', '2 classes')
@@ -127,7 +127,7 @@ def number_of(number: int, one: str, many: str = "") -> str:
 
 
 def marked(text: str) -> Markup:
-    """Write what stands between backticks as code, everything else as it is.
+    """Convert backticks to ``<code>`` and escape everything else.
 
     >>> marked("`--test 0.3` locks <more> away")
     Markup('<code>--test 0.3</code> locks &lt;more&gt; away')

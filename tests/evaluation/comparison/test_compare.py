@@ -147,7 +147,7 @@ def test_what_cannot_be_told_is_said_with_what_it_would_take(make) -> None:
     runs = [make("a", 2.0), make("b", 1.95, noise=3, dropout=0.5)]
     comparison = opsin.compare(runs)
     found = entry(comparison)
-    assert found.better is None and comparison.sentence.startswith("It cannot be told whether ")
+    assert found.better is None and comparison.sentence.startswith("There is no significant difference between ")
     right = np.array([run.predicted("test").predictions.labels == LABELS for run in runs], float)
     variance = np.var(right[0] - right[1], ddof=1)
     # Power of a paired test of proportions: n = ((1.96 + 0.84) / difference)^2 times the variance of one image.
@@ -161,7 +161,7 @@ def test_networks_that_say_the_same_score_the_same(make) -> None:
     for found in comparison.differences:
         assert found.value == 0 == found.better if found.better is not None else found.value == 0
         assert found.p_value == 1 and found.low < 0 < found.high and found.images_needed is None
-    assert "they score the same" in comparison.sentence
+    assert "their scores are equal" in comparison.sentence
 
 
 def test_runs_that_differ_in_the_seed_alone_are_one_recipe(make) -> None:
@@ -228,7 +228,7 @@ def test_many_recipes_are_corrected_for_all_pairs(make) -> None:
     assert [(each.first, each.second) for each in own] == [(0, 1), (0, 2), (1, 2)]
     smallest = min(each.p_value for each in own)
     assert min(each.corrected for each in own) == pytest.approx(3 * smallest)
-    assert "It is better than c" in comparison.sentence and "It cannot be told from" in comparison.sentence
+    assert "It is better than c" in comparison.sentence and "no significant difference from" in comparison.sentence
     assert "Holm" in comparison.sentence and "corrected for 3 pairs" in comparison.methods[-1]
     assert any("--split validation" in note for note in comparison.notes)
 

@@ -26,7 +26,7 @@ def around(mean, spread=0.1, number=12):
 def test_the_margin_is_told_of_where_much_depends_on_it(gradients, occlusion, severity):
     (finding,) = looking_findings(told(around(gradients), around(occlusion)))
     assert (finding.kind, finding.severity) == ("looks-at-border", severity)
-    assert f"hold {50 * (gradients + occlusion):.0f} % of what its answers depend on" in finding.sentence
+    assert f"hold {50 * (gradients + occlusion):.0f} % of the attribution" in finding.sentence
     assert "34 % of the area" in finding.sentence
     assert (
         f"{100 * gradients:.0f} % by integrated gradients and {100 * occlusion:.0f} % by occlusion" in finding.evidence

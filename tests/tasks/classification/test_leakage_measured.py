@@ -46,7 +46,7 @@ def test_a_leak_is_measured_reported_and_compared_with_cross_validation(folder):
     )
     assert owed["low"] <= owed["value"] <= owed["high"] and owed["method"] == "cluster bootstrap, 8 groups: indicative"
     assert again["reading"] in run.report.read_text(encoding="utf-8")
-    assert "no image of the group are right" in again["reading"]
+    assert "without training images of the group" in again["reading"]
 
 
 def test_another_recipe_says_nothing_of_this_run(folder):

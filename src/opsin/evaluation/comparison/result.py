@@ -21,7 +21,7 @@ class Compared:
     """A recipe and its runs, which differ only in their seeds.
 
     Attributes:
-        name: What it is called: by its run, or by what the names of its runs begin with.
+        name: Name of its run, or the common prefix of the names of its runs.
         runs: The run folders.
         seeds: The seed of each.
         scores: Score -> float64 ``(runs,)``, on the shared images.
@@ -58,19 +58,19 @@ class Compared:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What comes out of comparing runs.
+    """Result of a comparison of runs.
 
     Attributes:
-        recipes: What was compared.
-        split: On which images: "test" or "validation".
-        score: The score that decides.
-        images: How many images all runs share.
-        groups: How many groups they come from; None where each stands for itself.
+        recipes: The compared recipes.
+        split: Split that was scored: "test" or "validation".
+        score: The deciding score.
+        images: Number of images that all runs share.
+        groups: Number of groups they come from; None if every image is independent.
         differences: Of each pair of recipes and each score.
-        sentence: Which recipe is better, or that it cannot be told, in one sentence or a few.
+        sentence: Which recipe is better, or that there is no significant difference, in one sentence or a few.
         findings: Recipes that are unstable across their seeds.
-        notes: What to keep in mind, in sentences.
-        keys: Key of the recipe -> its value in each recipe, for the keys that differ; None: left out.
+        notes: Caveats, one sentence each.
+        keys: Key of the recipe -> its value in each recipe, for the keys that differ; None: not set.
         remark: A sentence on scores that are not compared; may be empty.
     """
 
@@ -93,7 +93,7 @@ class Comparison:
 
     @property
     def methods(self) -> list[str]:
-        """How the differences were found, in sentences."""
+        """The statistical methods, one sentence each."""
         ways: dict[tuple[str, str], list[str]] = {}
         for each in self.differences:
             scores = ways.setdefault((each.test, each.method), [])

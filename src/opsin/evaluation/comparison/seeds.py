@@ -1,4 +1,4 @@
-"""What several runs of one recipe, which differ only in their seeds, say of the recipe."""
+"""Variance over seeds: several runs of one recipe that differ only in their seeds."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from scipy import special
 
 from opsin.evaluation.verdict.finding import Finding, number
 
-SURE = 0.01  # a p-value below which seeds are said to differ by more than the images explain
-FREEDOM = 1e9  # degrees of freedom of an error that is known for sure
-SPREAD = 0.005  # standard deviation of a score between 0 and 1 below which nobody needs to care
+SURE = 0.01  # p-value below which the spread over seeds counts as more than the images explain
+FREEDOM = 1e9  # degrees of freedom of an error that is known exactly
+SPREAD = 0.005  # standard deviation of a score between 0 and 1 below which seeds do not matter
 
 
 class Spread(NamedTuple):
-    """How far the scores of the runs of one recipe lie apart, and how far they would anyway on so many images.
+    """Spread of the scores of the runs of one recipe, and the part of it that the sampling of images explains.
 
     Attributes:
-        runs: How many there are.
-        variance: Of the scores of the runs; nan for a single one.
-        by_images: The part of it that comes from the choice of test images: even runs that would do equally well on
-            all images of the kind get other ones wrong; nan for a single run.
+        runs: Number of runs.
+        variance: Variance of the scores of the runs; nan for a single one.
+        by_images: Part of the variance that comes from the sampling of test images: even equally good runs make
+            errors on different images; nan for a single run.
     """
 
     runs: int
@@ -33,12 +33,12 @@ class Spread(NamedTuple):
 
     @property
     def by_seeds(self) -> float:
-        """The variance that is left to the seeds."""
+        """Variance that remains for the seeds."""
         return max(0.0, self.variance - self.by_images)
 
     @property
     def p_value(self) -> float:
-        """The chance of such a spread if all runs were equally good; 1 for a single run.
+        """P-value of the spread if all runs were equally good; 1 for a single run.
 
         The ratio of both variances, times the runs less one, has a chi-square distribution; for the accuracy on images
         that are drawn one by one this is Cochran's Q (1950, Biometrika 37:256).
@@ -57,9 +57,9 @@ class Contrast(NamedTuple):
         value: The difference.
         error: Its standard error.
         freedom: Degrees of freedom of the error.
-        by_images: The part of the squared error that more images would lower.
-        by_seeds: The part that more images would not lower, but more seeds would.
-        by_runs: The part that more seeds would lower.
+        by_images: Part of the squared error that more images would reduce.
+        by_seeds: Part that only more seeds would reduce.
+        by_runs: Part that more seeds would reduce.
     """
 
     value: float
@@ -76,20 +76,20 @@ class Contrast(NamedTuple):
 
     @property
     def p_value(self) -> float:
-        """Two-sided, of Student's test that there is no difference."""
+        """Two-sided p-value of Student's test of no difference."""
         if not self.error:
             return 1.0 if not self.value else 0.0
         return float(2 * special.stdtr(self.freedom, -abs(self.value) / self.error))
 
 
 def spread(scores: NDArray[np.float64], resampled: NDArray[np.float64], units: int) -> Spread:
-    """Take apart why the runs of a recipe score differently.
+    """Separate the variance over runs of a recipe into the parts of images and seeds.
 
     Args:
         scores: float64 ``(runs,)``.
         resampled: float64 ``(resamples, runs)``; scores on images or groups drawn with replacement, the same for all
             runs.
-        units: How many images or groups there are.
+        units: Number of images or groups.
     """
     runs = len(scores)
     if runs < 2:
@@ -99,19 +99,19 @@ def spread(scores: NDArray[np.float64], resampled: NDArray[np.float64], units: i
 
 
 def contrast(value: float, resampled: NDArray[np.float64], units: int, spreads: Sequence[Spread]) -> Contrast:
-    """Say how sure the difference between the mean scores of two recipes is, over new images and new seeds.
+    """Return the difference between the mean scores of two recipes with its error for new images and new seeds.
 
-    Runs are what readers are in a study of many readers and cases, each of whom reads under one of two conditions
-    (Obuchowski and Rockette 1995, Communications in Statistics 24:285; Hillis, Berbaum and Metz 2008, Academic
-    Radiology 15:647): the squared error is the spread of the runs, which holds the part of the images that differs from
-    run to run, plus the part of the images that all runs share. Where only one recipe was run with several seeds, the
-    other one is taken to spread alike.
+    Runs correspond to the readers of a multi-reader multi-case study in which each reader reads under one of two
+    conditions (Obuchowski and Rockette 1995, Communications in Statistics 24:285; Hillis, Berbaum and Metz 2008,
+    Academic Radiology 15:647). The squared error is the variance over runs, which includes the part of the images that
+    differs between runs, plus the part of the images that all runs share. If only one recipe was run with several
+    seeds, the same variance is assumed for the other.
 
     Args:
         value: The difference.
         resampled: float64 ``(resamples,)``; of the difference, as in `spread`.
-        units: How many images or groups there are.
-        spreads: Of both recipes, at least one of which has several runs.
+        units: Number of images or groups.
+        spreads: Spreads of both recipes, at least one of which has several runs.
     """
     several = [each for each in spreads if each.runs > 1]
     known = [each if each.runs > 1 else several[0]._replace(runs=each.runs) for each in spreads]
@@ -131,13 +131,13 @@ def contrast(value: float, resampled: NDArray[np.float64], units: int, spreads: 
 
 
 def find_unstable(scores: NDArray[np.float64], result: Spread, score: str, recipe: str = "") -> Finding | None:
-    """Say where the runs of one recipe differ by more than the choice of test images explains.
+    """Return a finding if the runs of one recipe differ by more than the sampling of test images explains.
 
     Args:
         scores: float64 ``(runs,)``.
         result: From `spread`.
-        score: What the scores are called.
-        recipe: What the recipe is called, where there are several.
+        score: Name of the score.
+        recipe: Name of the recipe, if there are several.
     """
     deviation = float(np.std(scores, ddof=1)) if len(scores) > 1 else 0.0
     if result.p_value >= SURE or deviation < SPREAD:
@@ -148,15 +148,15 @@ def find_unstable(scores: NDArray[np.float64], result: Spread, score: str, recip
         "unstable",
         "warning",
         f"The recipe is unstable across seeds: {score} of {which} lies between {number(scores.min())} and "
-        f"{number(scores.max())}, further apart than so many images explain.",
-        f"Standard deviation between seeds {number(deviation)}; the choice of images explains "
+        f"{number(scores.max())}, more than the sampling of images explains.",
+        f"Standard deviation between seeds {number(deviation)}; the sampling of images explains "
         f"{number(math.sqrt(result.by_images))} ({chance}).",
-        "Judge it by the mean over its seeds, never by the best one. To steady it, try a lower learning rate, "
-        "`--warmup-epochs 1`, `--average 0.999`, larger batches or more images; a seed that failed altogether calls "
-        "for a look at its learning curves.",
+        "Report the mean over seeds, never the best one. To stabilize it, try a lower learning rate, "
+        "`--warmup-epochs 1`, `--average 0.999`, larger batches or more images. If a seed failed completely, "
+        "look at its learning curves.",
     )
 
 
 def _variance(resampled: NDArray[np.float64], units: int) -> NDArray[np.float64]:
-    """Variance over resamples (the first axis), without the shortfall of drawing from the few units there are."""
+    """Return the variance over resamples (first axis), corrected for the number of units."""
     return resampled.var(axis=0, ddof=1) * units / max(1, units - 1)

@@ -1,4 +1,4 @@
-"""The outcome of a comparison in words."""
+"""Text of the outcome of a comparison."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 def conclude(recipes: Sequence[Compared], measured: Measured, score: str, grouped: bool) -> str:
-    """Say which recipe is better, or that it cannot be told and what it would take.
+    """Return a text on which recipe is better, or that there is no significant difference and what would show one.
 
     Args:
-        recipes: What was compared.
+        recipes: The compared recipes.
         measured: Differences of each pair and score, and spreads over seeds.
-        score: The score that decides.
-        grouped: Whether images come in groups, which are what is counted then.
+        score: The deciding score.
+        grouped: Whether images come in groups, which are then the unit that is counted.
     """
     name = score_words(score)
     if len(recipes) == 1:
@@ -43,7 +43,7 @@ def conclude(recipes: Sequence[Compared], measured: Measured, score: str, groupe
         sentence += f" It is better than {names} ({_largest(beaten)} after Holm's correction for {len(own)} pairs)."
     for other, difference in level:
         sentence += (
-            f" It cannot be told from {recipes[other].name} ({number(recipes[other].mean(score))}, "
+            f" There is no significant difference from {recipes[other].name} ({number(recipes[other].mean(score))}, "
             f"{p_words(difference.corrected)}): {what_it_takes(difference, grouped)}."
         )
     return sentence
@@ -51,11 +51,11 @@ def conclude(recipes: Sequence[Compared], measured: Measured, score: str, groupe
 
 def _of_one(recipe: Compared, spread: Spread, score: str) -> str:
     values = recipe.scores[score]
-    explained = "could explain" if spread.p_value >= SURE else "does not explain"
+    explained = "could explain" if spread.p_value >= SURE else "cannot explain"
     return (
-        f"These are {len(recipe.runs)} runs of one recipe, which differ only in their seeds: {score_words(score)} "
+        f"These are {len(recipe.runs)} runs of one recipe with different seeds: {score_words(score)} "
         f"{number(recipe.mean(score))} on average, from {number(values.min())} to {number(values.max())} (standard "
-        f"deviation {number(recipe.deviation(score) or 0.0)}); the choice of images alone {explained} such a spread "
+        f"deviation {number(recipe.deviation(score) or 0.0)}); the sampling of images alone {explained} this spread "
         f"({p_words(spread.p_value)})."
     )
 
@@ -72,38 +72,38 @@ def _of_two(recipes: Sequence[Compared], difference: Difference, best: int, grou
     )
     if difference.told:
         return f"{first.name} is better than {second.name}: {means} ({measured})."
-    return f"It cannot be told whether {first.name} or {second.name} is better: {means} ({measured}); " + (
+    return f"There is no significant difference between {first.name} and {second.name}: {means} ({measured}); " + (
         f"{what_it_takes(difference, grouped)}."
     )
 
 
 def what_it_takes(difference: Difference, grouped: bool) -> str:
-    """Return what it would take to tell a difference of this size."""
+    """Return a text on the images or seeds needed to detect a difference of this size."""
     if not difference.value:
-        return "they score the same, and no number of images would tell them apart"
-    ways = []
+        return "their scores are equal, so no number of images would show a difference"
+    needed = []
     if difference.images_needed is not None:
-        ways.append(f"about {_rounded(difference.images_needed)} {'groups' if grouped else 'images'}")
+        needed.append(f"about {_rounded(difference.images_needed)} {'groups' if grouped else 'images'}")
     if difference.seeds_needed is not None:
-        ways.append(f"about {_rounded(difference.seeds_needed)} seeds of each on the same images")
-    if not ways:
-        return "a difference of this size takes both more images and more seeds to tell"
-    return f"to tell a difference of this size would take {' or '.join(ways)} (power 80 %)"
+        needed.append(f"about {_rounded(difference.seeds_needed)} seeds of each on the same images")
+    if not needed:
+        return "detecting a difference of this size needs both more images and more seeds"
+    return f"detecting a difference of this size would need {' or '.join(needed)} (power 80 %)"
 
 
 def p_words(p_value: float) -> str:
-    """Write a p-value: ``p = 0.012``, and ``p < 0.001`` below that."""
+    """Format a p-value: ``p = 0.012``, or ``p < 0.001``."""
     return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}" if p_value < 0.1 else f"p = {p_value:.2f}"
 
 
 def _rounded(count: int) -> str:
-    """Write a number of which only the first two digits mean anything."""
+    """Format a count, rounded up to two significant digits."""
     step = 10 ** max(0, math.floor(math.log10(max(1, count))) - 1)
     return f"{math.ceil(count / step) * step:,}"
 
 
 def _plain(value: float) -> str:
-    """Write a difference with three decimals, and never as a minus zero."""
+    """Format a difference with three decimals, without a minus sign for zero."""
     return f"{round(value, 3) + 0.0:.3f}"
 
 

@@ -1,1 +1,1 @@
-"""Findings of the verdict that several tasks share."""
+"""Verdict: findings that several tasks share."""

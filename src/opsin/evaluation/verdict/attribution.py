@@ -1,4 +1,4 @@
-"""What the heat maps say: whether the answers depend on the margin of the images, where no subject should be."""
+"""Finding from the heat maps: predictions that depend on the image border, where no subject should be."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ import numpy as np
 
 from opsin.evaluation.verdict.finding import Finding
 
-# What these two find is a real part of the answer; gradients and feature maps only hint at it.
+# These two measure contributions to the output; gradients and feature maps only hint at them.
 METHODS = {"integrated_gradients": "integrated gradients", "occlusion": "occlusion"}
-# Shares of the margin, as multiples of its area. Networks that look at their subject were measured at 0.4 to 1.1, those
-# that had learned to read a ruler along one edge at 1.6.
+# Attribution on the border, as a multiple of its area. Measured: 0.4 to 1.1 for networks that rely on their subject,
+# 1.6 for networks that had learned to read a ruler along one edge.
 NOTE, WARNING = 1.25, 1.5
 FEWEST = 4  # images
 
 
 def looking_findings(attributions: dict[str, Any]) -> list[Finding]:
-    """Say that a network looks at the margin, where it does so by more than chance.
+    """Return a finding where the predictions depend on the image border by more than chance.
 
     Args:
         attributions: ``attributions.json``; empty where the network was not inspected.
 
     Returns:
-        At most one finding, "looks-at-border": a warning where the outer tenth of the sides holds one and a half times
-        the share of its area or more, a note from one and a quarter on.
+        At most one finding, "looks-at-border": a warning where the outer tenth of the sides holds at least 1.5 times
+        the attribution expected for its area, a note from 1.25 times.
     """
     border = attributions.get("border", {})
     area, shares = border.get("area", 1.0), border.get("shares", {})
@@ -34,7 +34,7 @@ def looking_findings(attributions: dict[str, Any]) -> list[Finding]:
         return []
     images = np.mean([values[: min(map(len, measured))] for values in measured], axis=0)
     mean = float(images.mean())
-    # Twice the standard error below it, the share still has to exceed that of a map without preference.
+    # Two standard errors below the mean, the share still has to exceed that of a uniform map.
     if mean < NOTE * area or mean - 2 * float(images.std(ddof=1)) / math.sqrt(len(images)) <= area:
         return []
     told = " and ".join(
@@ -44,10 +44,10 @@ def looking_findings(attributions: dict[str, Any]) -> list[Finding]:
         Finding(
             "looks-at-border",
             "warning" if mean >= WARNING * area else "note",
-            f"The network looks at the margin: the outermost {100 * border['width']:.0f} % along each side hold "
-            f"{100 * mean:.0f} % of what its answers depend on, and only {100 * area:.0f} % of the area.",
+            f"The predictions depend on the image border: the outermost {100 * border['width']:.0f} % along each "
+            f"side hold {100 * mean:.0f} % of the attribution on {100 * area:.0f} % of the area.",
             f"Measured on {len(images)} images of the gallery: {told}.",
-            "Look at the heat maps for rulers, labels, dark corners or frames that go with the answer; crop them away, "
-            "and train again.",
+            "Look in the heat maps for rulers, text, dark corners or frames that correlate with the prediction; crop "
+            "them away and train again.",
         )
     ]

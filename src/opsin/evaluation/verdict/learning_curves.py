@@ -1,4 +1,4 @@
-"""What the learning curves say: overfitting, underfitting, stopped too early, a slow start."""
+"""Findings from the learning curves: overfitting, underfitting, stopped too early, slow start."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from numpy.typing import NDArray
 
 from opsin.evaluation.verdict.finding import Finding, chance_level, counts_of, number
 
-# A rise of the validation loss counts from here on: both as part of its minimum and in nats.
+# Smallest rise of the validation loss that counts: as a fraction of its minimum, and in nats.
 LOSS_RISE, LOSS_RISE_NATS = 0.15, 0.02
-STEEP = 0.5  # a rise by this part of the minimum counts also where the training loss does not fall, but stays
+STEEP = 0.5  # fraction of the minimum; a rise this large also counts if the training loss stays level
 ACCURACY_GAP = 0.05
-# Half of the way from guessing to perfect: below it on training images a network underfits.
+# Halfway from chance to perfect; a network below it on training images underfits.
 POOR_SKILL = 0.5
 
 
 def learning_findings(history: list[dict[str, Any]], info: dict[str, Any], learned: bool) -> list[Finding]:
-    """Read the curves of a run.
+    """Return the findings from the curves of a run.
 
     Args:
         history: Rows of ``history.jsonl``.
         info: ``run.json``.
-        learned: Whether the network does better than guessing; if not, to call it underfitted would add nothing.
+        learned: Whether the network is better than chance; if not, an underfitting finding would add nothing.
     """
     if not history:
         return []
@@ -35,7 +35,7 @@ def learning_findings(history: list[dict[str, Any]], info: dict[str, Any], learn
 
 
 def last_scores(history: list[dict[str, Any]], part: str, score: str) -> float:
-    """Return the mean of a score over the last three epochs (fewer in a short run); nan where it was not measured."""
+    """Return the mean of a score over the last three epochs (fewer in a short run); nan if it was not measured."""
     return float(_curve(history, part, score)[-min(3, len(history)) :].mean()) if history else math.nan
 
 
@@ -56,21 +56,21 @@ def _overfitting(history: list[dict[str, Any]], info: dict[str, Any]) -> Finding
     comparison = f"accuracy {number(train)} in training against {number(validation)} in validation"
     kept = info.get("best", {}).get("epoch")
     evidence = [f"At the end: {comparison}."] if rise and not math.isnan(gap) else []
-    evidence += ["Training accuracy is measured under augmentation, which makes it look lower."] if wide else []
-    evidence += [f"The weights kept are those of epoch {kept}."] if kept and rise else []
-    sentence, factor = rise or (f"The network does better on the images it has seen than on new ones: {comparison}.", 1)
+    evidence += ["Training accuracy is measured on augmented images, which lowers it."] if wide else []
+    evidence += [f"The weights of epoch {kept} were kept."] if kept and rise else []
+    sentence, factor = rise or (f"The network is better on its training images than on new ones: {comparison}.", 1)
     return Finding(
         "overfitting",
         "warning" if factor >= 1.5 or gap > 2 * ACCURACY_GAP else "note",
         sentence,
         " ".join(evidence),
-        "More training images help most; short of that, vary them more (`--augment 1.5`), stop in time "
-        "(`--early-stopping 5`), or regularize (`--dropout 0.2`, `--label-smoothing 0.1`).",
+        "More training images help most. Otherwise augment more (`--augment 1.5`), stop early (`--early-stopping 5`) "
+        "or regularize (`--dropout 0.2`, `--label-smoothing 0.1`).",
     )
 
 
 def rising_loss(history: list[dict[str, Any]]) -> tuple[str, float] | None:
-    """Return the sentence on a validation loss that rises while that of training does not, and end over minimum."""
+    """Return a sentence if validation loss rises while training loss does not, and the ratio of end to minimum."""
     validation, train = (_curve(history, part, "loss") for part in ("validation", "train"))
     if not history or np.isnan(validation).any() or np.isnan(train).any():
         return None
@@ -104,20 +104,20 @@ def _underfitting(history: list[dict[str, Any]], info: dict[str, Any]) -> Findin
     if math.isnan(train) or train >= poor or validation >= poor:
         return None
     weights = info.get("network", {}).get("weights", "random")
-    pretrained = ", begin from pretrained weights (`--pretrained`)" if weights == "random" else ""
+    pretrained = ", start from pretrained weights (`--pretrained`)" if weights == "random" else ""
     return Finding(
         "underfitting",
         "warning",
-        f"The network does poorly even on the images it was trained on: accuracy {number(train)} in training and "
-        f"{number(validation)} in validation, where always guessing the commonest class gives {number(chance)}.",
+        f"Accuracy is low even on the training images: {number(train)} in training and {number(validation)} in "
+        f"validation; always predicting the most common class gives {number(chance)}.",
         f"{len(history)} epochs.",
-        f"Train longer (`--epochs {2 * len(history)}`), look for a better learning rate (`opsin lr-find`), vary the "
-        f"images less (`--augment 0.5`){pretrained}, or choose a larger network (`--network`).",
+        f"Train longer (`--epochs {2 * len(history)}`), find a better learning rate (`opsin lr-find`), augment less "
+        f"(`--augment 0.5`){pretrained}, or choose a larger network (`--network`).",
     )
 
 
 def _still_improving(history: list[dict[str, Any]]) -> Finding | None:
-    """Look at the validation curve's trend over its last quarter, at least three epochs."""
+    """Return a finding from the trend of the validation curve over its last quarter, at least three epochs."""
     epochs = min(len(history), max(3, math.ceil(len(history) / 4)))
     loss, accuracy = (_curve(history, "validation", score) for score in ("loss", "accuracy"))
     if epochs < 2 or np.isnan(loss).any() or np.isnan(accuracy).any():
@@ -133,13 +133,13 @@ def _still_improving(history: list[dict[str, Any]]) -> Finding | None:
         f"Validation was still improving when training ended: from epoch {first} to {history[-1]['epoch']} its loss "
         f"fell from {number(loss[0])} to {number(loss[-1])} and its accuracy rose from {number(accuracy[0])} to "
         f"{number(accuracy[-1])}.",
-        f"The trend over these {epochs} epochs is clear of the scatter from epoch to epoch.",
+        f"The trend over these {epochs} epochs exceeds the scatter between epochs.",
         f"Train longer: `--epochs {2 * len(history)}`.",
     )
 
 
 def _trend(curve: NDArray[np.float64], epochs: int) -> float:
-    """Return the rise of the straight line through the last epochs; 0 where it is within three standard errors."""
+    """Return the rise of a straight line fitted to the last epochs; 0 if it is within three standard errors."""
     steps = np.arange(epochs)
     rise = float(np.polyfit(steps, curve[-epochs:], 1)[0]) * (epochs - 1)
     # Independent noise of deviation s makes the median second difference 1.65 s; a smooth trend hardly adds to it.
@@ -160,9 +160,9 @@ def _slow_start(history: list[dict[str, Any]], info: dict[str, Any]) -> Finding 
     return Finding(
         "slow-start",
         "note",
-        f"The network did no better than guessing ({number(chance)}) for its first {waited} epochs; it began to learn "
-        f"in epoch {history[waited]['epoch']} and ended at {number(accuracy[-1])}.",
+        f"Validation accuracy stayed at chance ({number(chance)}) for the first {waited} epochs; it first rose in "
+        f"epoch {history[waited]['epoch']} and ended at {number(accuracy[-1])}.",
         "Validation accuracy began with " + ", ".join(number(value) for value in accuracy[: min(waited + 1, 6)]) + ".",
-        "Look for a better learning rate (`opsin lr-find`); in a network of your own, ReLU instead of sigmoid and "
-        "batch normalization shorten such a start.",
+        "Find a better learning rate (`opsin lr-find`). In your own network, ReLU instead of sigmoid and batch "
+        "normalization shorten such a start.",
     )

@@ -1,4 +1,4 @@
-"""Order of the findings, headline, and the circumstances that every task checks."""
+"""Order of the findings, headline, and findings on unreadable images and loading speed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from opsin.evaluation.verdict.finding import SEVERITIES, Finding
 
-# What a run may have and still be called healthy.
+# Findings that a run may have and still be called healthy.
 HARMLESS = frozenset(
     {
         "leaky-split",
@@ -22,61 +22,61 @@ HARMLESS = frozenset(
 )
 
 
-# Kinds in the order in which they are told where they are equally severe, each with its words for the headline.
+# Kinds in the order in which equally severe findings are listed, each with its text for the headline.
 HEADLINES = {
-    "did-not-learn": "it has not learned to tell the classes apart",
-    "no-better-than-mean": "it is no better than always naming the mean",
-    "leaky-split": "test images from groups it knows",
+    "did-not-learn": "it has not learned the task",
+    "no-better-than-mean": "it is no better than predicting the mean",
+    "leaky-split": "test and training share groups",
     "overfitting": "overfitting",
     "underfitting": "underfitting",
-    "validation-test-gap": "test differs from validation",
-    "imbalance": "rare classes suffer",
-    "weak-class": "a class is often missed",
-    "weak-label": "a label is told badly",
-    "biased": "its predictions are off to one side",
-    "shrunk": "the ends of the range are drawn to the middle",
-    "miscalibrated": "its probabilities are off",
-    "checkerboard": "checkerboards in its masks",
-    "fragile": "a mild change of the images makes it fail",
-    "looks-at-border": "it looks at the margin of the images",
-    "few-test-images": "too few test images to be sure",
-    "few-positives": "few images of some labels",
+    "validation-test-gap": "test and validation differ",
+    "imbalance": "rare classes have low recall",
+    "weak-class": "a class has low recall",
+    "weak-label": "a label is predicted poorly",
+    "biased": "its predictions are biased",
+    "shrunk": "regression to the mean at the ends of the range",
+    "miscalibrated": "its probabilities are miscalibrated",
+    "checkerboard": "checkerboard artifacts in its masks",
+    "fragile": "fragile under mild corruptions",
+    "looks-at-border": "it relies on the image border",
+    "few-test-images": "too few test images for a narrow interval",
+    "few-positives": "few test images of some labels",
     "few-training-images": "few training images",
-    "few-groups": "few groups, so indicative",
-    "still-improving": "still improving, so train longer",
-    "slow-start": "a slow start",
-    "unreadable-images": "images were left out",
-    "starved": "reading images holds it up",
+    "few-groups": "few groups, so intervals are indicative",
+    "still-improving": "still improving: train longer",
+    "slow-start": "slow start",
+    "unreadable-images": "unreadable images were excluded",
+    "starved": "image loading is slow",
     "healthy": "healthy",
 }
 
 
 def in_order(findings: list[Finding]) -> list[Finding]:
-    """Return findings the most severe first, and equally severe ones in the order of `HEADLINES`."""
+    """Return findings, most severe first, equally severe ones in the order of `HEADLINES`."""
     order = {kind: place for place, kind in enumerate(HEADLINES)}
     last = len(order)  # kinds that a room of its own adds
     return sorted(findings, key=lambda found: (SEVERITIES.index(found.severity), order.get(found.kind, last)))
 
 
 def headline(findings: list[Finding], scorecard: dict[str, dict[str, dict[str, Any]]]) -> str:
-    """Put the verdict into one line: ``healthy; more `ig` images would help most``.
+    """Summarize the verdict in one line: ``healthy; more `ig` images would help most``.
 
     Args:
         findings: From `diagnose`.
         scorecard: ``scorecard.json``.
 
     Returns:
-        Up to two of the most severe findings in a few words each, or ``healthy`` and the class to work on next.
+        Up to two of the most severe findings in brief, or ``healthy`` and the class to work on next.
     """
     scores = scorecard.get("test") or scorecard.get("validation") or {}
     worst = worst_class(scores)
     if not findings:
-        return "nothing to say yet"
+        return "no findings yet"
     if any(finding.kind == "healthy" for finding in findings):
         return "healthy" + (f"; more `{worst}` images would help most" if worst else "")
     kinds = list(dict.fromkeys(finding.kind for finding in findings))[:2]
     words = [
-        f"`{worst}` is often missed"
+        f"low recall of `{worst}`"
         if kind in ("weak-class", "imbalance") and worst
         else HEADLINES.get(kind, kind.replace("-", " "))
         for kind in kinds
@@ -85,7 +85,7 @@ def headline(findings: list[Finding], scorecard: dict[str, dict[str, dict[str, A
 
 
 def circumstances(info: dict[str, Any]) -> list[Finding]:
-    """Say what was left out and what held training up."""
+    """Return findings on unreadable images and on slow image loading."""
     found = []
     data, speed = info.get("data", {}), info.get("throughput", {})
     left_out = dict(data.get("left_out") or {})
@@ -97,9 +97,11 @@ def circumstances(info: dict[str, Any]) -> list[Finding]:
             Finding(
                 "unreadable-images",
                 "warning" if many else "note",
-                f"{len(left_out):,} image{'s' * (len(left_out) != 1)} could not be read and had no part in this run.",
+                f"{len(left_out):,} image{'s' * (len(left_out) != 1)} could not be read and {'were' if len(left_out) != 1 else 'was'} "
+                "excluded.",
                 f"{named}{more}.",
-                "Restore these files from their source; what is missing may be of one kind, and then skews the scores.",
+                "Restore these files from their source. If the missing images are mostly of one class, the scores "
+                "are biased.",
             )
         )
     loader, model = speed.get("loader"), speed.get("model")
@@ -108,18 +110,16 @@ def circumstances(info: dict[str, Any]) -> list[Finding]:
             Finding(
                 "starved",
                 "note",
-                f"Reading can hardly keep up with the network: images come at {loader:,.0f} a second, and it could "
-                f"take {model:,.0f}.",
-                "Reading should be at least one and a half times as fast as the network.",
-                "Let more of the decoded images stay in memory (`--memory-gb`), or train on smaller ones "
-                "(`--image-size`).",
+                f"Image loading is slow: it delivers {loader:,.0f} images/s, and the network can process {model:,.0f}.",
+                "Loading should be at least 1.5 times as fast as the network.",
+                "Keep more decoded images in memory (`--memory-gb`), or train on smaller images (`--image-size`).",
             )
         )
     return found
 
 
 def worst_class(scores: dict[str, dict[str, Any]]) -> str | None:
-    """Return the class of lowest recall, if that lies below the accuracy by 2 points and by more than its interval."""
+    """Return the class with the lowest recall if it is 2 points below the accuracy and outside the interval."""
     recalls = {name.removeprefix("recall/"): entry for name, entry in scores.items() if name.startswith("recall/")}
     recalls = {name: entry for name, entry in recalls.items() if entry["value"] is not None}
     if not recalls or "accuracy" not in scores:

@@ -1,4 +1,4 @@
-"""What the scores under corruptions say: whether little is enough to make the network fail."""
+"""Finding from the scores under corruptions: a network that fails under mild ones."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from opsin.metrics.names import describe_score
 
 MILD = 2  # severity of 5
 COSTS, COSTS_MUCH = 0.05, 0.15  # of scores from 0 to 1
-ADDS, ADDS_MUCH = 0.2, 0.5  # of errors, beside what they are without the corruption
-CLEAR = 3.0  # standard errors, as some thirteen corruptions are tried
+ADDS, ADDS_MUCH = 0.2, 0.5  # of errors, relative to their value without the corruption
+CLEAR = 3.0  # standard errors; high because some thirteen corruptions are tried
 
 
 def robustness_findings(robustness: dict[str, Any]) -> list[Finding]:
-    """Say which mild corruption costs most, where one costs more than chance explains.
+    """Return a finding on the mild corruption that costs most, if it costs significantly.
 
     Args:
         robustness: ``robustness.json``; empty where the run was not inspected.
@@ -33,18 +33,18 @@ def robustness_findings(robustness: dict[str, Any]) -> list[Finding]:
     found.sort(key=lambda each: -each[0])
     cost, entry, row = found[0]
     others = ", ".join(f"{other['title']} to {number(its['value'])}" for _, its, other in found[1:4])
-    others = f"Likewise {others}. " if others else ""
+    others = f"Also {others}. " if others else ""
     flag = row["flag"]
     return [
         Finding(
             "fragile",
             "warning" if cost >= much else "note",
-            f"It is fragile: {row['title']} of severity {entry['severity']} of 5 ({entry['amount']}) brings its "
-            f"{score.words} from {number(clean)} to {number(entry['value'])}.",
+            f"The network is fragile: {row['title']} of severity {entry['severity']} of 5 ({entry['amount']}) "
+            f"changes its {score.words} from {number(clean)} to {number(entry['value'])}.",
             f"{others}Measured on {entry['n']:,} validation images.",
-            f"Show it such images in training: `{flag}`."
+            f"Augment with this corruption: `{flag}`."
             if flag
-            else "No augmentation of ours shows it such images in training: add some from other instruments, or bring "
-            "new images to the quality of these.",
+            else "Opsin has no augmentation for this corruption: add training images from other instruments, or bring "
+            "new images to the same quality.",
         )
     ]

@@ -1,4 +1,4 @@
-"""How far a score can be relied on, whichever task has it: its interval, its groups, and validation beside test."""
+"""Findings on the reliability of a score: wide interval, few groups, gap between validation and test."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from opsin.evaluation.verdict.finding import Finding, with_interval
 from opsin.metrics.names import describe_score
 from opsin.statistics.clusters import ENOUGH_GROUPS, groups_behind
 
-FEW = 20  # images, below which a narrow interval is no comfort
+FEW = 20  # images, below which even a narrow interval is not reliable
 Z95, Z99 = 1.96, 2.58  # two-sided 95 % and 99 % quantiles of the normal distribution
 
 
 def certainty_findings(score: dict[str, Any], name: str, split: str, wide: float) -> list[Finding]:
-    """Say where a score rests on too few images or groups.
+    """Return findings where a score is based on too few images or groups.
 
     Args:
         score: value, low, high, method and n, as in ``scorecard.json``.
-        name: Which score (`opsin.metrics.names.SCORES`).
-        split: Of which split.
-        wide: Half the width of the interval from which on the score is called uncertain, as a part of the score's
-            range from 0 to 1, or of its value where it has no such range.
+        name: Name of the score (`opsin.metrics.names.SCORES`).
+        split: Name of the split.
+        wide: Half-width of the interval above which the score is called uncertain, as a fraction of the score's
+            range from 0 to 1, or of its value if it has no such range.
     """
     found: list[Finding] = []
     if score["value"] is None:
@@ -37,10 +37,10 @@ def certainty_findings(score: dict[str, Any], name: str, split: str, wide: float
             Finding(
                 "few-test-images",
                 "warning",
-                f"{present:,} {split} {kind if present != 1 else kind[:-1]} leave the {described.words} uncertain by "
-                f"about {100 * wide * half / allowed:.0f} {unit} either way: {with_interval(score)}.",
-                f"About {needed:,} {kind} would bring that down to {100 * wide:.0f} {unit}.",
-                "Collect more labelled images for the test; with what there is, `--test 0.3` locks more of it away.",
+                f"With {present:,} {split} {kind if present != 1 else kind[:-1]} the {described.words} is uncertain by "
+                f"about ±{100 * wide * half / allowed:.0f} {unit}: {with_interval(score)}.",
+                f"About {needed:,} {kind} would reduce this to ±{100 * wide:.0f} {unit}.",
+                "Collect more labelled test images; with the present data, `--test 0.3` holds out more of them.",
             )
         )
     elif groups is None and score["n"] < FEW:
@@ -48,9 +48,9 @@ def certainty_findings(score: dict[str, Any], name: str, split: str, wide: float
             Finding(
                 "few-test-images",
                 "note",
-                f"The {described.words} rests on {score['n']:,} {split} image{'s' * (score['n'] != 1)} only.",
+                f"The {described.words} is based on only {score['n']:,} {split} image{'s' * (score['n'] != 1)}.",
                 "Intervals from so few images are indicative.",
-                "Collect more labelled images for the test; with what there is, `--test 0.3` locks more of it away.",
+                "Collect more labelled test images; with the present data, `--test 0.3` holds out more of them.",
             )
         )
     if groups is not None and groups < ENOUGH_GROUPS:
@@ -58,22 +58,22 @@ def certainty_findings(score: dict[str, Any], name: str, split: str, wide: float
             Finding(
                 "few-groups",
                 "note",
-                f"The {split} images come from only {groups} group{'s' * (groups != 1)}, so that all intervals are "
-                "indicative.",
-                f"Intervals hold their level from about {ENOUGH_GROUPS} groups on.",
-                "Add images of further patients, slides or videos rather than more images of the same ones.",
+                f"The {split} images come from only {groups} group{'s' * (groups != 1)}, so all intervals are "
+                "indicative only.",
+                f"Intervals reach their nominal coverage from about {ENOUGH_GROUPS} groups.",
+                "Add images of more patients, slides or videos rather than more images of the same ones.",
             )
         )
     return found
 
 
 def split_gap(scorecard: dict[str, dict[str, dict[str, Any]]], name: str, least: float = 0.03) -> list[Finding]:
-    """Say where a score on test and validation differs by more than chance.
+    """Return a finding where the scores on test and validation differ significantly.
 
     Args:
         scorecard: ``scorecard.json``.
-        name: Which score.
-        least: The smallest difference that is told, as ``wide`` of `certainty_findings`.
+        name: Name of the score.
+        least: Smallest difference that is reported, in the unit of ``wide`` of `certainty_findings`.
     """
     if not {"validation", "test"} <= scorecard.keys():
         return []
@@ -92,9 +92,9 @@ def split_gap(scorecard: dict[str, dict[str, dict[str, Any]]], name: str, least:
             "validation-test-gap",
             "warning" if worse else "note",
             f"{described.title} is {points}{'higher' if difference > 0 else 'lower'} on test ({with_interval(test)}) "
-            f"than on validation ({with_interval(validation)}), more than chance explains.",
-            "Their images are not of the same kind, or the choice of the best epoch suited validation too well.",
-            "Compare how the two were collected; where images come from patients, slides or videos, name them in a "
-            "column and give it as `--group`, so that the split is by group.",
+            f"than on validation ({with_interval(validation)}), more than sampling explains.",
+            "The two splits differ in their images, or the choice of the best epoch overfitted validation.",
+            "Compare how the images of both were collected. If images come from patients, slides or videos, list these "
+            "in a column and pass it as `--group`, so that the split is by group.",
         )
     ]

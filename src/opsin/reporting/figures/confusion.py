@@ -1,4 +1,4 @@
-"""The largest confusions of a matrix."""
+"""Selection of the classes of a confusion matrix that are drawn."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ DRAWN_CLASSES = 200
 
 
 def most_confused(matrix: NDArray[np.int64], names: list[str]) -> tuple[NDArray[np.int64], list[str]]:
-    """Return the part of a confusion matrix that a page has room for: the classes with most mistakes, in order."""
+    """Return the part of a confusion matrix that fits on a page: the classes with the most errors, in order."""
     if len(names) <= DRAWN_CLASSES:
         return matrix, names
     mistakes = matrix.sum(axis=0) + matrix.sum(axis=1) - 2 * np.diagonal(matrix)

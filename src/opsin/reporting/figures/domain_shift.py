@@ -1,4 +1,4 @@
-"""The figure of the simulated laboratories."""
+"""Figure of the scores in simulated laboratories."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ STACK = 60  # columns of dots across the axis
 def plot_laboratories(
     scores: NDArray[np.floating], central: tuple[float, float], home: float, score: str = "accuracy"
 ) -> Figure:
-    """Plot the score in each simulated laboratory as a dot, and that at home as a line.
+    """Plot the score in each simulated laboratory as a dot, and that on unaltered images as a line.
 
     Args:
         scores: float ``(N,)``.
-        central: The bounds of the shaded range.
-        home: The score on the images as they are.
-        score: Which one; an axis of parts goes no further than 0 and 1.
+        central: Bounds of the shaded range.
+        home: Score on the unaltered images.
+        score: Name of the score; the axis of a fraction is limited to 0 to 1.
     """
     described = describe_score(score)
     figure = new_figure(5.6, 1.9)
@@ -39,7 +39,7 @@ def plot_laboratories(
     axes.axvline(home, color=ORANGE, linewidth=1.4, dashes=(4, 2))
     right = home > (low + high) / 2
     axes.annotate(
-        "as it is",
+        "unaltered",
         (home, top),
         xytext=(-5 if right else 5, -2),
         textcoords="offset points",

@@ -1,4 +1,4 @@
-"""The figures of a run. Each function draws one figure from plain arrays and returns it; nothing is shown or saved."""
+"""Figures of a run. Each function draws one figure from plain arrays and returns it without showing or saving it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from opsin.reporting.figures.style import (
 )
 
 NUMBERED_CLASSES = 25  # with more, the counts in a confusion matrix would be too small to read
-LABELED_CLASSES = 120  # with more, so would the class names
+LABELED_CLASSES = 120  # with more, the class names would be
 
 
 def plot_learning_curves(
@@ -45,13 +45,13 @@ def plot_learning_curves(
     """Plot scores on training and validation images against the epoch.
 
     Args:
-        history: A row per epoch, as in ``history.jsonl``; a score that a row lacks leaves a gap.
-        scores: One panel for each.
-        best_epoch: The epoch whose weights were kept; it is marked.
+        history: A row per epoch, as in ``history.jsonl``; a score missing in a row leaves a gap.
+        scores: Scores to plot, one panel each.
+        best_epoch: Epoch whose weights were kept, to mark.
         learning_rate: Add a thin panel of the learning rate below.
 
     Returns:
-        The panels one above the other.
+        The panels, stacked vertically.
     """
     heights = [1.0] * len(scores) + [0.3] * learning_rate
     figure = new_figure(4.6, 2.3 * len(scores) + 0.95 * learning_rate)
@@ -80,7 +80,7 @@ def _epochs(history: Sequence[dict[str, Any]]) -> list[int]:
 
 def _plot_score(axes: Axes, history: Sequence[dict[str, Any]], score: str, best_epoch: int | None) -> None:
     epochs = _epochs(history)
-    marker = "o" if len(epochs) < 4 else ""  # one or two points make no line that could be seen
+    marker = "o" if len(epochs) < 4 else ""  # a line through one or two points is hard to see
     drawn = False
     for split, color, dashes in (("train", ORANGE, (4, 1.6)), ("validation", BLUE, (None, None))):
         values = [row.get(split, {}).get(score, math.nan) for row in history]
@@ -111,22 +111,22 @@ def plot_reliability(
     intervals: NDArray[np.floating] | None = None,
     before: tuple[NDArray[np.floating], NDArray[np.floating]] | None = None,
 ) -> Figure:
-    """Plot how often the model is right against how sure it is, and below how many images it is so sure of.
+    """Plot accuracy against confidence, above the number of images by confidence.
 
     Args:
         confidences: float ``(bins,)`` in [0, 1]; mean probability of the predicted class in each bin.
-        accuracies: float ``(bins,)`` in [0, 1]; part of each bin's predictions that is right.
-        counts: int ``(bins,)``; predictions in each bin. Empty bins are left out.
-        intervals: float ``(bins, 2)``; low and high end of the interval of each accuracy.
-        before: Confidences and accuracies, as above, before the model was calibrated.
+        accuracies: float ``(bins,)`` in [0, 1]; fraction of each bin's predictions that is correct.
+        counts: int ``(bins,)``; predictions in each bin. Empty bins are not drawn.
+        intervals: float ``(bins, 2)``; interval of each accuracy.
+        before: Confidences and accuracies, as above, before calibration.
 
     Returns:
         A reliability diagram (DeGroot and Fienberg 1983) above a histogram.
     """
     figure = new_figure(4.6, 4.1)
     grid = figure.add_gridspec(2, 1, height_ratios=[3.2, 1])
-    axes = add_axes(figure, grid[0], "Right answers", grid="both")
-    perfect = "perfectly calibrated" if before is None else None  # three names have no room in one line
+    axes = add_axes(figure, grid[0], "Accuracy", grid="both")
+    perfect = "perfectly calibrated" if before is None else None  # three entries do not fit in one line
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, dashes=(4, 2), label=perfect)
     filled = counts > 0
     x, y = confidences[filled], accuracies[filled]
@@ -150,7 +150,7 @@ def plot_reliability(
     axes.tick_params(labelbottom=False)
     axes.yaxis.set_major_formatter(_percent())
     below.xaxis.set_major_formatter(_percent())
-    label_x(below, "probability the model gives to its answer")
+    label_x(below, "confidence (probability of the predicted class)")
     return figure
 
 
@@ -164,12 +164,12 @@ def plot_recalls(
     intervals: NDArray[np.floating],
     counts: NDArray[np.integer],
 ) -> Figure:
-    """Plot the recall of each class with its interval, the weakest class first.
+    """Plot the recall of each class with its interval, lowest first.
 
     Args:
         classes: Class names.
-        recalls: float ``(C,)`` in [0, 1], NaN where a class has no image.
-        intervals: float ``(C, 2)``; low and high end of each recall's interval.
+        recalls: float ``(C,)`` in [0, 1], NaN if a class has no image.
+        intervals: float ``(C, 2)``; interval of each recall.
         counts: int ``(C,)``; images of each class.
     """
     order = np.lexsort((np.arange(len(classes)), np.nan_to_num(recalls, nan=2.0)))
@@ -196,7 +196,7 @@ def plot_recalls(
     axes.text(1.11, -0.75, "images", va="bottom", **beside)
     axes.set_xlim(-0.01, 1.01)
     axes.xaxis.set_major_formatter(_percent())
-    label_x(axes, "recall: part of the class's images that is found")
+    label_x(axes, "recall: fraction of the class's images found")
     return figure
 
 
@@ -207,18 +207,18 @@ def plot_confusion_matrix(
     ordered: bool | None = None,
     measure: Literal["counts", "parts", "both"] | None = None,
 ) -> Figure:
-    """Plot how many images of each class (rows) were given each class (columns).
+    """Plot the number of images by true class (rows) and predicted class (columns).
 
-    Up to 25 classes show their numbers on colors that are parts of the row; of more, colors alone can be read.
+    Up to 25 classes show numbers on colors that are fractions of the row; more classes show colors only.
 
     Args:
         matrix: int64 ``(C, C)``; counts, true class by predicted class.
         classes: Class names.
-        ordered: Let classes that are taken for one another stand together; left out, above 25 classes.
-        measure: What is shown: images, or parts of the row in percent. ``both`` lays the two kinds of numbers on one
-            another, each with a gid, for a page to hide one. Colors of up to 25 classes are parts of the row all the
-            same; of more, ``counts`` gives them a logarithmic scale of images. Left out: counts as numbers, parts as
-            colors.
+        ordered: Place classes that are confused with one another together. Default: above 25 classes.
+        measure: Quantity shown: images, or fractions of the row in percent. ``both`` overlays the two kinds of
+            numbers, each with a gid, so that a page can hide one. Colors of up to 25 classes are always fractions of
+            the row; of more, ``counts`` colors by images on a logarithmic scale. Default: counts as numbers, fractions
+            as colors.
     """
     numbered = len(classes) <= NUMBERED_CLASSES
     if not numbered if ordered is None else ordered:
@@ -252,7 +252,7 @@ def plot_confusion_matrix(
 
 
 def _strength(part: float, right: bool) -> float:
-    """Return how strong the color of a part of the row is; the root makes even one mistake among many visible."""
+    """Return the strength of the color of a fraction of the row; the root makes single errors visible."""
     return 0.92 * part if right else min(0.92, 0.12 + 0.8 * math.sqrt(part)) if part else 0.0
 
 
@@ -261,7 +261,7 @@ def _draw_cells(axes: Axes, parts: NDArray[np.floating]) -> None:
         strength = _strength(float(part), row == column)
         color = GRID if not strength else BLUE if row == column else ORANGE
         square = _square((column - 0.47, row - 0.47), color, strength or 0.25)
-        square.set_in_layout(False)  # it lies within the axes; asking each cell for its place takes most of the time
+        square.set_in_layout(False)  # it lies within the axes; the layout of every cell would take most of the time
         axes.add_patch(square)
 
 
@@ -303,9 +303,9 @@ def _draw_picture(axes: Axes, parts: NDArray[np.floating]) -> None:
 
 
 def order_by_confusion(matrix: NDArray[np.integer]) -> NDArray[np.int64]:
-    """Return an order of the classes in which those taken for one another stand together.
+    """Return an order of the classes in which those confused with one another are adjacent.
 
-    Average-linkage clustering of the confusions in either direction, leaves in the order of Bar-Joseph et al. (2001).
+    Average-linkage clustering of the confusions in both directions, leaves in the order of Bar-Joseph et al. (2001).
 
     Args:
         matrix: int64 ``(C, C)``; counts, true class by predicted class.
@@ -328,16 +328,16 @@ def plot_learning_rate_curve(
     Args:
         rates: float ``(N,)``; learning rates, rising.
         losses: float ``(N,)``; smoothed training loss at each.
-        suggestion: The learning rate to mark, where there is one.
+        suggestion: Learning rate to mark, if any.
     """
     figure = new_figure(5.6, 3.4)
-    axes = add_axes(figure, title="Loss while the learning rate rises", grid="both")
+    axes = add_axes(figure, title="Training loss by learning rate", grid="both")
     finite = np.isfinite(losses)
     rates, losses = np.asarray(rates)[finite], np.asarray(losses)[finite]
     axes.set_xscale("log")
     axes.plot(rates, losses, color=BLUE, linewidth=1.8)
     if len(losses):
-        # Beyond the point where training falls apart the loss says nothing more, and would flatten all the rest.
+        # Beyond the point of divergence the loss is meaningless and would flatten the rest of the plot.
         lowest, first = losses.min(), losses[0]
         room = max(first - lowest, 0.1 * abs(first), 1e-6)
         axes.set_ylim(lowest - 0.15 * room, max(first, lowest) + 0.6 * room)

@@ -1,7 +1,7 @@
-"""How every figure of ours looks, and how it becomes a part of a page.
+"""Style of all figures, and their conversion to SVG for a page.
 
-The two series colors are told apart by every common form of color blindness (blue against orange, Okabe and Ito 2008),
-and lines differ by dash or marker as well, so that a black-and-white print can be read.
+The two series colors are distinct in every common form of color blindness (blue against orange, Okabe and Ito 2008),
+and lines also differ by dash or marker, so that a black-and-white print is readable.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ BLUE = "#4249ad"
 ORANGE = "#c4611a"
 ON_BLUE = "#fffffe"
 
-# In a page the figure follows the page's colors, and so its dark mode; elsewhere the light ones hold.
+# In a page the figure follows the page's colors and dark mode; elsewhere it uses the light ones.
 _PAGE_COLORS = {
     INK: "ink",
     MUTED: "muted",
@@ -38,13 +38,13 @@ _PAGE_COLORS = {
 }
 
 FONT_SIZE = 9.0
-LIVE = "live-"  # begins the gid of whatever a page's script may move; in the page it is the element's class
+LIVE = "live-"  # prefix of the gid of elements that a page's script may move; in the page it is the element's class
 _SVG = "{http://www.w3.org/2000/svg}"
 _HREF = "{http://www.w3.org/1999/xlink}href"
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Return an empty figure outside pyplot's global state.
+    """Return an empty figure, independent of pyplot's global state.
 
     Args:
         width: Inches.
@@ -54,13 +54,13 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def add_axes(figure: Figure, position: Any = 111, title: str = "", grid: str = "y", **arguments: Any) -> Axes:
-    """Add axes in our style: a title at the left, light grid lines, no frame.
+    """Add axes in the common style: title at the left, light grid lines, no frame.
 
     Args:
-        figure: Where to.
+        figure: Figure to add to.
         position: As for ``Figure.add_subplot``.
-        title: What the vertical axis shows; it stands above the axes, where it can be read without turning the head.
-        grid: Which grid lines: "x", "y", "both" or "".
+        title: Name of the vertical axis, written horizontally above the axes.
+        grid: Grid lines: "x", "y", "both" or "".
         arguments: Passed on to ``Figure.add_subplot``.
     """
     axes = figure.add_subplot(position, **arguments)
@@ -77,7 +77,7 @@ def add_axes(figure: Figure, position: Any = 111, title: str = "", grid: str = "
 
 
 def add_legend(axes: Axes, columns: int = 2) -> None:
-    """Put the legend at the right above the axes, on the line of the title, where it hides no data."""
+    """Place the legend above the axes at the right, on the line of the title, where it hides no data."""
     axes.legend(
         loc="lower right",
         bbox_to_anchor=(1.0, 1.0),
@@ -92,23 +92,23 @@ def add_legend(axes: Axes, columns: int = 2) -> None:
 
 
 def label_x(axes: Axes, text: str) -> None:
-    """Name the horizontal axis."""
+    """Set the name of the horizontal axis."""
     axes.set_xlabel(text, fontsize=FONT_SIZE - 0.5, color=MUTED, parse_math=False)
 
 
 def whole_numbers(axes: Axes) -> None:
-    """Let the horizontal axis count in whole numbers."""
+    """Use whole numbers on the horizontal axis."""
     axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
 def plain_ticks(axes: Axes) -> None:
-    """Write the numbers of the vertical axis in full: no offset, no power of ten set apart."""
+    """Write the numbers of the vertical axis in full, without offset or separate power of ten."""
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.4g}"))
 
 
 def tick_labels(names: Sequence[str], longest: int = 24) -> list[str]:
-    """Return names fit for a figure: no control characters, and cut in the middle where they are too long."""
+    """Return names without control characters, shortened in the middle if too long."""
     return [shorten(name, longest) for name in names]
 
 
@@ -125,21 +125,21 @@ def figure_to_svg(figure: Figure, name: str, description: str) -> Markup:
     """Return a figure as an ``<svg>`` element for a page.
 
     Its background is transparent, its colors follow the page's CSS variables (``--ink``, ``--blue``, …) where they are
-    set, and its text stays text in the page's font, so that class names in any script can be read, found and copied.
+    set, and its text remains text in the page's font, so that class names in any script can be read, found and copied.
     Equal figures give equal text.
 
-    A part whose gid begins with `LIVE` keeps it as its class, so that a script can move it. The figure then says as
-    ``data-axes`` where its first axes lie: left, top, right and bottom in its own units, then the values there.
+    An element whose gid starts with `LIVE` keeps it as its class, so that a script can move it. The figure then has the
+    position of its first axes as ``data-axes``: left, top, right and bottom in its own units, then the values there.
 
     Args:
         figure: The figure.
-        name: A word that no other figure of the page has; it keeps their inner references apart.
-        description: What the figure shows, for those who cannot see it.
+        name: Name that is unique on the page; it keeps references within figures distinct.
+        description: Text alternative of the figure.
     """
     figure.patch.set_visible(False)
     buffer = io.StringIO()
     with warnings.catch_warnings(), matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "opsin"}):
-        # The browser draws the text and has the glyphs that Matplotlib's own font lacks.
+        # The browser draws the text and has glyphs that Matplotlib's own font lacks.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     figure.patch.set_visible(True)
@@ -162,17 +162,17 @@ def figure_to_svg(figure: Figure, name: str, description: str) -> Markup:
 
 
 def _place_of(axes: Axes, width: float, height: float) -> str:
-    """Return left, top, right, bottom of drawn axes in a figure of some width and height, then the values there."""
+    """Return left, top, right, bottom of drawn axes in a figure of this width and height, then the values there."""
     box, (left, right), (bottom, top) = axes.get_position(), axes.get_xlim(), axes.get_ylim()
     place = (box.x0 * width, (1 - box.y1) * height, box.x1 * width, (1 - box.y0) * height)
     return " ".join(f"{number:.6g}" for number in (*place, left, top, right, bottom))
 
 
 def _clean(root: ElementTree.Element, name: str) -> None:
-    """Turn Matplotlib's SVG document, in place, into an element that may stand in an HTML page beside others."""
+    """Convert Matplotlib's SVG document, in place, into an element for an HTML page with other figures."""
     parents = {child: parent for parent in root.iter() for child in parent}
     for style in list(root.iter(f"{_SVG}style")):
-        parents[style].remove(style)  # its rule would hold for the whole page
+        parents[style].remove(style)  # its rule would apply to the whole page
     text = ElementTree.tostring(root, encoding="unicode")
     used = set(re.findall(r"url\(#([^)]+)\)", text)) | set(re.findall(r'href="#([^"]+)"', text))
     for element in root.iter():

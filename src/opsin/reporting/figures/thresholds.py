@@ -1,4 +1,4 @@
-"""Figures of telling one class from the rest by a threshold. Parts that the page's slider moves have a gid."""
+"""Figures of a threshold on the probability of one class. Elements that the page's slider moves have a gid."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from opsin.reporting.figures.style import (
     new_figure,
 )
 
-POINTS = 400  # of a curve; more could not be told apart
+POINTS = 400  # of a curve; more would not be visible
 EDGES = np.linspace(0, 1, 21)
 _WIDTH, _HEIGHT = 4.6, 3.7
 
@@ -33,15 +33,15 @@ _WIDTH, _HEIGHT = 4.6, 3.7
 def plot_roc(
     calls: Calls, point: tuple[float, float] | None = None, readers: NDArray[np.floating] | None = None
 ) -> Figure:
-    """Plot sensitivity against the part of false alarms over all thresholds.
+    """Plot sensitivity against the false positive rate over all thresholds.
 
     Args:
         calls: Counts at falling thresholds.
-        point: Part of false alarms and sensitivity of the threshold that is marked.
-        readers: float ``(R, 2)``; the same of people.
+        point: False positive rate and sensitivity of the marked threshold.
+        readers: float ``(R, 2)``; the same of human readers.
     """
     figure, axes = _square("Sensitivity")
-    axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, dashes=(4, 2), label="guessing")
+    axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, dashes=(4, 2), label="chance")
     x, y = thinned(1 - calls.specificity, calls.sensitivity)
     axes.plot(x, y, color=BLUE, linewidth=1.8, label="this model", gid=f"{LIVE}curve")
     if readers is not None:
@@ -49,7 +49,7 @@ def plot_roc(
         axes.plot(*readers.T, "D", label="readers", gid=f"{LIVE}readers", **look)
     _mark(axes, point)
     axes.legend(loc="lower right", frameon=False, fontsize=FONT_SIZE - 0.5, labelcolor=INK)
-    label_x(axes, "1 − specificity: part of the others that raise a false alarm")
+    label_x(axes, "1 − specificity (false positive rate)")
     return figure
 
 
@@ -58,22 +58,22 @@ def plot_precision_recall(calls: Calls, point: tuple[float, float] | None = None
 
     Args:
         calls: Counts at falling thresholds.
-        point: Sensitivity and precision of the threshold that is marked.
+        point: Sensitivity and precision of the marked threshold.
     """
     figure, axes = _square("Precision")
     part = calls.positives / (calls.positives + calls.negatives)
-    axes.plot([0, 1], [part, part], color=MUTED, linewidth=1, dashes=(4, 2), label="guessing", gid=f"{LIVE}chance")
+    axes.plot([0, 1], [part, part], color=MUTED, linewidth=1, dashes=(4, 2), label="chance", gid=f"{LIVE}chance")
     x, y = thinned(calls.sensitivity, calls.precision)
     axes.plot(x, y, color=BLUE, linewidth=1.8, label="this model", gid=f"{LIVE}curve")
     _mark(axes, point)
     add_legend(axes)
-    label_x(axes, "sensitivity: part of the class that is found")
+    label_x(axes, "sensitivity (recall)")
     return figure
 
 
 def plot_rates(calls: Calls, threshold: float) -> Figure:
-    """Plot sensitivity and specificity against the threshold, of which one is marked."""
-    figure, axes = _square("Part of the images")
+    """Plot sensitivity and specificity against the threshold, with one threshold marked."""
+    figure, axes = _square("Fraction of the images")
     order = np.argsort(calls.thresholds)
     look: dict[str, Any] = {"linewidth": 1.8}
     axes.plot(
@@ -102,13 +102,13 @@ def plot_rates(calls: Calls, threshold: float) -> Figure:
 def plot_histogram(
     positives: NDArray[np.integer], negatives: NDArray[np.integer], threshold: float, names: tuple[str, str]
 ) -> Figure:
-    """Plot how many images of either kind have which probability, on a logarithmic scale.
+    """Plot the number of images by probability for the class and all others, on a logarithmic scale.
 
     Args:
         positives: int ``(20,)``; images of the class in each twentieth of the probability.
         negatives: The same of all others.
-        threshold: The one that is marked.
-        names: What to call the two.
+        threshold: Threshold to mark.
+        names: Names of the two.
     """
     figure, axes = _square("Images")
     most = 2 * max(2, int(positives.sum() + negatives.sum()))
@@ -129,7 +129,7 @@ def plot_histogram(
 
 
 def thinned(x: NDArray[np.floating], y: NDArray[np.floating]) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-    """Return the corners of a curve ``(K,)``, and of very many corners about 400 evenly along it."""
+    """Return the corners of a curve ``(K,)``; if there are very many, about 400 evenly spaced along it."""
     slopes = (np.diff(x), np.diff(y))
     straight = np.isclose(slopes[0][:-1] * slopes[1][1:], slopes[0][1:] * slopes[1][:-1], atol=1e-15)
     kept = np.flatnonzero(np.concatenate([[True], ~straight, [True]])) if len(x) > 2 else np.arange(len(x))

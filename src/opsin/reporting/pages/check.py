@@ -1,4 +1,4 @@
-"""The page on which a person looks at what was found in a data set, and decides what to exclude, relabel or keep."""
+"""Page of an audit: the findings in a dataset, and decisions on what to exclude, relabel or keep."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 PICTURES = 8_000_000  # bytes of all pictures; with names and captions the page stays below 10 MB
 PER_FINDING = 60  # pictures
 PER_GROUP = 6
-SAMPLES = 24  # pictures of each class to browse, fewer where there are many classes
+SAMPLES = 24  # pictures of each class to browse, fewer if there are many classes
 ALL_SAMPLES = 1_200
 SIDE = 112  # pixels of the longer side of a picture
 NAMED = 2_000  # images without pictures that a finding still lists by name
@@ -36,17 +36,17 @@ NAMED = 2_000  # images without pictures that a finding still lists by name
 
 @dataclass(frozen=True)
 class Tile:
-    """One picture on the page.
+    """A picture on the page.
 
     Attributes:
-        image: Its number among the images that the page knows by name.
-        source: The picture as a ``data:`` address; empty where there is none.
+        image: Its number among the images named on the page.
+        source: The picture as a ``data:`` URL; empty if there is none.
         width: Pixels.
         height: Pixels.
-        label: Its class; empty where the image cannot be read.
-        detail: What was found of it.
+        label: Its class; empty if the image cannot be read.
+        detail: Details of the finding.
         name: File name; empty on an anonymous page.
-        first: Whether it begins a group.
+        first: Whether it is the first of a group.
     """
 
     image: int
@@ -60,7 +60,7 @@ class Tile:
 
     @property
     def tiny(self) -> bool:
-        """Whether the picture is so small that its pixels are to be seen."""
+        """Whether the picture is so small that single pixels are shown."""
         return max(self.width, self.height) <= 64
 
 
@@ -105,7 +105,7 @@ def render_check_page(check: Check, *, anonymous: bool = False) -> str:
 
 
 class _Album:
-    """Encodes pictures as long as there is room, and numbers the images that the page names."""
+    """Encoder of pictures up to a total size, and numbering of the images named on the page."""
 
     def __init__(self, check: Check, anonymous: bool):
         self.check = check
@@ -120,7 +120,7 @@ class _Album:
         return self.numbers.setdefault(name, len(self.numbers))
 
     def tile(self, name: str, detail: str = "", first: bool = False) -> Tile | None:
-        """Return the tile of an image, None where there is no room left for its picture."""
+        """Return the tile of an image, None if its picture no longer fits."""
         row = self.rows.get(name)
         shown = "" if self.anonymous else name
         if row is None:
@@ -135,7 +135,7 @@ class _Album:
 
 
 def _upright(pixels: NDArray[np.uint8], shape: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """Return a picture in the proportions it has in its file; for the comparison it was brought to another shape."""
+    """Return a picture in the proportions of its file; it was resized for the comparison."""
     height, width = int(shape[0]), int(shape[1])
     if not (height and width) or pixels.shape[0] * width == pixels.shape[1] * height:
         return pixels
@@ -146,7 +146,7 @@ def _upright(pixels: NDArray[np.uint8], shape: NDArray[np.int64]) -> NDArray[np.
 
 
 def _finding_facts(album: _Album, finding: ImageFinding) -> dict[str, Any]:
-    """Return what the page says of one finding, with as many pictures as there is room for."""
+    """Return the facts of a finding for the page, with the pictures that fit."""
     tiles: list[Tile] = []
     for name, first in _shown(finding):
         tile = album.tile(name, finding.details.get(name, ""), first)
@@ -170,7 +170,7 @@ def _finding_facts(album: _Album, finding: ImageFinding) -> dict[str, Any]:
 
 
 def _shown(finding: ImageFinding) -> Iterator[tuple[str, bool]]:
-    """Give the images that get a picture, and whether each begins a group."""
+    """Yield the images that get a picture, and whether each is the first of a group."""
     if not finding.groups:
         yield from ((name, False) for name in finding.images[:PER_FINDING])
         return
@@ -184,7 +184,7 @@ def _shown(finding: ImageFinding) -> Iterator[tuple[str, bool]]:
 
 
 def _sample_facts(album: _Album) -> Iterator[dict[str, Any]]:
-    """Give for each kind of images some of its pictures, drawn with a fixed seed."""
+    """Yield a random sample of pictures of each class, with a fixed seed."""
     dataset = album.check.dataset
     kinds = dataset.kinds()
     number = min(SAMPLES, max(4, ALL_SAMPLES // len(kinds)))
@@ -209,7 +209,7 @@ def _class_facts(check: Check) -> list[dict[str, Any]]:
 
 
 def _decided(check: Check, anonymous: bool) -> dict[str, Any] | None:
-    """Return what was decided before."""
+    """Return the earlier decisions."""
     decisions = check.dataset.decisions
     if decisions is None or not decisions.rows:
         return None
@@ -218,7 +218,7 @@ def _decided(check: Check, anonymous: bool) -> dict[str, Any] | None:
 
 
 def _script_facts(check: Check, album: _Album) -> dict[str, Any]:
-    """Return what the script needs to decide about images: their names, and which each finding is about."""
+    """Return the data of the page's script: image names, and the images of each finding."""
     findings = [
         {
             "kind": finding.kind,

@@ -1,4 +1,4 @@
-"""The page of a comparison: differences, learning curves, what differs in the recipes, images in dispute."""
+"""Page of a comparison: differences, learning curves, differing recipe keys, images with disagreement."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SIDE = 128  # pixels of a picture
 
 
 def write_comparison(comparison: Comparison, path: Path) -> Path:
-    """Write the page, which loads nothing from anywhere, and return its path.
+    """Write the self-contained page and return its path.
 
     Raises:
         RunError: A run is damaged or gone, or the page cannot be written.
@@ -62,7 +62,7 @@ def write_comparison(comparison: Comparison, path: Path) -> Path:
         ("differences", "Differences", comparison.differences),
         ("recipes", "Recipes", facts["keys"]),
         ("training", "Training", facts["figures"]["curves"]),
-        ("disputes", "Disputes", len(comparison.recipes) > 1),
+        ("disputes", "Disagreements", len(comparison.recipes) > 1),
     ]
     page = (
         create_environment()
@@ -95,12 +95,12 @@ def _row(comparison: Comparison, number: int) -> dict[str, Any]:
         "interval": f"{difference.low:+.3f} to {difference.high:+.3f}",
         "p": p_words(difference.p_value),
         "corrected": p_words(difference.corrected),
-        "outcome": "cannot be told" if difference.better is None else comparison.recipes[difference.better].name,
+        "outcome": "not significant" if difference.better is None else comparison.recipes[difference.better].name,
     }
 
 
 def _figures(comparison: Comparison, folders: list[RunFolder]) -> dict[str, Any]:
-    """Draw the differences of each score, and the curves of all runs."""
+    """Draw the differences of each score and the curves of all runs."""
     named = [recipe.name for recipe in comparison.recipes]
     scores = dict.fromkeys(difference.score for difference in comparison.differences)
     forests = []
@@ -122,7 +122,7 @@ def _figures(comparison: Comparison, folders: list[RunFolder]) -> dict[str, Any]
 
 
 def _disputed(task: Measure, runs: list[int]) -> NDArray[np.int64]:
-    """Return the images that some of the runs get right and others wrong, those that divide them most first."""
+    """Return the images that only some runs predict correctly, most disagreement first."""
     right = task.right(runs)
     merits = np.array([task.merit(run) for run in runs])
     images = np.flatnonzero(right.any(axis=0) & ~right.all(axis=0))
@@ -130,12 +130,12 @@ def _disputed(task: Measure, runs: list[int]) -> NDArray[np.int64]:
 
 
 def _agreement(comparison: Comparison, answers: NDArray[np.bool_]) -> list[tuple[str, int]]:
-    """Return on how many images which recipes are right, the most frequent case first."""
+    """Return the number of images for each set of correct recipes, most frequent first."""
     cases, counts = np.unique(answers, axis=1, return_counts=True)
     rows = []
     for case, count in zip(cases.T, counts, strict=True):
         names = [recipe.name for recipe, right in zip(comparison.recipes, case, strict=True) if right]
-        who = "all of them" if case.all() else "none of them" if not case.any() else "only " + " and ".join(names)
+        who = "all" if case.all() else "none" if not case.any() else "only " + " and ".join(names)
         rows.append((who, int(count)))
     return sorted(rows, key=lambda row: -row[1])
 
@@ -149,7 +149,7 @@ def _pictures(
     *,
     anonymous: bool,
 ) -> list[dict[str, Any]]:
-    """Return pictures of images in dispute, as far as any of the runs has kept them for its own report."""
+    """Return pictures of images with disagreement, if any run stored them for its report."""
     if len(runs) < 2:
         return []
     paired = task.paired

@@ -1,4 +1,4 @@
-"""The figures of a comparison of runs."""
+"""Figures of a comparison of runs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from opsin.reporting.figures.style import (
     whole_numbers,
 )
 
-# Told apart by every common form of color blindness (Okabe and Ito 2008), and by their dashes in print.
+# Distinct in every common form of color blindness (Okabe and Ito 2008), and by their dashes in print.
 COLORS = (BLUE, ORANGE, "#009e73", "#b3568b", "#3a8fc7", "#8a6d00")
 DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (6, 1.5, 1, 1.5, 1, 1.5)), (0, (1, 3)))
 
@@ -35,11 +35,11 @@ DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (6, 1.5, 1, 1.5, 1, 1.5)), 
 def plot_differences(differences: Sequence[Difference], names: Sequence[str]) -> Figure:
     """Plot the differences of one score between pairs of recipes, each with its interval (a forest plot).
 
-    Blue where it is told that the first of the pair is better, orange where the second is, grey where it is not told.
+    Blue if the first of the pair is significantly better, orange if the second is, gray if neither is.
 
     Args:
-        differences: Of one score.
-        names: What the recipes are called.
+        differences: Differences of one score.
+        names: Names of the recipes.
     """
     figure = new_figure(7.2, 0.75 + 0.32 * len(differences))
     axes = add_axes(figure, grid="x", title=score_words(differences[0].score))
@@ -53,7 +53,7 @@ def plot_differences(differences: Sequence[Difference], names: Sequence[str]) ->
     axes.set_ylim(len(differences) - 0.4, -0.6)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:+.3g}" if value else "0"))
     better = "left" if describe_score(differences[0].score).lower_is_better else "right"
-    label_x(axes, f"difference; to the {better}, the first one is better")
+    label_x(axes, f"difference ({better}: the first is better)")
     return figure
 
 
@@ -64,14 +64,14 @@ def plot_curves(
     score: str,
     title: str,
 ) -> Figure:
-    """Plot a score on validation images against the epoch, a line for each run and a color for each recipe.
+    """Plot a score on validation images against the epoch, one line per run and one color per recipe.
 
     Args:
-        histories: Of each run, as in ``history.jsonl``.
-        recipe_of: Which recipe each run is of.
-        names: What the recipes are called.
+        histories: History of each run, as in ``history.jsonl``.
+        recipe_of: Number of the recipe of each run.
+        names: Names of the recipes.
         score: A key of the validation scores.
-        title: What stands above.
+        title: Title of the figure.
     """
     figure = new_figure(4.6, 3.2 + 0.18 * math.ceil(len(names) / 2))
     axes = add_axes(figure, title=title)

@@ -1,4 +1,4 @@
-"""The page of a cross-validation: pooled scores, every fold, every class, and what was taken for what."""
+"""Page of a cross-validation: pooled scores, folds, classes, confusion matrix."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from opsin.storage.atomic import write_text
 from opsin.tasks.base import AnyTask
 from opsin.tasks.registry import task_spec
 
-SHOWN_DETAILS = 3  # scores of a class that a line has room for
+SHOWN_DETAILS = 3  # scores of a class that fit in a row
 
 
 def write_cross_validation_page(folder: CrossValidationFolder, path: Path | None = None) -> Path:
     """Write ``cross-validation.html`` from what the folder of a finished cross-validation holds, and return its path.
 
-    Like a report it loads nothing from anywhere; it leads to the reports of the folds beside it. Where the
-    cross-validation is to be anonymous, the names of data, files and columns are left out.
+    The page is self-contained and links to the reports of the folds. For an anonymous cross-validation the names of
+    data, files and columns are left out.
 
     Raises:
         RunError: A file of the folder is damaged.
@@ -75,7 +75,7 @@ def render_cross_validation_page(folder: CrossValidationFolder) -> str:
 
 
 def _score_rows(info: dict[str, Any], task: AnyTask) -> list[dict[str, Any]]:
-    """Return a row per score: what it is, its pooled value, and how it differs between folds."""
+    """Return a row per score: its meaning, pooled value and spread over folds."""
     return [
         {
             "title": described.title,
@@ -90,7 +90,7 @@ def _score_rows(info: dict[str, Any], task: AnyTask) -> list[dict[str, Any]]:
 
 
 def _class_rows(info: dict[str, Any], task: AnyTask) -> list[dict[str, Any]]:
-    """Return a row per class or label: its first few scores."""
+    """Return a row per class or label with its first scores."""
     shown = task.details[:SHOWN_DETAILS]
     return [
         {"name": name, "scores": [info["scores"][f"{score}/{name}"] for score in shown]}

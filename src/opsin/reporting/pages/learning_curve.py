@@ -1,4 +1,4 @@
-"""The page of a learning curve: a score against the number of training images, and what more of them would bring."""
+"""Page of a learning curve: score by number of training images, and extrapolation."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from opsin.storage.atomic import write_text
 def write_curve_page(folder: Path, info: dict[str, Any]) -> Path:
     """Write ``learning-curve.html`` from what ``learning-curve.json`` holds, and return its path.
 
-    Like a report it loads nothing from anywhere; it leads to the reports of the runs beside it.
+    The page is self-contained and links to the reports of the runs.
     """
     path = folder / "learning-curve.html"
     write_text(path, render_curve_page(info))
@@ -65,7 +65,7 @@ def render_curve_page(info: dict[str, Any]) -> str:
 
 
 def _size_rows(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return a row per size: its runs, and the mean and the range of their scores."""
+    """Return a row per size: its runs, and mean and range of their scores."""
     rows = []
     for images in sorted({run["images"] for run in runs}):
         own = [run for run in runs if run["images"] == images]
@@ -76,16 +76,16 @@ def _size_rows(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def plot_curve(info: dict[str, Any]) -> Figure:
-    """Plot the error of each run against its training images, on logarithmic axes, with the fit and its 95 % band.
+    """Plot the error of each run by number of training images on logarithmic axes, with the fit and its 95 % band.
 
     Args:
         info: ``learning-curve.json``.
     """
     figure = new_figure(6.4, 3.8)
-    axes = add_axes(figure, title="Errors on validation", grid="both")
+    axes = add_axes(figure, title="Error on validation", grid="both")
     axes.set_xscale("log")
     axes.set_yscale("log")
-    # Without a mistake in validation there is no logarithm; half a mistake is drawn instead.
+    # The logarithm of zero errors is undefined; half an error is drawn instead.
     least = 0.5 / max(info["validated"], 1)
     images = np.array([run["images"] for run in info["runs"]])
     errors = np.array([1 - run["score"]["value"] for run in info["runs"]])

@@ -1,4 +1,4 @@
-"""What a notebook shows of a run."""
+"""Representation of a run in a notebook."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from opsin.runs.folder import RunFolder
 
 
 def run_html(folder: RunFolder | Path) -> str:
-    """Return a run as a piece of HTML for Jupyter: scores with intervals, curves, gravest finding, link to the report.
+    """Return a run as HTML for Jupyter: scores with intervals, curves, most severe finding, link to the report.
 
-    It is a light card in any theme, needs no script and loads nothing.
+    It is a light card in any theme, without scripts or external resources.
 
     Args:
         folder: The run, finished or not.
 
     Raises:
-        RunError: The folder is no run, or one of its files is damaged.
+        RunError: The folder is not a run, or one of its files is damaged.
     """
     run = folder if isinstance(folder, RunFolder) else RunFolder(folder)
     listed = findings(run)
@@ -42,10 +42,10 @@ def run_html(folder: RunFolder | Path) -> str:
 
 
 def _address(path: Path) -> str:
-    """Return the path as a notebook in the current folder links to it; empty where there is no such file."""
+    """Return the path as a link from a notebook in the current folder; empty if there is no such file."""
     if not path.exists():
         return ""
     try:
         return quote(Path(os.path.relpath(path)).as_posix())
-    except ValueError:  # on another drive than the notebook, where no relative path leads
+    except ValueError:  # on another drive than the notebook, so there is no relative path
         return path.resolve().as_uri()

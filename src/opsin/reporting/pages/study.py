@@ -1,4 +1,4 @@
-"""The page of a study: every variant in one table, what each change was worth, the curves, and the best run."""
+"""Page of a study: table of variants, effect of each change, curves, best run."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ from opsin.runs.study import StudyFolder
 from opsin.storage.atomic import write_text
 
 PICTURES = 400_000  # bytes of the best run's gallery
-DRAWN = 12  # variants whose curves are drawn in one picture
+DRAWN = 12  # variants whose curves are drawn in one figure
 
 
 def write_study_page(folder: StudyFolder, path: Path | None = None) -> Path:
-    """Write ``study.html`` from what the folder of a study holds, and return its path.
+    """Write ``study.html`` from the folder of a study, and return its path.
 
     Raises:
         RunError: A run of the study is damaged or gone.
@@ -73,10 +73,10 @@ def render_study_page(folder: StudyFolder) -> str:
     score = info["score"]
     sections = [
         ("results", "Results", True),
-        ("answers", "Answers", any(row["asks"] or row["difference"] for row in rows)),
+        ("answers", "Effects", any(row["asks"] or row["difference"] for row in rows)),
         ("training", "Training", True),
         ("verdicts", "Verdicts", True),
-        ("best", "The best", bool(confusion or shown)),
+        ("best", "Best run", bool(confusion or shown)),
         ("again", "Reproduce", True),
     ]
     return environment.get_template("study.html").render(
@@ -108,7 +108,7 @@ def render_study_page(folder: StudyFolder) -> str:
 
 
 def _failed(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return each reason once, with the variant and the seeds that failed for it."""
+    """Return each reason of failure once, with the variant and the seeds."""
     seeds: dict[tuple[str, str], list[int]] = {}
     for row in runs:
         if row["state"] == "failed":
@@ -127,9 +127,9 @@ def _subject(info: dict[str, Any]) -> str:
 
 
 def _table_row(row: dict[str, Any], info: dict[str, Any], hidden: set[str]) -> dict[str, Any]:
-    """Return a variant as the table shows it."""
+    """Return the table row of a variant."""
     changes = [
-        f"{key} = {'(left to the rules)' if value is None else value}"
+        f"{key} = {'(default)' if value is None else value}"
         for key, value in row["changes"].items()
         if key not in hidden
     ]
@@ -174,11 +174,11 @@ def _figures(info: dict[str, Any], runs: dict[str, list[RunFolder]]) -> dict[str
 
 
 def plot_results(rows: list[dict[str, Any]], score: str) -> Figure:
-    """Plot the score of every variant with its interval, the seeds one by one, and what was published.
+    """Plot the score of every variant with its interval, single seeds and published value.
 
     Args:
-        rows: As ``study.json`` has them.
-        score: Which score.
+        rows: Rows of ``study.json``.
+        score: Name of the score.
     """
     figure = new_figure(7.2, 0.95 + 0.34 * len(rows))
     axes = add_axes(figure, grid="x", title=capitalized(f"{score_words(score)} on test"))
@@ -194,23 +194,23 @@ def plot_results(rows: list[dict[str, Any]], score: str) -> Figure:
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.4g}"))
     there = any(score in row["published"] for row in rows)
-    label_x(axes, "dot: ours, with 95 % interval; strokes: seeds" + ("; diamond: published" if there else ""))
+    label_x(axes, "dot: mean with 95 % interval; strokes: seeds" + ("; diamond: published" if there else ""))
     return figure
 
 
 def plot_study_curves(
     histories: dict[str, list[list[dict[str, Any]]]], score: str, split: str, title: str
 ) -> Figure | None:
-    """Plot a score against the epoch for all variants: the mean over seeds, and between the lowest and the highest.
+    """Plot a score by epoch for all variants: mean over seeds, and band from minimum to maximum.
 
     Args:
         histories: Variant -> a history for each seed, as in ``history.jsonl``.
         score: A score of the histories.
         split: "train" or "validation".
-        title: What stands above.
+        title: Title of the figure.
 
     Returns:
-        None where no run knows the score of that split.
+        None if no run has the score of that split.
     """
     drawn = []
     for place, (name, runs) in enumerate(list(histories.items())[:DRAWN]):
@@ -254,10 +254,9 @@ def plot_study_curves(
 
 
 def _zoom(axes: Any, values: list[Any], score: str) -> None:
-    """Show where most of the curves run, and let a variant that starts or stays far off leave the picture.
+    """Limit the axis to the bulk of the curves; a variant far off may leave the plot.
 
-    The middle of what the variants reach, three times as far as they lie apart, holds all of interest; without it one
-    slow starter squeezes the others into a line.
+    Otherwise one slow starter would squeeze the others into a line.
     """
     ends = np.array([each[:, -1].mean() for each in values])
     everything = np.concatenate([each.ravel() for each in values])

@@ -1,4 +1,4 @@
-"""Heat maps of what the network's answers depend on."""
+"""Heat maps: pixels that the predictions depend on."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ from opsin.reporting.run_report.pictures import overlay
 from opsin.reporting.run_report.questions import Words
 from opsin.reporting.task import report_of
 
-# Title and what it shows; {supports} and {score} are the words of the task (`opsin.reporting.questions`).
+# Title and meaning; {supports} and {score} are the words of the task (`opsin.reporting.questions`).
 METHODS = {
     "saliency": (
         "Saliency",
-        "How steeply the answer changes when a pixel changes a little: the largest absolute gradient of its channels. "
-        "It shows where details matter, not in which direction (Simonyan et al. 2014).",
+        "Absolute gradient of the output by each pixel (maximum over its channels). It shows where details matter, not "
+        "in which direction (Simonyan et al. 2014).",
     ),
     "integrated_gradients": (
         "Integrated gradients",
-        "The gradients on the way from a picture of one even color, the mean of the training images, to this image, "
-        "added up. All pixels together make exactly the difference between the two answers, so each has a share in it, "
-        "with its sign (Sundararajan et al. 2017).",
+        "Gradients integrated along the path from a uniform image (mean color of the training images) to this image. "
+        "The values of all pixels sum to the difference between the two outputs, so each pixel has a signed share in "
+        "it (Sundararajan et al. 2017).",
     ),
     "grad_cam": (
         "Grad-CAM",
-        "The last feature map of the network, weighted by what each of its channels does for the answer. It shows "
-        "regions, no details, and only what {supports} (Selvaraju et al. 2017).",
+        "Last feature map of the network, its channels weighted by their gradients. It shows regions rather than "
+        "details, and only what {supports} (Selvaraju et al. 2017).",
     ),
     "occlusion": (
         "Occlusion",
-        "Squares of the image are covered one after the other. Orange: {score} falls when this place is covered, so "
-        "that it {supports}. Blue: it rises (Zeiler and Fergus 2014).",
+        "Squares of the image are covered one at a time. Orange: {score} falls when this region is covered, so it "
+        "{supports}. Blue: it rises (Zeiler and Fergus 2014).",
     ),
 }
 
 
 def facts(page: Page) -> dict[str, Any] | None:
-    """Return the images with their heat maps; None where they were not computed, or for another gallery."""
+    """Return the images with their heat maps; None if not computed, or computed for another gallery."""
     told = page.run.attributions
     if page.predicted is None or not told:
         return None
@@ -77,10 +77,10 @@ def facts(page: Page) -> dict[str, Any] | None:
         "worst": told["worst"],
         "best": told["images"] - told["worst"],
         "methods": methods,
-        "left_out": [f"{METHODS[name][0]} is left out: {reason}" for name, reason in told["left_out"].items()],
-        "settings": f"Integrated gradients takes {told['steps']} steps, occlusion covers {told['window'][0]} × "
+        "left_out": [f"{METHODS[name][0]} is not available: {reason}" for name, reason in told["left_out"].items()],
+        "settings": f"Integrated gradients uses {told['steps']} steps; occlusion covers {told['window'][0]} × "
         f"{told['window'][1]} of {told['size'][0]} × {told['size'][1]} pixels at a time"
-        + (f", and Grad-CAM sees the image as {seen['height']} × {seen['width']} patches." if seen else "."),
+        + (f"; Grad-CAM has a resolution of {seen['height']} × {seen['width']}." if seen else "."),
         "border": _border(told["border"]),
     }
 
@@ -88,7 +88,7 @@ def facts(page: Page) -> dict[str, Any] | None:
 def _maps(
     stored: dict[str, NDArray], number: int, methods: list[dict[str, Any]], asked: Sequence[Words]
 ) -> dict[str, Any]:
-    """Return one image and its heat maps, a row for each question."""
+    """Return one image and its heat maps, a row per explained output."""
     image = stored["images"][number]
     source, width, height = encode(image)
     explained = []
@@ -108,7 +108,7 @@ def _maps(
 
 
 def _border(border: dict[str, Any]) -> str:
-    """Say how much of what matters lies along the edges of the images."""
+    """Return a sentence on the fraction of the attribution along the image border."""
     parts = [
         f"{percent(float(np.mean(border['shares'][name])), 0)} ({METHODS[name][0].lower()})"
         for name in ("integrated_gradients", "occlusion")
@@ -118,6 +118,6 @@ def _border(border: dict[str, Any]) -> str:
         return ""
     number = len(next(iter(border["shares"].values())))
     return (
-        f"A frame of {percent(border['width'], 0)} of the sides is {percent(border['area'], 0)} of an image's area. On "
-        f"{number_of(number, 'image')} shown here it holds {' and '.join(parts)} of what matters to the answer."
+        f"Border: the outermost {percent(border['width'], 0)} along each side are {percent(border['area'], 0)} of "
+        f"the area. On {number_of(number, 'image')} shown here they hold {' and '.join(parts)} of the attribution."
     )

@@ -1,4 +1,4 @@
-"""What the run was trained on, how it was shared out, and how often test was opened."""
+"""Dataset of the run, its splits, and the uses of the test set."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LISTED_FILES = 200
 
 
 def facts(page: Page) -> dict[str, Any] | None:
-    """Return what is known of the data set; None where nothing is yet."""
+    """Return the facts of the dataset; None if there are none yet."""
     data = page.run.info.get("data", {})
     if not data:
         return None
@@ -26,7 +26,7 @@ def facts(page: Page) -> dict[str, Any] | None:
         "images": data.get("images"),
         "classes": len(page.classes) if page.task.outputs[1] else page.classes[0] if page.classes else "",
         "outputs": (page.task.outputs[1] or "value").capitalize(),
-        "channels": {1: "grey", 3: "color"}.get(data.get("channels"), ""),
+        "channels": {1: "gray", 3: "color"}.get(data.get("channels"), ""),
         "sizes": data.get("sizes", ""),
         "groups": data.get("groups", 0),
         "duplicates": data.get("duplicates", 0),
@@ -43,17 +43,17 @@ def facts(page: Page) -> dict[str, Any] | None:
 
 
 def _looks(folder: RunFolder, *, anonymous: bool) -> dict[str, Any]:
-    """Return how often the locked test split was opened, and what that means."""
+    """Return the number of uses of the test split and their meaning."""
     looks = [look for look in folder.looks if look.get("split") == "test"]
     if len(looks) > 1:
         times = number_of(len(looks), "time")
         reading = (
-            f"The locked test images were opened {times}. Whoever changes a model after looking, and looks again, "
-            "gets scores that are too good: trust the first look most."
+            f"Test images were scored {times}. Changing a model after a look at its test scores makes later test "
+            "scores too optimistic: the first use is the most reliable."
         )
     elif looks:
-        reading = "The locked test images were opened once, after training had ended and nothing was left to choose."
+        reading = "Test images were scored once, after training, with no choices left to make."
     else:
-        reading = "The locked test images have not been opened yet."
+        reading = "Test images have not been scored yet."
     listed = [{"time": look["time"], "why": "" if anonymous else look.get("why", "")} for look in looks[-LISTED_FILES:]]
     return {"number": len(looks), "reading": reading, "listed": listed}

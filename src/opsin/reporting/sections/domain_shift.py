@@ -1,4 +1,4 @@
-"""What to expect on other people's images: corruptions and simulated laboratories."""
+"""Domain shift: scores under corruptions and in simulated laboratories."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from opsin.reporting.figures.style import figure_to_svg
 from opsin.reporting.run_report.page import Page
 
 OWN = ("train", "validation", "test")
-SUFFERING, SUFFERS = 5, 0.1  # how many classes are named, and the loss of recall from which on one is
+SUFFERING, SUFFERS = 5, 0.1  # number of classes shown, and the loss of recall from which a class is shown
 
 
 def facts(page: Page) -> dict[str, Any] | None:
-    """Return what the inspection ``robustness`` found; None where it was not made."""
+    """Return the results of the inspection ``robustness``; None if it was not run."""
     found = page.run.robustness
     if not found:
         return None
@@ -55,12 +55,12 @@ def facts(page: Page) -> dict[str, Any] | None:
 
 
 def _cell(entry: dict[str, Any], clean: dict[str, Any]) -> dict[str, Any]:
-    """Add how much is lost, 0 to 1, for the color of the cell."""
+    """Add the loss, 0 to 1, for the color of the cell."""
     return entry | {"loss": min(max(0.0, entry["cost"]) / max(clean["value"], 1e-9), 1.0)}
 
 
 def _measured(page: Page, found: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return what was measured on other data, each beside what the simulation foretells for its classes."""
+    """Return scores measured on other data with the estimate of the simulation for their classes."""
     rows: list[dict[str, Any]] = []
     name_of_score = found["score"]
     for name, scores in page.run.scorecard.items():
@@ -78,4 +78,4 @@ def _figure(found: dict[str, Any]) -> Markup:
     central = laboratories["low"], laboratories["high"]
     figure = plot_laboratories(scores, central, found["clean"]["value"], score)
     words = describe_score(score).words
-    return figure_to_svg(figure, "laboratories", f"{words} in each simulated laboratory, and at home")
+    return figure_to_svg(figure, "laboratories", f"{words} in each simulated laboratory and on unaltered images")

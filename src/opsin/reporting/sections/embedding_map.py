@@ -1,4 +1,4 @@
-"""Images laid out so that those which the network sees as alike stand together."""
+"""Embedding map: images placed by the features of the network."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from opsin.reporting.figures.style import shorten
 from opsin.reporting.formats import percent
 from opsin.reporting.run_report.page import Page
 
-COLORS = 10  # classes that have a color of their own; alike.css holds as many
+COLORS = 10  # classes with a color of their own, as in alike.css
 WIDTH, HEIGHT, MARGIN = 1_000, 600, 24
 LONGEST = 60  # characters of a file name
 
 
 def facts(page: Page) -> dict[str, Any] | None:
-    """Return the places, pictures and colors of the images; None where they were not laid out."""
+    """Return positions, pictures and colors of the images; None if there is no embedding map."""
     predicted = page.validation
     if predicted is None or not (page.run.path / "map.npz").exists():
         return None
@@ -67,7 +67,7 @@ def facts(page: Page) -> dict[str, Any] | None:
 
 
 def fit(places: NDArray[np.floating]) -> NDArray[np.int64]:
-    """Move and scale places ``(N, 2)`` into the map, without distortion, and turn them upside up."""
+    """Move and scale positions ``(N, 2)`` into the map without distortion, with the y axis upward."""
     low, high = places.min(axis=0), places.max(axis=0)
     room = np.array([WIDTH, HEIGHT]) - 2 * MARGIN
     scale = (room / np.maximum(high - low, 1e-9)).min()
@@ -76,12 +76,12 @@ def fit(places: NDArray[np.floating]) -> NDArray[np.int64]:
 
 
 def color_of(labels: NDArray[np.int64], guesses: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
-    """Give up to ten classes a color each: all, or those with most mistakes, the last color standing for the rest.
+    """Assign a color to up to ten classes: all, or those with the most errors and a last color for the rest.
 
     Args:
         labels: int64 ``(N,)``, true classes.
         guesses: int64 ``(N,)``, predicted classes.
-        classes: How many there are.
+        classes: Number of classes.
 
     Returns:
         int64 ``(classes,)``, numbers of colors.

@@ -1,4 +1,4 @@
-"""The weights of the first layer, as pictures."""
+"""First-layer filters as pictures."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SIDE = 48  # pixels of a picture
 
 
 def facts(page: Page) -> dict[str, Any] | None:
-    """Return a picture per filter or unit of the first layer; None where it has none that is a picture."""
+    """Return a picture per filter or unit of the first layer; None if its weights are not pictures."""
     layer = first_layer(page.run)
     if layer is None:
         return None
@@ -39,7 +39,7 @@ def facts(page: Page) -> dict[str, Any] | None:
 
 
 def first_layer(folder: RunFolder) -> tuple[str, NDArray[np.float32], str] | None:
-    """Read the weights of the layer that sees the image, where each unit's weights make a picture of more than a pixel.
+    """Read the weights of the first layer, if the weights of each unit form a picture of more than one pixel.
 
     Returns:
         Its name, float32 ``(units, H, W, C)`` with C = 1 or 3, and "filter" (of a convolution) or "unit" (fully
@@ -60,7 +60,7 @@ def first_layer(folder: RunFolder) -> tuple[str, NDArray[np.float32], str] | Non
                 return None
             weights = file.get_tensor(key).astype(np.float32)
     except (SafetensorError, OSError, ValueError) as error:
-        raise RunError(f"{path} is damaged ({error}); restore it from a copy, or train anew.") from None
+        raise RunError(f"{path} is damaged ({error}); restore it from a copy, or train again.") from None
     if weights.ndim == 4 and weights.shape[1] == shape[0] and min(weights.shape[2:]) > 1:
         kind = "filter"
     elif weights.ndim == 2 and weights.shape[1] == np.prod(shape):

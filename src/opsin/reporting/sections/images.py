@@ -1,4 +1,4 @@
-"""What was found in the images before training, and what a person had decided about them."""
+"""Image audit before training, and decisions about images."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from opsin.audit.finding import KINDS
 from opsin.reporting.run_report.page import Page
 from opsin.storage.atomic import damage_explained
 
-NAMED = 12  # images that each finding names
+NAMED = 12  # images named per finding
 
 
 def facts(page: Page) -> dict[str, Any] | None:
-    """Return the findings with the first of their images; None where nobody looked."""
+    """Return the findings with their first images; None if there was no audit."""
     audit = page.run.audit
     if not audit:
         return None

@@ -1,4 +1,4 @@
-"""The runs that an ensemble was made of, beside the ensemble."""
+"""Members of an ensemble, compared with the ensemble."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from opsin.reporting.run_report.page import Page
 
 
 def facts(page: Page) -> dict[str, Any] | None:
-    """Return the main score of each member and of the ensemble; None where the run is no ensemble."""
+    """Return the main score of each member and of the ensemble; None if the run is not an ensemble."""
     made = page.run.info.get("ensemble")
     if made is None:
         return None

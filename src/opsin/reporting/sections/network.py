@@ -1,4 +1,4 @@
-"""The network, layer by layer."""
+"""Network and its layers."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from opsin.reporting.run_report.page import Page, network_facts
 
 
 def facts(page: Page) -> dict[str, Any] | None:
-    """Return what is known of the network; None where nothing is yet."""
+    """Return the facts of the network; None if there are none yet."""
     return network_facts(page.run, anonymous=page.anonymous)

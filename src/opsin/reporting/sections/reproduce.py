@@ -1,4 +1,4 @@
-"""How to do it again: commands, recipe, machine."""
+"""Reproduction: commands, recipe, machine."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _commands(run: RunFolder, *, anonymous: bool) -> str:
         train = " ".join(["opsin ensemble", *members, *(["--soup"] if made["kind"] == "soup" else [])])
     return "\n".join(
         (
-            "# train it again" if made is None else "# make it again",
+            "# train it again" if made is None else "# build the ensemble again",
             train,
             "# score it on other labelled images",
             f"opsin evaluate {path} OTHER_IMAGES",

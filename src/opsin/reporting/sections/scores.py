@@ -1,4 +1,4 @@
-"""The scores of the whole split, each with its interval."""
+"""Scores of a whole split with their intervals."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from opsin.tasks.registry import task_spec
 
 
 def facts(page: Page) -> dict[str, Any] | None:
-    """Return a row per score; None where nothing is scored yet."""
+    """Return a row per score; None if nothing is scored yet."""
     rows = score_rows(page.run, len(page.classes))
     for row in rows:
         for split in ("test", "validation"):
@@ -33,7 +33,7 @@ def score_rows(folder: RunFolder, classes: int) -> list[dict[str, Any]]:
         score = describe_score(name)
         meaning = score.meaning
         if name == "log_loss" and classes > 1:
-            meaning += f"; guessing evenly among {classes} classes gives {math.log(classes):.2f}"
+            meaning += f"; uniform guessing among {classes} classes gives {math.log(classes):.2f}"
         rows.append(
             {
                 "title": score.title,

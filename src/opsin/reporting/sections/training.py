@@ -1,4 +1,4 @@
-"""How training went, and how fast."""
+"""Learning curves and training speed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from opsin.tasks.registry import task_spec
 
 
 def facts(page: Page) -> dict[str, Any] | None:
-    """Return the learning curves and the speed; None where there is neither yet."""
+    """Return the learning curves and the speed; None if there is neither yet."""
     throughput = _throughput(page.run)
     if not page.run.history and throughput is None:
         return None
@@ -32,11 +32,11 @@ def facts(page: Page) -> dict[str, Any] | None:
 
 
 def draw_learning_curves(run: RunFolder, prefix: str = "") -> dict[str, Markup]:
-    """Return the curves of loss (with the learning rate below) and, where it was measured, of the main score.
+    """Draw the curves of the loss (with the learning rate below) and, if measured, of the main score.
 
     Args:
         run: A run with at least one epoch.
-        prefix: Keeps the figures of several runs on one page apart.
+        prefix: Makes figure names of several runs on one page distinct.
     """
     history, best = run.history, (run.info.get("best") or {}).get("epoch")
     loss = plot_learning_curves(history, scores=("loss",), best_epoch=best)
@@ -51,14 +51,14 @@ def draw_learning_curves(run: RunFolder, prefix: str = "") -> dict[str, Markup]:
 
 
 def _throughput(folder: RunFolder) -> dict[str, Any] | None:
-    """Return images per second of loader, model and the whole loop, with what they mean."""
+    """Return images per second of loader, model and training loop, with an interpretation."""
     speed = folder.info.get("throughput") or {}
     bars = [
         {"name": name, "meaning": meaning, "speed": speed[key]}
         for key, name, meaning in (
-            ("loader", "Loader alone", "reads, resizes and augments images, with nobody training"),
-            ("model", "Model alone", "one training step after the other on images that are already there"),
-            ("training", "Whole training loop", "what this run reached, everything included"),
+            ("loader", "Loader alone", "reading, resizing and augmenting images without training"),
+            ("model", "Model alone", "training steps on images that are already loaded"),
+            ("training", "Training loop", "speed of this run, everything included"),
         )
         if speed.get(key)
     ]
@@ -77,10 +77,10 @@ def _speed_reading(speed: dict[str, float]) -> dict[str, Any]:
     if loader < model:
         return {
             "starved": True,
-            "reading": f"The model is starved: it could learn from {model / loader:.1f} times as many images a second "
-            "as the loader delivers. Let the decoded images stay in memory (data.memory_gb), or train on smaller ones "
-            "(data.image_size).",
+            "reading": f"The loader is the bottleneck: the model could process {model / loader:.1f} times as many "
+            "images/s as the loader delivers. Keep more decoded images in memory (data.memory_gb), or train on smaller "
+            "images (data.image_size).",
         }
-    kept = f" The whole loop runs at {100 * training / model:.0f} % of the model's own speed." if training else ""
-    reading = f"The model is not starved: the loader could deliver {loader / model:.1f} times what it consumes.{kept}"
+    kept = f" The training loop runs at {100 * training / model:.0f} % of the model's speed." if training else ""
+    reading = f"The loader is no bottleneck: it could deliver {loader / model:.1f} times what the model consumes.{kept}"
     return {"starved": False, "reading": reading}

@@ -54,7 +54,7 @@ function decide(facts) {
 
   // The list of classes is filled when it is first opened: with many classes and pictures it would be the largest part of the page.
   function chooser(tile, image) {
-    const select = element("select", { title: "Give it another label" });
+    const select = element("select", { title: "Change the label" });
     select.append(new Option("Relabel as …", ""));
     const fill = () => {
       if (select.options.length < facts.classes.length) for (const name of facts.classes) {

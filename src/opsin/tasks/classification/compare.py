@@ -27,9 +27,9 @@ class ClassificationScores:
 
     summed = ("accuracy", "balanced_accuracy", "macro_f1", "log_loss", "calibration_error")
     ranked = tuple(RANKED)
-    remark = "Calibration errors err upward on few images, each by another amount, and are not compared."
-    dispute = "are given the right class by some and a wrong one by others"
-    agreement = "Who is right"
+    remark = "Calibration errors are biased upward on few images by different amounts and are not compared."
+    dispute = "are classified correctly by some recipes only"
+    agreement = "Correct recipes"
 
     def __init__(self, paired: Paired):
         self.paired, self.classes = paired, len(paired.classes)

@@ -1,4 +1,4 @@
-"""What a test score owes to groups (patients, slides, videos) that a given split has on both sides."""
+"""Effect of a leaky split on the test score: groups (patients, slides, videos) in both training and test."""
 
 from __future__ import annotations
 
@@ -22,32 +22,32 @@ from opsin.statistics.serialize import to_json
 from opsin.tasks.classification.predictions import Classifications
 from opsin.tasks.classification.scorecard import group_method, score
 
-# With fewer new images or groups, the score on them says little; one class alone says nothing of telling classes apart.
+# With fewer new images or groups, or a single class, the score on them is not informative.
 LEAST_IMAGES, LEAST_GROUPS = 30, 5
 SCORES = ("accuracy", "balanced_accuracy")
-LARGE, SMALL = 0.05, 0.02  # parts of accuracy: from the first on a leak is serious, below the second it is a note
+LARGE, SMALL = 0.05, 0.02  # of accuracy: from the first on a leak is serious, below the second it is a note
 
 
 def estimate_leak(
     labels: NDArray[np.int64], predictions: Classifications, groups: NDArray, seen: NDArray, classes: tuple[str, ...]
 ) -> dict[str, Any] | None:
-    """Compare test images of groups that training had seen with those of new groups.
+    """Compare test images from groups that are also in training with those from new groups.
 
-    The two are different images, so that their difference also holds what makes the groups themselves easy or hard; its
-    interval comes from drawing groups of both kinds anew.
+    The images differ, so the difference also includes how easy or hard the groups themselves are. Its interval comes
+    from resampling groups of both kinds.
 
     Args:
         labels: int64 ``(N,)``, true classes of the test images.
-        predictions: Of the N test images.
+        predictions: Predictions for the N test images.
         groups: ``(N,)``, names of their groups.
-        seen: ``(M,)``, names of the groups that are trained or validated on.
+        seen: ``(M,)``, names of the groups in training or validation.
         classes: Class names.
 
     Returns:
         ``images``, ``leaked``, ``clean`` (numbers of images), ``groups``, ``shared`` (numbers of groups), ``scores``
         (all, leaked, clean -> accuracy and balanced accuracy with intervals), ``enough`` (whether enough clean images
-        remain), and where they do, ``difference`` (accuracy and balanced accuracy on leaked images minus those on clean
-        ones) and ``owed`` (accuracy on all images minus that on clean ones). None where no group is on both sides.
+        remain), and if so, ``difference`` (accuracy and balanced accuracy on leaked images minus those on clean
+        ones) and ``owed`` (accuracy on all images minus that on clean ones). None if no group is on both sides.
     """
     leaked = np.isin(groups, seen)
     if not leaked.any():
@@ -77,7 +77,7 @@ def estimate_leak(
     if enough:
         hits = predictions.labels == labels
         difference = _difference(labels, groups, (leaked, leaked & hits), (clean, clean & hits))
-        # The accuracy on all is the mean of both, weighted by how many there are, which is a given of the split.
+        # The accuracy on all images is the mean of both, weighted by their numbers, which are fixed by the split.
         part, entry = float(leaked.mean()), difference["accuracy"]
         owed = entry | {bound: part * entry[bound] for bound in ("value", "low", "high")}
         result |= {"difference": difference, "owed": {"accuracy": owed}}
@@ -91,13 +91,13 @@ def compare_with_unseen(
 
     Args:
         labels: int64 ``(N,)``, true classes of the test images.
-        predicted: int64 ``(N,)``, what the network says that had seen their groups.
-        unseen: float64 ``(N,)``; how often networks that had not seen their group are right, from 0 to 1.
+        predicted: int64 ``(N,)``, predictions of the network that was trained on their groups.
+        unseen: float64 ``(N,)``; fraction of the networks not trained on their group that are correct, from 0 to 1.
         groups: ``(N,)``, names of their groups.
 
     Returns:
-        Accuracy and balanced accuracy, each the paired difference (the network's minus the others') with the interval
-        that comes from drawing groups.
+        Accuracy and balanced accuracy, each the paired difference (the network's minus the others') with an interval
+        from resampling groups.
     """
     every = np.ones(len(labels))
     return _difference(labels, groups, (every, predicted == labels), (every, unseen))
@@ -141,40 +141,42 @@ def _entry(value: float, low: float, high: float, units: int, images: int) -> di
 
 
 def describe_leak(leak: dict[str, Any]) -> str:
-    """Return in words what `estimate_leak` found, and what cross-validation says where ``leak["cross_validation"]`` has it."""
+    """Describe the result of `estimate_leak`, and that of cross-validation if ``leak["cross_validation"]`` is set."""
     whole = leak["scores"]["all"]["accuracy"]
     sentences = [
-        f"{leak['leaked']:,} of the {leak['images']:,} test images come from groups that were trained or validated on "
-        f"as well ({leak['shared']:,} of {leak['groups']:,} groups)."
+        f"{leak['leaked']:,} of the {leak['images']:,} test images come from groups that are also in training or "
+        f"validation ({leak['shared']:,} of {leak['groups']:,} groups)."
     ]
     if leak["enough"]:
         sentences.append(
             f"Accuracy is {with_interval(leak['scores']['leaked']['accuracy'])} on them and "
-            f"{with_interval(leak['scores']['clean']['accuracy'])} on the other {leak['clean']:,}: the test "
-            f"accuracy of {number(whole['value'])} owes {_points(leak['owed']['accuracy'])} to known groups."
+            f"{with_interval(leak['scores']['clean']['accuracy'])} on the other {leak['clean']:,}: the leak "
+            f"contributes {_points(leak['owed']['accuracy'])} to the test accuracy of {number(whole['value'])}."
         )
     elif leak["clean"]:
         new = "1 image is" if leak["clean"] == 1 else f"{leak['clean']:,} images are"
-        sentences.append(f"Only {new} of new groups, too few to say what the score owes to that.")
+        sentences.append(f"Only {new} from new groups, too few to measure the effect of the leak on the score.")
     else:
-        sentences.append("No image is of a new group, and so none can say what the score owes to that.")
+        sentences.append(
+            "No test image comes from a new group, so the effect of the leak on the score cannot be measured."
+        )
     if leak.get("cross_validation"):
         sentences.append(
-            "Networks that had seen no image of the group are right on "
-            f"{number(leak['cross_validation']['accuracy'])} of the same images, this one on {number(whole['value'])}: knowing "
-            f"the groups is worth {_points(leak['cross_validation']['owed']['accuracy'])}."
+            f"Networks without training images of the group classify {number(leak['cross_validation']['accuracy'])} "
+            f"of the same images correctly, this one {number(whole['value'])}: the leak contributes "
+            f"{_points(leak['cross_validation']['owed']['accuracy'])}."
         )
     return " ".join(sentences)
 
 
 def _points(entry: dict[str, Any]) -> str:
-    """Write a difference of accuracies: ``3.1 points (-0.5 to 6.2)``."""
+    """Format a difference of accuracies: ``3.1 points (-0.5 to 6.2)``."""
     value, low, high = (100 * entry[key] for key in ("value", "low", "high"))
     return f"{value:.1f} points ({low:.1f} to {high:.1f})"
 
 
 def leak_finding(leak: dict[str, Any]) -> Finding:
-    """Return the finding on a given split that leaks, as severe as what the score owes to it."""
+    """Return the finding on a leaky given split, with a severity by its effect on the score."""
     owed = (leak.get("cross_validation") or leak).get("owed", {}).get("accuracy")
     severity = "warning"
     if owed is not None and owed["low"] > 0 and owed["value"] >= LARGE:
@@ -182,29 +184,29 @@ def leak_finding(leak: dict[str, Any]) -> Finding:
     elif owed is not None and owed["high"] < SMALL:
         severity = "note"
     sentence, _, evidence = describe_leak(leak).partition(". ")
-    measure = "" if owed is not None else f"Measure what it is worth: `{leak['command']}`. "
+    measure = "" if owed is not None else f"Measure the effect: `{leak['command']}`. "
     return Finding(
         "leaky-split",
         severity,
-        f"The given split leaks: {sentence.rstrip('.')}.",
+        f"The given split has a data leak: {sentence.rstrip('.')}.",
         evidence,
-        f"{measure}For new groups expect the lower score; `--no-given-split` shares all images out anew, groups whole.",
+        f"{measure}For new groups expect the lower score. `--no-given-split` makes a new split with whole groups.",
     )
 
 
 def measure_leak(folder: RunFolder) -> dict[str, Any] | None:
     """Measure the leak of a run's split and write ``leak.json``.
 
-    Where a cross-validation by group of the same images with the same recipe stands beside the run, the run's test
-    images are compared with what its networks say of them.
+    If a cross-validation by group of the same images with the same recipe lies next to the run, the run's predictions
+    on test are compared with those of its networks.
 
     Args:
         folder: A run whose test split is scored.
 
     Returns:
-        What `opsin.tasks.classification.leakage.estimate_leak` found, with ``cross_validation`` (its path, its accuracy on the test
-        images, and what the run's score owes), ``command`` (what makes such a cross-validation) and ``reading``. None
-        where the split does not leak.
+        Result of `estimate_leak`, with ``cross_validation`` (its path, its accuracy on the test images, and the effect
+        on the run's score), ``command`` (the command for such a cross-validation) and ``reading``. None if the split
+        does not leak.
 
     Raises:
         RunError: A file of the run is damaged.
@@ -233,7 +235,7 @@ def measure_leak(folder: RunFolder) -> dict[str, Any] | None:
 
 
 def _find_cross_validation(folder: RunFolder, rows: list[dict[str, str]]) -> CrossValidationFolder | None:
-    """Return the cross-validation beside a run that has the same images, classes, groups and recipe, or None."""
+    """Return the cross-validation next to a run with the same images, classes, groups and recipe, or None."""
     wanted, recipe = _identity(rows), _comparable(folder.recipe)
     found = []
     for crossval in list_cross_validations(folder.path.resolve().parent):
@@ -241,7 +243,7 @@ def _find_cross_validation(folder: RunFolder, rows: list[dict[str, str]]) -> Cro
             first = crossval.runs()[0]
             if _comparable(first.recipe) == recipe and _identity(first.split_rows()) == wanted:
                 found.append(crossval)
-        except OpsinError:  # a cross-validation whose runs are damaged says nothing
+        except OpsinError:  # a cross-validation with damaged runs is skipped
             continue
     return max(found, key=lambda crossval: crossval.info["repeats"], default=None)
 
@@ -251,7 +253,7 @@ def _identity(rows: list[dict[str, str]]) -> set[tuple[str, ...]]:
 
 
 def _comparable(recipe: Recipe) -> Recipe:
-    """Return a recipe without what tells a run from its cross-validation: split, and what follows from its size."""
+    """Return a recipe without the keys that differ between a run and its cross-validation (split and its size)."""
     training = replace(
         recipe.training, epochs=None, minutes=None, batch_size=None, freeze_epochs=None, precision="auto"
     )
@@ -259,7 +261,7 @@ def _comparable(recipe: Recipe) -> Recipe:
 
 
 def _right_unseen(crossval: CrossValidationFolder, names: list[str]) -> NDArray[np.float64]:
-    """Return how often the networks that had not seen an image's group are right on each image, float64 ``(N,)``."""
+    """Return for each image the fraction of networks not trained on its group that are correct, float64 ``(N,)``."""
     pooled = crossval.out_of_fold().split
     right: dict[str, list[bool]] = {}
     for name, hit in zip(pooled.names, pooled.predictions.labels == pooled.targets.values, strict=True):

@@ -1,4 +1,4 @@
-"""Headline, captions and heat-map questions of a classifier's report."""
+"""Headline, captions and heat-map questions of a classification report."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def caption_classes(
 
     Args:
         predicted: Predictions of a split.
-        rows: int64 ``(K,)``; those that have a picture, the worst first.
+        rows: int64 ``(K,)``; images that have a picture, worst first.
         classes: Class names.
     """
     labels, guesses, confidences = (
@@ -51,42 +51,42 @@ def caption_classes(
         sure = percent(float(confidences[row]))
         chance = percent(float(predicted.predictions.probabilities[row, labels[row]]))
         right = truth == guess
-        words = [(truth, True)] if right else [(truth, True), (" taken for ", False), (guess, True)]
-        detail = f"right, {sure} sure" if right else f"wrong, {sure} sure; {chance} for {truth}"
+        words = [(truth, True)] if right else [(truth, True), (" predicted as ", False), (guess, True)]
+        detail = f"correct, confidence {sure}" if right else f"wrong, confidence {sure}; {chance} for {truth}"
         each.append(Caption(right, tuple(words), detail, truth, guess, f"true class {truth}, predicted {guess}"))
     shown = {caption.truth for caption in each} | {caption.guess for caption in each}
     return Captions(
-        "Test images by the probability the model gave to their true class, lowest first. Look at the first ones: "
-        "wrong labels, bad pictures and real weaknesses gather there.",
-        "the worst of every kind of mistake, then the least certain of the right answers and a few of the surest",
+        "Test images sorted by the predicted probability of their true class, lowest first. The first ones "
+        "show wrong labels, poor images and real weaknesses of the model.",
+        "the worst examples of each type of error, then the least and the most confident correct predictions",
         each,
         [name for name in classes if name in shown],
     )
 
 
 def head_of_classification(page: Page, score: dict[str, Any], split: str) -> dict[str, Any]:
-    """Return the accuracy in words, and that of always naming the commonest class.
+    """Return the headline: the accuracy, and that of always predicting the most common class.
 
     Args:
         page: The report.
         score: The entry of the main score: value, low, high, method, n.
-        split: Where it was measured.
+        split: Split on which it was measured.
 
     Returns:
-        ``value``, ``low``, ``high`` (text), ``what`` (the score), ``test`` and ``validation`` (what stands before and
-        after the value in the sentence about that split), ``scale`` (places of ``low``, ``value``, ``high`` and
-        ``mark`` from 0 to 1 on a line whose ends are called ``ends``; None for no line) and ``mark`` (what is marked on
-        it, and its value as text; None for nothing).
+        ``value``, ``low``, ``high`` (text), ``what`` (the score), ``test`` and ``validation`` (text before and after
+        the value in the sentence about that split), ``scale`` (positions of ``low``, ``value``, ``high`` and ``mark``
+        from 0 to 1 on a line labelled ``ends``; None for no line) and ``mark`` (name of the baseline marked on it and
+        its value as text; None for no baseline).
     """
     baseline = most_common_part(page.predicted)
-    says = "the model names the right class for"
+    says = "the model classifies"
     return {
         **written(score, formats.percent),
         "what": "Accuracy",
-        "test": (says, "of them"),
-        "validation": (says, f"of {formats.count(score['n'])}"),
+        "test": (says, "of them correctly"),
+        "validation": (says, f"of {formats.count(score['n'])} correctly"),
         "scale": interval_places(score) | {"mark": baseline, "ends": ("0", "100\xa0%")},
-        "mark": None if baseline is None else ("always the most common class", formats.percent(baseline)),
+        "mark": None if baseline is None else ("always predicting the most common class", formats.percent(baseline)),
     }
 
 
@@ -103,29 +103,29 @@ def ask_classes(
     targets: NDArray[np.int64],
     classes: Sequence[str],
 ) -> Questions:
-    """Ask why a class was the answer, and why the true one could have been.
+    """Return the captions of heat maps of the predicted class and, for errors, of the true class.
 
     Args:
         predicted: Predictions of a split.
         rows: int64 ``(K,)``; the images.
-        targets: int64 ``(K, 2)``, what is explained, -1 for nothing; see `opsin.evaluation.explained`.
+        targets: int64 ``(K, 2)``, explained outputs, -1 for none; see `opsin.evaluation.explained`.
         classes: Class names.
     """
     each: list[list[Words]] = []
     for first, second in targets.tolist():
         wrong = second >= 0
-        asked: list[Words] = [(("Why ", False), (classes[first], True), (", its answer?" if wrong else "?", False))]
+        asked: list[Words] = [(("Evidence for ", False), (classes[first], True), (" (predicted)" * wrong, False))]
         if wrong:
-            asked.append((("Why ", False), (classes[second], True), (", the truth?", False)))
+            asked.append((("Evidence for ", False), (classes[second], True), (" (true class)", False)))
         each.append(asked)
     return Questions(
-        "Where an answer is wrong, the lower row asks the same for the true class.",
-        "against",
-        "for",
+        "For errors, the upper row explains the predicted class and the lower row the true class.",
+        "opposes",
+        "supports",
         "the class",
-        "speaks for the class",
+        "supports the class",
         "the score",
-        "What is explained is the network's score of one class before it becomes a probability.",
+        "The maps explain the logit of one class, its score before softmax.",
         each,
     )
 

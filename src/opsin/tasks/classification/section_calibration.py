@@ -1,4 +1,4 @@
-"""Whether the probabilities can be believed."""
+"""Calibration: predicted probabilities against accuracy."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from opsin.tasks.classification.scorecard import score_probabilities
 
 
 def facts(page: Page) -> dict[str, Any] | None:
-    """Return the reliability diagram and what it says; None where there are no predictions yet."""
+    """Return the reliability diagram and its summary; None if there are no predictions yet."""
     predicted = page.predicted
     if predicted is None or not len(predicted):
         return None
     scores = page.run.scorecard.get("test", {})
     accuracy = scores.get("accuracy")
-    # Wilson's intervals would be too short where images of one group resemble each other.
+    # Wilson intervals are too short if images of one group resemble each other.
     grouped = groups_behind((accuracy or {}).get("method", "")) is not None
     groups = page.run.groups("test") if grouped else None
     temperature = page.run.temperature
@@ -47,12 +47,12 @@ def facts(page: Page) -> dict[str, Any] | None:
 
 
 def _temperature(calibration: dict[str, Any]) -> str:
-    """Say what was done to the probabilities on validation; nothing for a run made before that was done."""
+    """Describe the temperature scaling on validation; empty for a run without calibration."""
     temperature, decision = calibration.get("temperature", 1), calibration.get("decision", "")
     if temperature == 1:
         return decision
-    fault, mend = ("too sure of itself", "more modest") if temperature > 1 else ("too modest", "surer")
-    return f"By itself the network is {fault}. {decision} Every answer stays what it is and becomes {mend}."
+    fault, mend = ("overconfident", "lowers") if temperature > 1 else ("underconfident", "raises")
+    return f"The uncalibrated network is {fault}. {decision} This {mend} the confidence and changes no prediction."
 
 
 def _reading(
@@ -63,13 +63,13 @@ def _reading(
     confidence, part = float(predicted.predictions.confidence.mean()), float(right.mean())
     sure = predicted.predictions.confidence > 0.99
     low, high = (accuracy["low"], accuracy["high"]) if accuracy else (part, part)
-    gap = f"It is {percent(confidence)} sure of its answers on average, and {percent(part)} of them are right"
+    gap = f"The mean confidence is {percent(confidence)} and the accuracy {percent(part)}"
     if low <= confidence <= high:
-        reading = f"{gap}: on the whole the probabilities can be believed. The figure shows where they cannot."
+        reading = f"{gap}: on average the model is well calibrated. The figure shows where it deviates."
     elif confidence > high:
-        reading = f"{gap}: it is too sure of itself. Read its probabilities as a ranking, not as chances."
+        reading = f"{gap}: the model is overconfident. Use its probabilities as a ranking only."
     else:
-        reading = f"{gap}: it is more often right than it says. Read its probabilities as a ranking, not as chances."
+        reading = f"{gap}: the model is underconfident. Use its probabilities as a ranking only."
     return {
         "confidence": confidence,
         "accuracy": part,
@@ -90,6 +90,4 @@ def _reliability(
         bounds = np.array([(interval.low, interval.high) for interval in found])
     earlier = None if old is None else (old.confidence, old.accuracy)
     figure = plot_reliability(bins.confidence, bins.accuracy, bins.counts, bounds, earlier)
-    return figure_to_svg(
-        figure, "reliability", "part of right answers against the probability stated, above the number of images"
-    )
+    return figure_to_svg(figure, "reliability", "accuracy against confidence, above the number of images")

@@ -1,4 +1,4 @@
-"""Class by class: images, recall, precision, F1, and what is taken for what."""
+"""Per-class scores: images, recall, precision, F1, and the most frequent errors."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def facts(page: Page) -> dict[str, Any] | None:
 
 
 def class_rows(folder: RunFolder, classes: list[str], matrix: NDArray[np.int64] | None) -> list[dict[str, Any]]:
-    """Return a row per class: images in each split, and recall, precision and F1 on test."""
+    """Return a row per class: images per split, and recall, precision and F1 on test."""
     card = folder.scorecard.get("test", {})
     counts = folder.info.get("data", {}).get("counts", {})
     rows = []
@@ -55,7 +55,7 @@ def class_rows(folder: RunFolder, classes: list[str], matrix: NDArray[np.int64] 
 
 
 def confused_pairs(matrix: NDArray[np.int64], classes: list[str]) -> list[dict[str, Any]]:
-    """Return the most frequent mistakes: true class, predicted class, how many images, and their part of the class."""
+    """Return the most frequent errors: true class, predicted class, number and fraction of the class's images."""
     mistakes = matrix.copy()
     np.fill_diagonal(mistakes, 0)
     order = np.argsort(-mistakes, axis=None, kind="stable")[:LISTED_PAIRS]
@@ -69,7 +69,7 @@ def confused_pairs(matrix: NDArray[np.int64], classes: list[str]) -> list[dict[s
 
 
 def weakest_classes(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the rows that a page has room for, in their order: all, or those with the lowest recall."""
+    """Return the rows that fit on a page, in their order: all, or those with the lowest recall."""
     if len(rows) <= LISTED_CLASSES:
         return rows
     recall = [_value(row["recall"], 2.0) for row in rows]
@@ -88,4 +88,4 @@ def _recalls(rows: list[dict[str, Any]]) -> Markup:
         np.array([[entry["low"], entry["high"]] for entry in entries], dtype=float),
         np.array([entry["n"] for entry in entries]),
     )
-    return figure_to_svg(figure, "recalls", "recall of each class with its 95 % interval, weakest first")
+    return figure_to_svg(figure, "recalls", "recall of each class with its 95 % interval, lowest first")

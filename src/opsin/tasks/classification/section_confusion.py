@@ -37,7 +37,7 @@ def facts(page: Page) -> dict[str, Any] | None:
 def _draw(matrix: NDArray[np.int64], names: list[str], ordered: bool, measure: Measure) -> dict[str, Any]:
     figure = plot_confusion_matrix(matrix, names, ordered=ordered, measure=measure)
     order = "alike" if ordered else "listed"
-    words = "classes taken for one another together" if ordered else "classes in their order"
+    words = "sorted by confusion" if ordered else "classes in their order"
     return {
         "order": order,
         "measure": measure,

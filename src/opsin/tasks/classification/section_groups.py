@@ -1,4 +1,4 @@
-"""How well whole groups (patients, slides) are named from all their images."""
+"""Scores by group (patient, slide): one prediction from all images of a group."""
 
 from __future__ import annotations
 

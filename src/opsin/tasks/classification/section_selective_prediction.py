@@ -1,4 +1,4 @@
-"""What leaving the least sure images to a person gains and costs."""
+"""Selective prediction: accuracy by coverage when the least confident images are left to a person."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from opsin.statistics.bootstrap import wilson
 from opsin.statistics.clusters import groups_behind
 
 TARGETS = (0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
-SHOWN = 3  # of these, the lowest that not all answers reach
-FEWEST = 10  # answers, below which their accuracy says too little to be drawn
+SHOWN = 3  # of these, the lowest that is not reached at full coverage
+FEWEST = 10  # answers below which their accuracy is too noisy to draw
 POINTS = 200  # of the curve
 
 
@@ -27,7 +27,7 @@ def facts(page: Page) -> dict[str, Any] | None:
         return None
     curve = selective(predicted.predictions.confidence, predicted.predictions.labels == predicted.targets.values)
     choices = _choices(page, curve)
-    # Wilson's intervals would be too short where images of one group resemble each other.
+    # Wilson intervals are too short if images of one group resemble each other.
     grouped = groups_behind(page.run.scorecard.get("test", {}).get("accuracy", {}).get("method", "")) is not None
     most = int(np.argmin(np.abs(curve.coverage - 0.9)))
     return {
@@ -43,7 +43,7 @@ def facts(page: Page) -> dict[str, Any] | None:
 
 
 def _choices(page: Page, curve: Selective) -> list[dict[str, Any]]:
-    """Return what each target accuracy comes to: the threshold from validation, and what it does on test."""
+    """Return for each target accuracy the threshold from validation and its coverage and accuracy on test."""
     validation = page.validation
     if validation is None or not len(validation):
         return []
@@ -83,4 +83,4 @@ def _figure(curve: Selective, choices: list[dict[str, Any]], *, intervals: bool)
         if row["accuracy"]["value"] is not None and row["accuracy"]["n"] >= FEWEST
     ]
     figure = plot_coverage(curve.coverage[drawn], curve.accuracy[drawn], bounds, points)
-    return figure_to_svg(figure, "coverage", "accuracy of the answers against the part of the images answered")
+    return figure_to_svg(figure, "coverage", "accuracy of the answers against coverage")

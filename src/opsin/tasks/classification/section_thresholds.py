@@ -1,4 +1,4 @@
-"""Where to set the threshold from which an image is called one of a class, and what follows from it."""
+"""Decision thresholds of a class: curves, operating points and the slider."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from opsin.reporting.run_report.page import Page
 from opsin.runs.folder import RunFolder
 from opsin.tasks.classification.confusion import confusion_of
 
-MOST_CLASSES = 100  # that can be chosen in the page
-# Steps of the slider, finer towards the ends, where sure networks put most of their images.
+MOST_CLASSES = 100  # selectable on the page
+# Steps of the slider, finer towards the ends, where confident networks put most images.
 _TAIL = (1, 2, 3, 5, 7)
 _LOW = [digit * power for power in (1e-4, 1e-3) for digit in _TAIL]
 STEPS = np.round(np.concatenate([[0.0], _LOW, np.arange(1, 100) / 100, 1 - np.array(_LOW[::-1]), [1.0]]), 4)
@@ -35,8 +35,8 @@ class _Task:
 
     Attributes:
         label: The class.
-        name: What to call it.
-        rest: What to call all others.
+        name: Its name.
+        rest: Name of all other classes.
         positive: bool ``(N,)``; which test images are of the class.
         scores: float32 ``(N,)``; their probabilities of it.
         validation: The same two of validation, empty where there are no predictions.
@@ -53,7 +53,7 @@ class _Task:
 
 
 def facts(page: Page) -> dict[str, Any] | None:
-    """Return curves, operating points and what the slider needs; None without test images of two classes."""
+    """Return curves, operating points and data of the slider; None without test images of two classes."""
     labels = _labels(page)
     if page.predicted is None or not labels:
         return None
@@ -93,7 +93,7 @@ def facts(page: Page) -> dict[str, Any] | None:
 
 
 def _labels(page: Page) -> list[int]:
-    """Return the classes to look for: of two the positive one, of more those that test has images of, in order."""
+    """Return the classes to detect: the positive one of two, else those with test images, in order."""
     if page.predicted is None or len(page.classes) < 2:
         return []
     support = confusion_of(page.predicted).sum(axis=1)
@@ -119,15 +119,15 @@ def _task(label: int, page: Page, groups: NDArray[np.str_] | None, aims: Aims) -
 
 
 def _rules(aims: Aims, *, chosen: bool) -> dict[str, tuple[str, str]]:
-    """Return what to call each rule, and what it asks for."""
-    rules = {"even": ("Even odds", "a probability of one half, as the model stands")}
+    """Return the title and the meaning of each rule."""
+    rules = {"even": ("Default", "probability 0.5")}
     if chosen:
         ratio = f"a miss costs {aims.cost_of_miss:g}, a false alarm {aims.cost_of_false_alarm:g}"
         rules |= {
-            "youden": ("Best balance", "largest sum of sensitivity and specificity (Youden)"),
+            "youden": ("Youden", "largest sum of sensitivity and specificity (Youden index)"),
             "sensitive": (
-                f"At least {percent(aims.sensitivity, 0)} found",
-                "the most specific threshold of such a sensitivity",
+                f"Sensitivity at least {percent(aims.sensitivity, 0)}",
+                "threshold with the highest specificity at this sensitivity",
             ),
             "cheapest": ("Least cost", ratio),
         }
@@ -149,7 +149,7 @@ def _row(number: int, task: _Task, rule: str, words: tuple[str, str]) -> dict[st
 
 
 def _areas(run: RunFolder, classes: list[str]) -> dict[str, dict[str, Any]]:
-    """Return the areas under both curves of each class that the scorecard knows."""
+    """Return the areas under both curves of each class in the scorecard."""
     card = run.scorecard.get("test", {})
     kinds = ("auc", "average_precision")
     return {
@@ -167,7 +167,7 @@ def _area_text(areas: dict[str, dict[str, Any]], name: str, kind: str) -> str:
 
 
 def _embedded(task: _Task, areas: dict[str, dict[str, Any]], readers: list[Reader]) -> dict[str, Any]:
-    """Return what the slider needs of a class: counts at each step, and at the operating points between the steps."""
+    """Return data of a class for the slider: counts at each step and at the operating points between the steps."""
     chosen = sorted({point.threshold for point in task.points.values()} - set(STEPS.tolist()))
     steps = np.sort(np.concatenate([STEPS, chosen]))
     test, validation = calls_at(task.positive, task.scores, steps), calls_at(*task.validation, steps)
@@ -194,7 +194,7 @@ def _counts(calls: Calls) -> dict[str, Any]:
 
 
 def _figures(task: _Task, readers: list[Reader], *, binary: bool) -> dict[str, Markup]:
-    """Draw the figures of a class as they are before anything is chosen."""
+    """Draw the initial figures of a class."""
     names = (task.name, task.rest) if binary else ("the class", "all others")
     calls, start = all_calls(task.positive, task.scores), calls_at(task.positive, task.scores, [EVEN])
     sensitivity, alarms = float(start.sensitivity[0]), float(1 - start.specificity[0])
@@ -205,7 +205,7 @@ def _figures(task: _Task, readers: list[Reader], *, binary: bool) -> dict[str, M
         "roc": figure_to_svg(
             plot_roc(calls, (alarms, sensitivity), np.array(people) if people else None),
             "roc",
-            f"ROC curve of {task.name}: sensitivity against the part of false alarms",
+            f"ROC curve of {task.name}: sensitivity against false positive rate",
         ),
         "precision_recall": figure_to_svg(
             plot_precision_recall(calls, (sensitivity, float(start.precision[0]))),
@@ -233,7 +233,7 @@ def _readers(page: Page, groups: NDArray[np.str_] | None) -> list[Reader]:
 
 
 def _places(task: _Task, readers: list[Reader]) -> list[tuple[float, float]]:
-    """Return where the readers of a class stand in its ROC curve."""
+    """Return the positions of the readers of a class in its ROC curve."""
     return [
         (round(1 - reader.specificity.value, 4), round(reader.sensitivity.value, 4))
         for reader in readers
@@ -251,7 +251,7 @@ def _numbered(readers: list[Reader]) -> list[tuple[int, Reader]]:
 
 
 def _reader_row(reader: Reader, number: int, page: Page, tasks: list[_Task]) -> dict[str, Any]:
-    """Return what a reader reached, and what the network finds at that rate of false alarms."""
+    """Return the scores of a reader, and the sensitivity of the network at the same false positive rate."""
     model = None
     for task in tasks:
         if task.label == reader.label and _drawable(reader):

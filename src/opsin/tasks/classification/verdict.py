@@ -1,4 +1,4 @@
-"""The verdict: what a run's curves, scores and circumstances mean, in plain sentences with their numbers."""
+"""Verdict on a classification run: findings from its curves, scores and circumstances, with their numbers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from opsin.tasks.classification.verdict_scores import has_learned, nothing_learn
 
 __all__ = ["Finding", "diagnose", "headline"]
 
-WIDE = 0.05  # half the width of the interval of accuracy, from which on it is uncertain
+WIDE = 0.05  # half-width of the interval of accuracy above which it is uncertain
 
 
 def diagnose(
@@ -34,22 +34,22 @@ def diagnose(
     attributions: dict[str, Any] | None = None,
     leak: dict[str, Any] | None = None,
 ) -> list[Finding]:
-    """Read a run as an experienced person would.
+    """Return the findings on a run.
 
     Scores are read from the test split where it is scored, else from validation.
 
     Args:
         history: Rows of ``history.jsonl``, one per epoch.
         scorecard: ``scorecard.json``: split -> score -> value, low, high, method, n.
-        info: ``run.json``; what it lacks is not commented on.
-        confusion: int64 ``(C, C)`` of the split that is read, to say what a class is taken for.
-        overconfidence: Mean confidence minus accuracy on that split, to say in which direction probabilities are off.
+        info: ``run.json``; missing entries are skipped.
+        confusion: int64 ``(C, C)`` of the split that is read, to name the most frequent confusion of a class.
+        overconfidence: Mean confidence minus accuracy on that split, to tell over- from underconfidence.
         robustness: ``robustness.json``, where the network was inspected.
         attributions: ``attributions.json``, where the network was inspected.
         leak: ``leak.json``, where test shares groups with training.
 
     Returns:
-        Findings, the most severe first; at least one where there are scores: ``healthy`` where nothing is wrong.
+        Findings, most severe first; at least one where there are scores: ``healthy`` if there is no problem.
     """
     split = "test" if "test" in scorecard else "validation"
     scores = scorecard.get(split)
@@ -79,15 +79,15 @@ def _healthy(history: list[dict[str, Any]], scores: dict[str, dict[str, Any]], s
     return Finding(
         "healthy",
         "good",
-        f"Nothing looks wrong: its {split} accuracy is {with_interval(scores['accuracy'])}, and what it "
-        "learned holds for images it has not seen.",
+        f"No problems found: the {split} accuracy is {with_interval(scores['accuracy'])}, and the model generalizes to "
+        "new images of the same kind.",
         agreement,
-        "Look through the gallery and the classes that are confused before you rely on it.",
+        "Look through the gallery and the confused classes before you rely on it.",
     )
 
 
 def judge_classifier(folder: RunFolder) -> list[Finding]:
-    """Return the verdict on a run whose test or validation split is scored, and what its score owes to a leak."""
+    """Return the verdict on a run with a scored test or validation split, including the effect of a data leak."""
     scorecard = folder.scorecard
     split = TEST if TEST in scorecard else VALIDATION
     predicted = folder.predicted(split)

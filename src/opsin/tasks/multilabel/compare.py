@@ -28,8 +28,8 @@ class MultilabelScores:
     summed = ("macro_f1", "exact_match")
     ranked = tuple(INFLUENCES)
     remark = ""
-    dispute = "are given exactly their labels by some and not by others"
-    agreement = "Who is right"
+    dispute = "get exactly their labels by some recipes only"
+    agreement = "Correct recipes"
 
     def __init__(self, paired: Paired):
         self.paired = paired

@@ -1,4 +1,4 @@
-"""Headline, captions and heat-map questions of a report on several labels."""
+"""Headline, captions and heat-map questions of a multilabel report."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from opsin.tasks.multilabel.predictions import LabelSets
 def caption_labels(
     predicted: PredictedSplit[LabelTargets, LabelSets], rows: NDArray[np.int64], classes: Sequence[str]
 ) -> Captions:
-    """Caption pictures by their labels, and by those that were missed or given falsely; see `caption_classes`."""
+    """Caption pictures by their true labels and by missed and false labels; see `caption_classes`."""
     each = []
     for row in rows.tolist():
         truth, given, chances = (
@@ -36,23 +36,23 @@ def caption_labels(
         has, said = ([name for at, name in enumerate(classes) if labels[at]] for labels in (truth, given))
         missed = [f"{classes[at]} ({percent(float(chances[at]), 0)})" for at in np.flatnonzero(truth & ~given).tolist()]
         false = [f"{classes[at]} ({percent(float(chances[at]), 0)})" for at in np.flatnonzero(given & ~truth).tolist()]
-        parts = [f"missed {', '.join(missed)}"] * bool(missed) + [f"falsely given {', '.join(false)}"] * bool(false)
+        parts = [f"missed {', '.join(missed)}"] * bool(missed) + [f"false positive {', '.join(false)}"] * bool(false)
         right = not parts
         words = ((", ".join(has) or "no label", True),)
         alt = f"true labels {', '.join(has) or 'none'}, predicted {', '.join(said) or 'none'}"
-        detail = "; ".join(parts) or "all labels right"
+        detail = "; ".join(parts) or "all labels correct"
         each.append(Caption(right, words, detail, "\n".join(has), "\n".join(said), alt))
     return Captions(
-        "Test images by how unlikely the model found their labels, the most unlikely first. Look at the first ones: "
-        "wrong labels, bad pictures and real weaknesses gather there.",
-        "the most unlikely ones, then some spread evenly down to the surest",
+        "Test images sorted by the predicted likelihood of their true labels, lowest first. The first ones show "
+        "wrong labels, poor images and real weaknesses of the model.",
+        "the least likely ones, then an even selection up to the most likely",
         each,
         list(classes),
     )
 
 
 def head_of_labels(page: Page, score: dict[str, Any], split: str) -> dict[str, Any]:
-    """Return mAP in words, beside that of a network that knows nothing: how frequent labels are in the mean.
+    """Return the headline: mAP, and its chance level, the mean frequency of the labels.
 
     Arguments and result are those of `head_of_classification`.
     """
@@ -61,14 +61,14 @@ def head_of_labels(page: Page, score: dict[str, Any], split: str) -> dict[str, A
     if predicted is not None and len(predicted):
         counts = predicted.targets.values.sum(axis=0)
         frequency = float(counts[counts > 0].mean() / len(predicted)) if counts.any() else None
-    says = "the model ranks the images with a label before the others with a mean average precision of"
+    says = "the model reaches a mean average precision (mAP) of"
     return {
         **written(score, formats.score),
         "what": "mAP",
         "test": (says, ""),
-        "validation": (says, f"({formats.count(score['n'])} of them)"),
+        "validation": (says, f"on {formats.count(score['n'])} images"),
         "scale": interval_places(score) | {"mark": frequency, "ends": ("0", "1")},
-        "mark": None if frequency is None else ("knowing nothing", formats.score(frequency)),
+        "mark": None if frequency is None else ("chance level", formats.score(frequency)),
     }
 
 
@@ -78,7 +78,7 @@ def ask_labels(
     targets: NDArray[np.int64],
     classes: Sequence[str],
 ) -> Questions:
-    """Ask about the worst decision on each image, and about one that is right; see `ask_classes`."""
+    """Return the captions of heat maps of the worst decision on each image and of a correct one; see `ask_classes`."""
     each: list[list[Words]] = []
     for row, outputs in zip(rows.tolist(), targets.tolist(), strict=True):
         asked: list[Words] = []
@@ -87,17 +87,19 @@ def ask_labels(
                 continue
             true, given = bool(predicted.targets.values[row, at]), bool(predicted.predictions.labels[row, at])
             chance = percent(float(predicted.predictions.probabilities[row, at]), 0)
-            how = "" if true == given else f", falsely given ({chance})" if given else f", missed ({chance})"
-            asked.append((("Why " if given else "Why not ", False), (classes[at], True), (f"{how}?", False)))
+            how = "" if true == given else f" (false positive, {chance})" if given else f" (missed, {chance})"
+            asked.append(
+                (("Evidence for " if given else "Evidence against ", False), (classes[at], True), (how, False))
+            )
         each.append(asked)
     return Questions(
-        "Where labels are wrong, the upper row is about the worst of them, the lower about the surest that is right.",
-        "against",
-        "for",
+        "For errors, the upper row explains the worst wrong label and the lower row the most confident correct one.",
+        "opposes",
+        "supports",
         "the label",
-        "speaks for the label",
+        "supports the label",
         "the score",
-        "What is explained is the network's score of one label before it becomes a probability.",
+        "The maps explain the logit of one label, its score before the sigmoid.",
         each,
     )
 

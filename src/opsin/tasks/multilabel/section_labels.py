@@ -1,4 +1,4 @@
-"""Label by label: scores, thresholds, and what the labels that go with it do to each."""
+"""Per-label scores, thresholds, and the effect of co-occurring labels."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from opsin.reporting.run_report.page import Page
 from opsin.statistics.bootstrap import wilson
 
 LISTED = 200
-FEWEST = 5  # images on each side, below which a companion is not spoken of
+FEWEST = 5  # images on each side needed to report a companion
 
 
 def facts(page: Page) -> dict[str, Any] | None:
-    """Return a row per label; None where no label is known yet."""
+    """Return a row per label; None if no label is known yet."""
     if not page.classes:
         return None
     card, predicted = page.run.scorecard.get("test", {}), page.predicted
@@ -50,11 +50,11 @@ def _value(entry: dict[str, Any] | None) -> float:
 
 
 def companions(truth: NDArray[np.bool_], given: NDArray[np.bool_], classes: list[str]) -> list[dict[str, Any]]:
-    """Say what the label that goes with another most often does to how well that other is told.
+    """Measure the effect of each label's most co-occurring label on its scores.
 
-    For each label its companion is the other label whose presence raises its frequency most. A label that is found
-    much better with its companion than without it, or falsely given where only the companion is there, is told by the
-    company it keeps.
+    The companion of a label is the other label whose presence raises its frequency most. A label that is found much
+    more often with its companion than without it, or falsely assigned where only the companion is present, depends on
+    the companion.
 
     Args:
         truth: bool ``(N, L)``.
@@ -63,8 +63,8 @@ def companions(truth: NDArray[np.bool_], given: NDArray[np.bool_], classes: list
 
     Returns:
         A row for each label that has a companion and enough images with and without it: ``name``, ``other``, ``part``
-        (of the images with the label that also have the companion), ``with`` and ``without`` (recall, as intervals),
-        ``alarms_with`` and ``alarms_without`` (part of the images without the label that are given it), and
+        (fraction of its images that also have the companion), ``with`` and ``without`` (recall, as intervals),
+        ``alarms_with`` and ``alarms_without`` (false positive rates), and
         ``leans`` (whether the intervals of recall, or of false alarms, lie apart).
     """
     rows = []
@@ -95,5 +95,5 @@ def companions(truth: NDArray[np.bool_], given: NDArray[np.bool_], classes: list
 
 
 def _lift(own: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
-    """Return how many times as frequent a label is where the other one is."""
+    """Return the ratio of the frequencies of a label with and without the other one."""
     return float(own[other].mean() / own.mean()) if other.any() and own.any() else 0.0

@@ -1,4 +1,4 @@
-"""The verdict on a run that gives several labels: which label fails, and what its curves mean, in plain sentences."""
+"""Verdict on a multilabel run: weak labels, and findings from its scores and curves."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from opsin.evaluation.verdict.robustness import robustness_findings
 from opsin.evaluation.verdict.uncertainty import certainty_findings, split_gap
 from opsin.runs.folder import RunFolder
 
-WIDE = 0.05  # half the width of the interval of mAP, from which on it is uncertain
-WEAK = 0.05  # a label is weak where its ROC AUC lies this far below the mean of all, and badly so at three times that
+WIDE = 0.05  # half-width of the interval of mAP above which it is uncertain
+WEAK = 0.05  # a label is weak if its ROC AUC is this far below the mean; three times as much is a warning
 SHOWN = 3
-GOOD = 0.75  # mean ROC AUC, above which a network has learned something, however wide the interval
-FEW = 10  # test images with a label, below which its scores say little
-POOR = 0.75  # of the loss of always saying how frequent each label is; above it in training, the network underfits
+GOOD = 0.75  # mean ROC AUC above which a network has learned, however wide the interval
+FEW = 10  # test images with a label below which its scores are not informative
+POOR = 0.75  # of the loss of always predicting label frequencies; above it in training, the network underfits
 
 Scores = dict[str, dict[str, Any]]
 
@@ -34,7 +34,7 @@ def diagnose_labels(
     robustness: dict[str, Any] | None = None,
     attributions: dict[str, Any] | None = None,
 ) -> list[Finding]:
-    """Read a run as an experienced person would.
+    """Return the findings on a run.
 
     Args:
         history: Rows of ``history.jsonl``.
@@ -45,14 +45,14 @@ def diagnose_labels(
         attributions: ``attributions.json``, where the network was inspected.
 
     Returns:
-        Findings, the most severe first; ``healthy`` where nothing is wrong.
+        Findings, most severe first; ``healthy`` if there is no problem.
     """
     split = "test" if "test" in scorecard else "validation"
     scores = scorecard[split]
     found: list[Finding | None] = [*circumstances(info), *certainty_findings(scores["map"], "map", split, WIDE)]
     found.append(_few_positives(info, classes, split))
     area = scores["mean_auc"]
-    # A good score on very few images is not held against a network.
+    # A good score on very few images is accepted.
     learned = area["value"] is None or area["low"] > 0.5 or area["value"] > GOOD
     if learned:
         found += [*_weak_labels(scores, info, classes), _underfitting(history, info)]
@@ -67,10 +67,10 @@ def diagnose_labels(
             Finding(
                 "healthy",
                 "good",
-                f"Nothing looks wrong: its mAP on {split} is {with_interval(scores['map'])}, and "
-                f"{100 * scores['exact_match']['value']:.0f} % of the images are given exactly their labels.",
+                f"No problems found: the mAP on {split} is {with_interval(scores['map'])}, and "
+                f"{100 * scores['exact_match']['value']:.0f} % of the images get exactly their labels (exact match).",
                 "",
-                "Look through the gallery and the labels that go together before you rely on it.",
+                "Look through the gallery and the co-occurring labels before you rely on it.",
             )
         )
     return in_order(kept)
@@ -85,10 +85,9 @@ def _few_positives(info: dict[str, Any], classes: tuple[str, ...], split: str) -
     return Finding(
         "few-positives",
         "note",
-        f"Fewer than {FEW} {split} images have the label{'s' * (len(rare) > 1)} {named}, so that little can be said of "
-        "them.",
+        f"Fewer than {FEW} {split} images have the label{'s' * (len(rare) > 1)} {named}, so its scores are unreliable.",
         "",
-        "Collect more images with these labels, or leave them out.",
+        "Collect more images with these labels, or drop them.",
     )
 
 
@@ -96,16 +95,16 @@ def _nothing_learned(scores: Scores, split: str) -> Finding:
     return Finding(
         "did-not-learn",
         "serious",
-        f"The network has not learned to tell the labels: its mean ROC AUC on {split} "
-        f"{with_interval(scores['mean_auc'])} cannot be told from chance (0.5).",
+        f"The network has not learned the labels: its mean ROC AUC on {split} {with_interval(scores['mean_auc'])} is "
+        "not significantly above chance (0.5).",
         f"mAP {with_interval(scores['map'])}, on {scores['map']['n']:,} images.",
-        "Check that images and labels belong together, look for a better learning rate (`opsin lr-find`), and train "
-        "longer (`--epochs`).",
+        "Check that images and labels match, find a better learning rate (`opsin lr-find`), and train longer "
+        "(`--epochs`).",
     )
 
 
 def _weak_labels(scores: Scores, info: dict[str, Any], classes: tuple[str, ...]) -> list[Finding]:
-    """Name up to three labels whose ROC AUC lies below the mean by more than chance (Bonferroni), worst first."""
+    """Return findings on up to three labels with ROC AUC significantly below the mean (Bonferroni), worst first."""
     widening = NormalDist().inv_cdf(1 - 0.025 / max(len(classes), 1)) / NormalDist().inv_cdf(0.975)
     overall, weak = scores["mean_auc"]["value"], []
     for name in classes:
@@ -120,21 +119,21 @@ def _weak_labels(scores: Scores, info: dict[str, Any], classes: tuple[str, ...])
 def _weak_label(name: str, scores: Scores, info: dict[str, Any], classes: tuple[str, ...]) -> Finding:
     area, overall = scores[f"auc/{name}"], scores["mean_auc"]["value"]
     unknown = area["low"] <= 0.5
-    fails = "is not told at all" if unknown else "is told worse than the others"
+    fails = "is predicted no better than chance" if unknown else "is predicted worse than the others"
     counts = counts_of(info, "train")
     images = counts[classes.index(name)] if len(counts) == len(classes) else None
     rare = images is not None and 2 * images <= float(np.mean(counts))
     evidence = [f"Average precision {number(scores[f'average_precision/{name}']['value'])}"]
     if scores[f"f1/{name}"]["value"] is not None:
         evidence.append(f"F1 {number(scores[f'f1/{name}']['value'])}")
-    trained = "" if images is None else f"; {images:,} of {images_of(info, 'train'):,} training images have it"
-    advice = f"Look at the images with `{name}` in the gallery: wrong labels, or too few of what is missed?"
+    trained = "" if images is None else f"; {images:,} of {images_of(info, 'train'):,} training images have the label"
+    advice = f"Check the images with `{name}` in the gallery for wrong labels and for missing variants."
     if rare:
-        advice = f"Collect more images with `{name}`, or let rare labels count more: `--balance weights`."
+        advice = f"Collect more images with `{name}`, or weight rare labels more: `--balance weights`."
     return Finding(
         "weak-label",
         "warning" if unknown or overall - area["value"] > 3 * WEAK else "note",
-        f"The label `{name}` {fails}: ROC AUC {with_interval(area)} against {number(overall)} in the mean of all.",
+        f"The label `{name}` {fails}: ROC AUC {with_interval(area)} against a mean of {number(overall)}.",
         f"{', '.join(evidence)}{trained}.",
         advice,
     )
@@ -150,18 +149,18 @@ def _overfitting(history: list[dict[str, Any]], info: dict[str, Any]) -> Finding
         []
         if math.isnan(train + validation)
         else [
-            f"At the end {100 * train:.0f} % of all decisions are right in training and {100 * validation:.0f} % in "
-            "validation."
+            f"At the end {100 * train:.0f} % of the label decisions are correct in training and "
+            f"{100 * validation:.0f} % in validation."
         ]
     )
-    evidence += [f"The weights kept are those of epoch {kept}."] if kept else []
+    evidence += [f"The weights of epoch {kept} were kept."] if kept else []
     return Finding(
         "overfitting",
         "warning" if rise[1] >= 1.5 else "note",
         rise[0],
         " ".join(evidence),
-        "More training images help most; short of that, vary them more (`--augment 1.5`), stop in time "
-        "(`--early-stopping 5`), or regularize (`--dropout 0.2`, `--label-smoothing 0.1`).",
+        "More training images help most. Otherwise augment more (`--augment 1.5`), stop early (`--early-stopping 5`) "
+        "or regularize (`--dropout 0.2`, `--label-smoothing 0.1`).",
     )
 
 
@@ -177,15 +176,15 @@ def _underfitting(history: list[dict[str, Any]], info: dict[str, Any]) -> Findin
     return Finding(
         "underfitting",
         "warning",
-        f"The network does poorly even on the images it was trained on: its loss is {number(train)} in training and "
-        f"{number(validation)} in validation, where always saying how frequent each label is has {number(naming)}.",
+        f"The loss is high even on the training images: {number(train)} in training and {number(validation)} in "
+        f"validation; always predicting the label frequencies gives {number(naming)}.",
         f"{len(history)} epochs.",
-        f"Train longer (`--epochs {2 * len(history)}`), look for a better learning rate (`opsin lr-find`), vary the "
-        "images less (`--augment 0.5`), or choose a larger network (`--network`).",
+        f"Train longer (`--epochs {2 * len(history)}`), find a better learning rate (`opsin lr-find`), augment less "
+        "(`--augment 0.5`), or choose a larger network (`--network`).",
     )
 
 
 def judge_labels(folder: RunFolder) -> list[Finding]:
-    """Return the verdict on a run that gives several labels, whose test or validation split is scored."""
+    """Return the verdict on a multilabel run whose test or validation split is scored."""
     inspected = (folder.robustness, folder.attributions)
     return diagnose_labels(folder.history, folder.scorecard, folder.info, folder.classes, *inspected)

@@ -24,8 +24,8 @@ class RegressionScores:
     summed = SCORES
     ranked: tuple[str, ...] = ()
     remark = ""
-    dispute = "are estimated better by some than by others"
-    agreement = "Who is nearer"
+    dispute = "are predicted better by some recipes than by others"
+    agreement = "Most accurate recipes"
 
     def __init__(self, paired: Paired):
         self.paired = paired

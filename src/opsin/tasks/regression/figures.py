@@ -23,7 +23,7 @@ MOST_DOTS = 4_000  # more would make the file large and show no more
 
 
 def plot_estimates(values: NDArray[np.floating], estimates: NDArray[np.floating], name: str) -> Figure:
-    """Plot predicted against true values, with the diagonal and the straight line through the dots.
+    """Plot predicted against true values, with the diagonal and a linear fit.
 
     Args:
         values: float ``(N,)``, true.
@@ -34,12 +34,12 @@ def plot_estimates(values: NDArray[np.floating], estimates: NDArray[np.floating]
     axes = add_axes(figure, title=f"Predicted {name}", grid="both")
     low, high = float(min(values.min(), estimates.min())), float(max(values.max(), estimates.max()))
     pad = 0.04 * ((high - low) or 1.0)
-    axes.plot([low, high], [low, high], color=MUTED, linewidth=1, dashes=(4, 2), label="right")
+    axes.plot([low, high], [low, high], color=MUTED, linewidth=1, dashes=(4, 2), label="exact")
     _dots(axes, values, estimates)
     if float(np.ptp(values)) > 0:
         slope, offset = np.polyfit(values, estimates, 1)
         ends = np.array([values.min(), values.max()])
-        axes.plot(ends, slope * ends + offset, color=ORANGE, linewidth=1.6, label="straight line through the dots")
+        axes.plot(ends, slope * ends + offset, color=ORANGE, linewidth=1.6, label="linear fit")
     axes.set_xlim(low - pad, high + pad)
     axes.set_ylim(low - pad, high + pad)
     axes.legend(frameon=False, fontsize=FONT_SIZE - 0.5, labelcolor=INK, loc="upper left")
@@ -53,12 +53,12 @@ def plot_residuals(values: NDArray[np.floating], errors: NDArray[np.floating], n
 
     Args:
         values: float ``(N,)``, true.
-        errors: float ``(N,)``, predicted less true.
+        errors: float ``(N,)``, predicted minus true.
         name: What the value is called.
     """
     figure = new_figure(4.6, 4.1)
     grid = figure.add_gridspec(2, 1, height_ratios=[2, 1])
-    axes = add_axes(figure, grid[0], "Predicted less true", grid="both")
+    axes = add_axes(figure, grid[0], "Error (predicted − true)", grid="both")
     axes.axhline(0, color=MUTED, linewidth=1, dashes=(4, 2))
     _dots(axes, values, errors)
     plain_ticks(axes)
@@ -67,7 +67,7 @@ def plot_residuals(values: NDArray[np.floating], errors: NDArray[np.floating], n
     below.hist(errors, bins=min(40, max(8, int(np.sqrt(len(errors))))), color=BLUE, alpha=0.75)
     below.axvline(0, color=MUTED, linewidth=1, dashes=(4, 2))
     plain_ticks(below)
-    label_x(below, "predicted less true")
+    label_x(below, "error (predicted − true)")
     return figure
 
 

@@ -1,4 +1,4 @@
-"""Headline, captions and heat-map questions of a regression's report."""
+"""Headline, captions and heat-map questions of a regression report."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ from opsin.tasks.regression.predictions import Values
 def caption_values(
     predicted: PredictedSplit[ValueTargets, Values], rows: NDArray[np.int64], classes: Sequence[str]
 ) -> Captions:
-    """Caption pictures by their true and predicted numbers; arguments as for `caption_classes`."""
+    """Caption pictures by their true and predicted values; arguments as for `caption_classes`."""
     each = []
     for row in rows.tolist():
         truth, value = float(predicted.targets.values[row]), float(predicted.predictions.values[row])
         words = ((f"{truth:.4g}", True), (" predicted ", False), (f"{value:.4g}", True))
         error = abs(value - truth)
-        detail = f"{error:.3g} too {'large' if value > truth else 'small'}" if error else "right"
+        detail = f"{error:.3g} too {'large' if value > truth else 'small'}" if error else "exact"
         alt = f"true {classes[0]} {truth:.4g}, predicted {value:.4g}"
         each.append(Caption(None, words, detail, f"{truth:.4g}", f"{value:.4g}", alt))
     return Captions(
-        f"Test images by how far the predicted {classes[0]} is off, the worst first. Look at the first ones: wrong "
-        "values, bad pictures and real weaknesses gather there.",
-        "the largest errors, then some spread evenly down to the smallest",
+        f"Test images sorted by the absolute error of the predicted {classes[0]}, largest first. Look at the first "
+        "ones: they are wrong values, poor images and real weaknesses of the model.",
+        "the largest errors, then an even selection down to the smallest",
         each,
         [],
     )
 
 
 def head_of_regression(page: Page, score: dict[str, Any], split: str) -> dict[str, Any]:
-    """Return the mean absolute error in words, beside that of always naming the mean of the training images.
+    """Return the headline: the mean absolute error, and that of always predicting the mean of the training images.
 
     Arguments and result are those of `head_of_classification`.
     """
@@ -53,16 +53,16 @@ def head_of_regression(page: Page, score: dict[str, Any], split: str) -> dict[st
     if predicted is not None and len(predicted):
         naming = float(np.abs(predicted.targets.values - page.run.fitted_state["mean"]).mean())
     widest = max(score["high"], naming or 0.0)
-    says = f"the predicted {page.classes[0]} is off by"
+    says = f"the mean absolute error of the predicted {page.classes[0]} is"
     places = {"low": score["low"], "value": score["value"], "high": score["high"], "mark": naming}
     scale = {name: None if value is None else value / widest for name, value in places.items()} if widest else None
     return {
         **written(score, number),
         "what": "Mean absolute error",
-        "test": (says, "on average"),
-        "validation": (says, f"on average, on {formats.count(score['n'])} of them"),
+        "test": (says, ""),
+        "validation": (says, f"on {formats.count(score['n'])} images"),
         "scale": None if scale is None else scale | {"ends": ("0", number(widest))},
-        "mark": None if naming is None else ("always the mean of training", number(naming)),
+        "mark": None if naming is None else ("always predicting the training mean", number(naming)),
     }
 
 
@@ -72,19 +72,18 @@ def ask_values(
     targets: NDArray[np.int64],
     classes: Sequence[str],
 ) -> Questions:
-    """Ask what raises a number and what lowers it; see `ask_classes`."""
+    """Return the captions of heat maps of the predicted value; see `ask_classes`."""
     each: list[list[Words]] = [
-        [(("Why ", False), (f"{float(predicted.predictions.values[row]):.4g}", True), ("?", False))]
-        for row in rows.tolist()
+        [(("Evidence for ", False), (f"{float(predicted.predictions.values[row]):.4g}", True))] for row in rows.tolist()
     ]
     return Questions(
         "",
         "lowers",
         "raises",
-        "the number",
-        "raises the number",
-        "the number",
-        "What is explained is the number that the network predicts.",
+        "the value",
+        "raises the value",
+        "the value",
+        "The maps explain the predicted value.",
         each,
     )
 

@@ -1,4 +1,4 @@
-"""Predicted against true numbers, and how the errors are spread."""
+"""Predicted against true values, and the distribution of the errors."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from opsin.reporting.figures.style import figure_to_svg
 from opsin.reporting.run_report.page import Page
 from opsin.tasks.regression.figures import plot_estimates, plot_residuals
 
-RANGES = 5  # equally many images in each
+RANGES = 5  # ranges with equal numbers of images
 
 
 def facts(page: Page) -> dict[str, Any] | None:
-    """Return the figures and a row for each fifth of the range; None where there are no predictions yet."""
+    """Return the figures and a row for each fifth of the range; None if there are no predictions yet."""
     predicted = page.predicted
     if predicted is None or not len(predicted):
         return None
@@ -38,7 +38,7 @@ def facts(page: Page) -> dict[str, Any] | None:
 
 
 def _ranges(values: np.ndarray, errors: np.ndarray) -> list[dict[str, Any]]:
-    """Return the errors in each fifth of the images by their true value; fewer rows where many values are equal."""
+    """Return the errors in each fifth of the images by their true value; fewer rows if many values are equal."""
     edges = np.unique(np.quantile(values, np.linspace(0, 1, RANGES + 1)))
     place = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, max(0, len(edges) - 2))
     rows = []

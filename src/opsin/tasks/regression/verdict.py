@@ -1,4 +1,4 @@
-"""The verdict on a run that predicts a number: what its errors and curves mean, in plain sentences."""
+"""Verdict on a regression run: findings from its errors and curves."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from opsin.evaluation.verdict.uncertainty import certainty_findings, split_gap
 from opsin.runs.folder import RunFolder
 from opsin.tasks.regression.predictions import Values
 
-# Half the width of the interval of the mean absolute error, as a part of it, from which on it is uncertain.
+# Half-width of the interval of the mean absolute error, as a fraction of it, above which it is uncertain.
 WIDE = 0.25
-# Training errors so much below those in validation, as a part of the latter, are learned by heart.
+# Gap between training and validation error, as a fraction of the latter, above which the network overfits.
 GAP, WIDE_GAP = 0.3, 0.6
-# Less than this part of the error of always naming the mean is taken away, even in training: underfitting.
+# Underfitting: even in training, the error is less than this fraction below that of always predicting the mean.
 POOR = 0.25
-# Mean errors so large, as a part of the mean absolute error, and so many standard errors from 0, are told.
+# Mean error that counts as bias: as a fraction of the mean absolute error, and in standard errors.
 BIASED, CLEAR = 0.35, 3.0
-GOOD = 0.5  # R², above which a network has learned something, however wide the interval
-EXTREME = 0.1  # part of the images at each end of the range
-FEWEST = 8  # images at each end, below which nothing is said of it
+GOOD = 0.5  # R² above which a network has learned, however wide the interval
+EXTREME = 0.1  # fraction of the images at each end of the range
+FEWEST = 8  # images needed at each end
 
 Scores = dict[str, dict[str, Any]]
 
@@ -43,26 +43,26 @@ def diagnose_regression(
     robustness: dict[str, Any] | None = None,
     attributions: dict[str, Any] | None = None,
 ) -> list[Finding]:
-    """Read a run as an experienced person would.
+    """Return the findings on a run.
 
     Args:
         history: Rows of ``history.jsonl``.
         scorecard: ``scorecard.json``; test is read where it is scored, else validation.
         info: ``run.json``.
         known: Mean and deviations of the training targets (`opsin.tasks.regression.learner.RegressionLearner.known`).
-        values: float64 ``(N,)``, the true numbers of the split that is read.
-        predictions: Of the same images.
+        values: float64 ``(N,)``, the true values of the split that is read.
+        predictions: Predictions for the same images.
         robustness: ``robustness.json``, where the network was inspected.
         attributions: ``attributions.json``, where the network was inspected.
 
     Returns:
-        Findings, the most severe first; ``healthy`` where nothing is wrong.
+        Findings, most severe first; ``healthy`` if there is no problem.
     """
     split = "test" if "test" in scorecard else "validation"
     scores = scorecard[split]
     found: list[Finding | None] = [*circumstances(info), *certainty_findings(scores["mae"], "mae", split, WIDE)]
     explained = scores["r2"]
-    # A good score on very few images is not held against a network.
+    # A good score on very few images is accepted.
     learned = explained["value"] is None or explained["low"] > 0 or explained["value"] > GOOD
     if learned:
         found += [_underfitting(history, known), *_ends(values, predictions), _biased(values, predictions)]
@@ -76,8 +76,8 @@ def diagnose_regression(
             Finding(
                 "healthy",
                 "good",
-                f"Nothing looks wrong: on {split} it is off by {with_interval(scores['mae'])} on average and explains "
-                f"R² = {with_interval(scores['r2'])} of what varies.",
+                f"No problems found: on {split} the mean absolute error is {with_interval(scores['mae'])} and R² is "
+                f"{with_interval(scores['r2'])}.",
                 "",
                 "Look through the gallery and the largest errors before you rely on it.",
             )
@@ -90,11 +90,11 @@ def _no_better(scores: Scores, split: str, known: dict[str, float], values: NDAr
     return Finding(
         "no-better-than-mean",
         "serious",
-        f"The network has not learned to tell images apart: its {split} error of {with_interval(scores['mae'])} cannot "
-        f"be told from always naming the mean of the training images, which is off by {number(naming)} on average.",
-        f"R² {with_interval(scores['r2'])} on {scores['r2']['n']:,} images; always naming the mean has 0.",
-        "Check that images and values belong together, look for a better learning rate (`opsin lr-find`), and train "
-        "longer (`--epochs`).",
+        f"The network is not significantly better than always predicting the training mean: its mean absolute error on "
+        f"{split} is {with_interval(scores['mae'])}, that of the mean is {number(naming)}.",
+        f"R² {with_interval(scores['r2'])} on {scores['r2']['n']:,} images; always predicting the mean gives 0.",
+        "Check that images and values match, find a better learning rate (`opsin lr-find`), and train longer "
+        "(`--epochs`).",
     )
 
 
@@ -104,18 +104,18 @@ def _overfitting(history: list[dict[str, Any]], info: dict[str, Any]) -> Finding
     gap = 1 - train / validation if validation and not math.isnan(train + validation) else 0.0
     if rise is None and gap <= GAP:
         return None
-    comparison = f"off by {number(train)} on average in training against {number(validation)} in validation"
+    comparison = f"mean absolute error {number(train)} in training against {number(validation)} in validation"
     kept = info.get("best", {}).get("epoch")
-    sentence, factor = rise or (f"The network does better on the images it has seen than on new ones: {comparison}.", 1)
-    evidence = [f"At the end it is {comparison}."] if rise else []
-    evidence += [f"The weights kept are those of epoch {kept}."] if kept and rise else []
+    sentence, factor = rise or (f"The network is better on its training images than on new ones: {comparison}.", 1)
+    evidence = [f"At the end: {comparison}."] if rise else []
+    evidence += [f"The weights of epoch {kept} were kept."] if kept and rise else []
     return Finding(
         "overfitting",
         "warning" if factor >= 1.5 or gap > WIDE_GAP else "note",
         sentence,
         " ".join(evidence),
-        "More training images help most; short of that, vary them more (`--augment 1.5`), stop in time "
-        "(`--early-stopping 5`), or regularize (`--dropout 0.2`).",
+        "More training images help most. Otherwise augment more (`--augment 1.5`), stop early (`--early-stopping 5`) "
+        "or regularize (`--dropout 0.2`).",
     )
 
 
@@ -127,16 +127,16 @@ def _underfitting(history: list[dict[str, Any]], known: dict[str, float]) -> Fin
     return Finding(
         "underfitting",
         "warning",
-        f"The network does poorly even on the images it was trained on: it is off by {number(train)} on average in "
-        f"training and {number(validation)} in validation, where always naming the mean is off by {number(naming)}.",
+        f"The mean absolute error is high even on the training images: {number(train)} in training and "
+        f"{number(validation)} in validation; always predicting the mean gives {number(naming)}.",
         f"{len(history)} epochs.",
-        f"Train longer (`--epochs {2 * len(history)}`), look for a better learning rate (`opsin lr-find`), vary the "
-        "images less (`--augment 0.5`), or choose a larger network (`--network`).",
+        f"Train longer (`--epochs {2 * len(history)}`), find a better learning rate (`opsin lr-find`), augment less "
+        "(`--augment 0.5`), or choose a larger network (`--network`).",
     )
 
 
 def _ends(values: NDArray[np.float64], predictions: Values) -> list[Finding]:
-    """Say where the largest values are predicted too small and the smallest too large, by much more than others."""
+    """Return a finding if the largest values are predicted much too small or the smallest much too large."""
     low, high = np.quantile(values, [EXTREME, 1 - EXTREME])
     errors = predictions.values - values
     bottom, top = errors[values <= low], errors[values >= high]
@@ -158,10 +158,10 @@ def _ends(values: NDArray[np.float64], predictions: Values) -> list[Finding]:
         Finding(
             "shrunk",
             "note",
-            f"The ends of the range are drawn to its middle: on average {' and '.join(told)}.",
-            f"Predictions rise by {number(slope)} where true values rise by 1. Errors are {number(usual)} on average; "
-            "a network that is unsure does best near the mean, so some of this is the price of a small error.",
-            "More images at the ends of the range help most; `--loss mse` minds large errors more.",
+            f"Predictions regress to the mean at the ends of the range: on average {' and '.join(told)}.",
+            f"The slope of predicted against true values is {number(slope)}. The mean absolute error is "
+            f"{number(usual)}; an uncertain network minimizes its error by predicting near the mean.",
+            "More images at the ends of the range help most; `--loss mse` penalizes large errors more.",
         )
     ]
 
@@ -174,21 +174,21 @@ def _biased(values: NDArray[np.float64], predictions: Values) -> Finding | None:
     return Finding(
         "biased",
         "warning",
-        f"Predictions are {number(abs(mean))} too {'large' if mean > 0 else 'small'} on average, a good part of their "
-        f"mean absolute error of {number(usual)}.",
+        f"Predictions are biased: {number(abs(mean))} too {'large' if mean > 0 else 'small'} on average, at a mean "
+        f"absolute error of {number(usual)}.",
         f"{100 * float((errors > 0).mean()):.0f} % of the predictions are too large.",
-        "Compare how training and test images were collected and measured; a constant difference can be taken off.",
+        "Compare how training and test images were collected and measured; a constant offset can be subtracted.",
     )
 
 
 def _clear(errors: NDArray[np.float64]) -> bool:
-    """Whether the mean of errors is further from 0 than chance explains."""
+    """Whether the mean error differs significantly from 0."""
     deviation = float(errors.std(ddof=1)) / math.sqrt(len(errors)) if len(errors) > 1 else math.inf
     return abs(float(errors.mean())) > CLEAR * deviation
 
 
 def judge_regression(folder: RunFolder) -> list[Finding]:
-    """Return the verdict on a run that predicts a number, whose test or validation split is scored."""
+    """Return the verdict on a regression run whose test or validation split is scored."""
     scorecard = folder.scorecard
     predicted = folder.predicted(TEST if TEST in scorecard else VALIDATION)
     values, predictions = predicted.targets.values, predicted.predictions

@@ -27,8 +27,8 @@ class SegmentationScores:
     summed = ("dice", "iou", "mean_iou", "pixel_accuracy")
     ranked: tuple[str, ...] = ()
     remark = ""
-    dispute = f"are segmented clearly better by some (Dice higher by {MARGIN:g} or more)"
-    agreement = "Whose mask is best"
+    dispute = f"are segmented clearly better by some recipes (Dice higher by {MARGIN:g} or more)"
+    agreement = "Best recipes"
 
     def __init__(self, paired: Paired):
         self.paired = paired

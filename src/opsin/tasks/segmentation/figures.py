@@ -1,4 +1,4 @@
-"""Figures of segmentation: how images' scores are distributed, and what follows from the threshold."""
+"""Figures of segmentation: distribution of image scores, and scores by threshold."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BINS = 20
 
 
 def plot_image_scores(scores: NDArray[np.float64], name: str) -> Figure:
-    """Plot how many images have which score.
+    """Plot the distribution of a score over images.
 
     Args:
         scores: float64 ``(N,)`` in [0, 1].
@@ -43,7 +43,7 @@ def plot_image_scores(scores: NDArray[np.float64], name: str) -> Figure:
 
 
 def plot_thresholds(curve: dict[str, NDArray[np.float64]]) -> Figure:
-    """Plot Dice, precision and recall against the threshold from which on a pixel is taken for the class.
+    """Plot Dice, precision and recall against the threshold of a pixel's probability.
 
     Args:
         curve: From `opsin.metrics.segmentation.threshold_curve`.
@@ -56,5 +56,5 @@ def plot_thresholds(curve: dict[str, NDArray[np.float64]]) -> Figure:
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1.02)
     axes.legend(loc="lower left", frameon=False, fontsize=FONT_SIZE - 0.5, labelcolor=INK)
-    label_x(axes, "threshold of the probability")
+    label_x(axes, "threshold")
     return figure

@@ -1,4 +1,4 @@
-"""Headline and captions of a segmentation's report."""
+"""Headline and captions of a segmentation report."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from opsin.tasks.segmentation.predictions import SegmentationMasks
 def caption_masks(
     predicted: PredictedSplit[DecodedMasks, SegmentationMasks], rows: NDArray[np.int64], classes: Sequence[str]
 ) -> Captions:
-    """Caption pictures by how far their masks agree with the true ones; see `caption_classes`."""
+    """Caption pictures by the agreement of predicted and true masks; see `caption_classes`."""
     confusion = confusion_matrices(
         predicted.targets.values[rows], predicted.predictions.take(rows).labels, len(classes)
     )
@@ -34,7 +34,7 @@ def caption_masks(
         Caption(
             None,
             ((f"Dice {formats.score(float(dice))}", True),),
-            f"{percent(float(right))} of the pixels right",
+            f"{percent(float(right))} of the pixels correct",
             "",
             "",
             f"image, true mask, predicted mask and errors side by side; Dice {formats.score(float(dice))}",
@@ -42,24 +42,24 @@ def caption_masks(
         for dice, right in zip(image_dice(confusion), pixel_accuracy(confusion), strict=True)
     ]
     return Captions(
-        "Test images by rising Dice. Look at the first ones: wrong masks, bad pictures and real weaknesses gather "
-        "there.",
-        "the worst, then some up to the best",
+        "Test images sorted by Dice, lowest first. The first ones show wrong masks, poor images and real "
+        "weaknesses of the model.",
+        "the worst, then a selection up to the best",
         each,
         [],
     )
 
 
 def head_of_segmentation(page: Page, score: dict[str, Any], split: str) -> dict[str, Any]:
-    """Return the mean Dice of images in words; see `head_of_classification`."""
+    """Return the headline: the mean Dice over images; see `head_of_classification`."""
     one_class = len(page.classes) == 2
-    what = page.classes[1] if one_class else "the classes"
-    says = f"predicted and true masks of {what} agree with a Dice coefficient of"
+    what = page.classes[1] if one_class else "all classes"
+    says = f"the predicted masks of {what} reach a mean Dice of"
     return {
         **written(score, formats.score),
         "what": "Dice",
-        "test": (says, "on average over them"),
-        "validation": (says, f"on average over {formats.count(score['n'])}"),
+        "test": (says, ""),
+        "validation": (says, f"on {formats.count(score['n'])} images"),
         "scale": interval_places(score) | {"mark": None, "ends": ("0", "1")},
         "mark": None,
     }

@@ -1,4 +1,4 @@
-"""The masks of test images, from worst to best: image, truth, prediction, errors."""
+"""Masks of test images, from worst to best: image, truth, prediction, errors."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from opsin.reporting.run_report.page import Page
 from opsin.reporting.task import report_of
 from opsin.tasks.segmentation.drawing import class_colors, strip
 
-LARGEST = 3_000_000  # bytes of all pictures, less where the rest of the page needs more
+LARGEST = 3_000_000  # bytes of all pictures, fewer if the rest of the page needs more
 CAPTION = 800  # bytes, more than any
 SIDES = (900, 640, 480)  # pixels of the four pictures together
 
 
 def facts(page: Page) -> dict[str, Any] | None:
-    """Return as many pictures as there is room for; None where there are none."""
+    """Return the pictures that fit; None if there are none."""
     rows, images = page.run.thumbnails("test")
     predicted = page.predicted
     if predicted is None or not len(rows):

@@ -1,4 +1,4 @@
-"""Segmentation class by class and image by image: overlap, outlines, confusions in pixels, checkerboards, threshold."""
+"""Segmentation scores by class and by image: overlap, outlines, pixel confusions, checkerboard artifacts, threshold."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from opsin.tasks.segmentation.predictions import SegmentationMasks
 
 
 def facts(page: Page) -> dict[str, Any] | None:
-    """Return what stands in the section; None where there are no predictions yet."""
+    """Return the facts of the section; None if there are no predictions yet."""
     predicted, card = page.predicted, page.run.scorecard.get("test")
     if predicted is None or card is None or not len(predicted):
         return None
@@ -30,7 +30,7 @@ def facts(page: Page) -> dict[str, Any] | None:
     total = confusion.sum(axis=0)
     counted = page.classes[counted_classes(len(page.classes))]
     scores = figure_to_svg(
-        plot_image_scores(dice[~np.isnan(dice)], "Dice of each image"), "image-dice", "how many images have which Dice"
+        plot_image_scores(dice[~np.isnan(dice)], "Dice of each image"), "image-dice", "number of images by Dice"
     )
     return {
         "classes": [_row(card, name, total, index) for index, name in enumerate(page.classes)],
@@ -59,7 +59,7 @@ def _confusion(total: NDArray[np.int64], classes: list[str]) -> Markup:
 
 
 def _thresholds(page: Page) -> dict[str, Any] | None:
-    """Return the curves over thresholds of two classes, and which threshold does best on validation."""
+    """Return the curves over thresholds of two classes, and the best threshold on validation."""
     if len(page.classes) != 2 or page.predicted is None:
         return None
     curve = _curve(page.predicted)
@@ -67,9 +67,7 @@ def _thresholds(page: Page) -> dict[str, Any] | None:
     chosen = None if best is None else int(np.nanargmax(best["dice"]))
     rows = range(0, len(curve["threshold"]), 10)
     return {
-        "figure": figure_to_svg(
-            plot_thresholds(curve), "mask-thresholds", "Dice, precision and recall by the threshold of the probability"
-        ),
+        "figure": figure_to_svg(plot_thresholds(curve), "mask-thresholds", "Dice, precision and recall by threshold"),
         "data": Markup(json.dumps({name: _plain(values) for name, values in curve.items()})),
         "rows": [_at(curve, row) for row in rows],
         "best": None if best is None or chosen is None else _at(best, chosen),
@@ -77,7 +75,7 @@ def _thresholds(page: Page) -> dict[str, Any] | None:
 
 
 def _plain(values: NDArray[np.float64]) -> list[float | None]:
-    """Return numbers for JSON, None where there is none."""
+    """Return numbers for JSON, None for nan."""
     return [None if np.isnan(value) else round(value, 4) for value in values.tolist()]
 
 

@@ -1,4 +1,4 @@
-"""The verdict on a segmentation, from its scores and its learning curves."""
+"""Verdict on a segmentation run, from its scores and learning curves."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from opsin.evaluation.verdict.robustness import robustness_findings
 from opsin.evaluation.verdict.uncertainty import certainty_findings, split_gap
 from opsin.runs.folder import RunFolder
 
-WIDE = 0.1  # half the width of the interval of Dice, from which on it is uncertain
-USELESS = 0.1  # of Dice; below it a mask tells next to nothing
-LOST = 0.1  # of IoU; a class whose interval ends below it is as good as not found
-VISIBLE_CHECKERBOARD = 0.01  # part of the variation; gains of neighboring pixels then differ by about 6 %
-WEAK = 0.15  # by so much a class's IoU lies below the mean
+WIDE = 0.1  # half-width of the interval of Dice above which it is uncertain
+USELESS = 0.1  # Dice below which a mask is useless
+LOST = 0.1  # IoU; a class whose interval ends below it is practically not found
+VISIBLE_CHECKERBOARD = 0.01  # fraction of the variance; gains of neighboring pixels then differ by about 6 %
+WEAK = 0.15  # distance of a class's IoU below the mean
 
 Scores = dict[str, dict[str, Any]]
 
@@ -26,16 +26,16 @@ def diagnose_masks(
     info: dict[str, Any],
     robustness: dict[str, Any] | None = None,
 ) -> list[Finding]:
-    """Read a run as an experienced person would; test is read where it is scored, else validation.
+    """Return the findings on a run; test is read where it is scored, else validation.
 
     Args:
         history: Rows of ``history.jsonl``, one per epoch.
         scorecard: ``scorecard.json``: split -> score -> value, low, high, method, n.
-        info: ``run.json``; what it lacks is not commented on.
+        info: ``run.json``; missing entries are skipped.
         robustness: ``robustness.json``, where the network was inspected.
 
     Returns:
-        Findings, the most severe first; ``healthy`` where nothing is wrong.
+        Findings, most severe first; ``healthy`` if there is no problem.
     """
     split = "test" if "test" in scorecard else "validation"
     scores = scorecard.get(split)
@@ -55,11 +55,11 @@ def _score_findings(scores: Scores, split: str, robustness: dict[str, Any]) -> l
             Finding(
                 "did-not-learn",
                 "serious",
-                f"The network has not learned to find anything: its {split} Dice is "
+                f"The network finds next to nothing: its {split} Dice is "
                 f"{'unknown' if dice['value'] is None else with_interval(dice)}.",
                 f"On {dice['n']:,} images.",
-                "Check in the gallery that images and masks belong together, look for a better learning rate "
-                "(`opsin lr-find`), and train longer (`--epochs`).",
+                "Check in the report that images and masks match, find a better learning rate (`opsin lr-find`), and "
+                "train longer (`--epochs`).",
             )
         ]
     found = _weak_classes(scores) + robustness_findings(robustness)
@@ -69,17 +69,17 @@ def _score_findings(scores: Scores, split: str, robustness: dict[str, Any]) -> l
             Finding(
                 "checkerboard",
                 "warning",
-                f"The masks' probabilities show a checkerboard: {with_interval(checkerboard)} of their variation "
-                "repeats every two pixels.",
-                "Transposed convolutions whose kernels overlap unevenly leave it behind.",
-                'Enlarge by interpolation instead: `--set network.options={upsampling="bilinear"}`.',
+                f"The predicted probabilities have checkerboard artifacts: {with_interval(checkerboard)} of their "
+                "variance repeats every two pixels.",
+                "Transposed convolutions with unevenly overlapping kernels cause them.",
+                'Upsample by interpolation instead: `--set network.options={upsampling="bilinear"}`.',
             )
         )
     return found
 
 
 def _weak_classes(scores: Scores) -> list[Finding]:
-    """Name up to three classes whose IoU lies below the mean by more than chance, or is near 0, worst first."""
+    """Return findings on up to three classes whose IoU is significantly below the mean or near 0, worst first."""
     mean = scores["mean_iou"]["value"]
     each = {name.removeprefix("iou/"): entry for name, entry in scores.items() if name.startswith("iou/")}
     weak = {
@@ -93,11 +93,11 @@ def _weak_classes(scores: Scores) -> list[Finding]:
         Finding(
             "weak-class",
             "warning",
-            f"The class `{name}` is found poorly: IoU {with_interval(weak[name])}, where the mean of all classes is "
-            f"{number(mean)}.",
-            f"It is in truth or prediction of {weak[name]['n']:,} images.",
-            "More images that show it help most; short of that, let it count more (`--balance weights`, or "
-            "`--balance sampling`), or try `--loss focal+dice`.",
+            f"The class `{name}` is segmented poorly: IoU {with_interval(weak[name])}, against a mean of "
+            f"{number(mean)} over all classes.",
+            f"It occurs in the true or predicted mask of {weak[name]['n']:,} images.",
+            "More images with this class help most. Otherwise weight it more (`--balance weights` or `--balance "
+            "sampling`), or try `--loss focal+dice`.",
         )
         for name in sorted(weak, key=lambda name: weak[name]["value"])[:3]
     ]
@@ -107,12 +107,12 @@ def _healthy(scores: Scores, split: str) -> Finding:
     return Finding(
         "healthy",
         "good",
-        f"Nothing looks wrong: its {split} Dice is {with_interval(scores['dice'])}.",
+        f"No problems found: the {split} Dice is {with_interval(scores['dice'])}.",
         f"Mean IoU {with_interval(scores['mean_iou'])}, boundary F-score {with_interval(scores['boundary_f'])}.",
-        "Look through the gallery from its worst end before you rely on it.",
+        "Look through the predicted masks, worst first, before you rely on it.",
     )
 
 
 def judge_masks(folder: RunFolder) -> list[Finding]:
-    """Return the verdict on a segmentation whose test or validation split is scored."""
+    """Return the verdict on a segmentation run whose test or validation split is scored."""
     return diagnose_masks(folder.history, folder.scorecard, folder.info, folder.robustness)

@@ -101,8 +101,8 @@ const point = (i) => { // show what is known of an image, or with -1 nothing
   small.getContext("2d").imageSmoothingEnabled = tileSide >= 20;
   drawTile(small.getContext("2d"), i, 0, 0, small.width, small.height);
   const line = (text, kind = "") => Object.assign(document.createElement("p"), { textContent: text, className: kind });
-  const sure = `${data.sure[i]} sure`;
-  const said = wrong[i] ? `taken for ${classes[data.guesses[i]]}, ${sure}` : `right, ${sure}`;
+  const sure = `confidence ${data.sure[i]}`;
+  const said = wrong[i] ? `predicted ${classes[data.guesses[i]]}, ${sure}` : `correct, ${sure}`;
   const title = line("");
   title.append(Object.assign(document.createElement("b"), { textContent: classes[data.labels[i]] }));
   hint.replaceChildren(small, title, line(said, wrong[i] ? "serious" : ""), ...(data.names.length ? [line(data.names[i], "file")] : []));
