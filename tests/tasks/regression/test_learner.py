@@ -11,7 +11,8 @@ from opsin.errors import RecipeError, RunError, TrainingError
 from opsin.recipe.recipe import Recipe
 from opsin.tasks.regression.answers import ValueAnswers
 from opsin.tasks.regression.files import read_predictions, write_predictions
-from opsin.tasks.regression.learner import LOSSES, create_regression
+from opsin.tasks.regression.learner import create_regression
+from opsin.tasks.regression.losses import LOSSES
 from opsin.tasks.regression.predictions import Values
 
 TARGETS = torch.tensor([3.0, 5.0, 11.0, 4.0])

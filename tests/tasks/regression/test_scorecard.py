@@ -10,7 +10,7 @@ from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_err
 from opsin.evaluation.comparison.differences import measure
 from opsin.evaluation.comparison.pairing import Paired
 from opsin.tasks.regression.predictions import Values
-from opsin.tasks.regression.scorecard import SCORES, score
+from opsin.tasks.regression.scorecard import METRICS, score
 
 NAME = ("age",)
 
@@ -29,7 +29,7 @@ def test_scores_equal_scikit_learn_and_lie_in_their_intervals(grouped, tied):
         values, predictions = np.round(values / 10), Values(np.round(predictions.values / 10))
     scores = score(predictions, values, NAME, np.arange(200) // 5 if grouped else None)
     expected = [each(values, predictions.values) for each in (mean_absolute_error, root_mean_squared_error, r2_score)]
-    for name, value in zip(SCORES, expected, strict=True):
+    for name, value in zip(tuple(METRICS), expected, strict=True):
         assert scores[name].value == pytest.approx(value, abs=1e-6)
         assert scores[name].low < scores[name].value < scores[name].high and scores[name].n == 200
         assert scores[name].method == ("cluster bootstrap, 40 groups" if grouped else "BCa")
@@ -80,7 +80,7 @@ def test_differences_of_runs_are_those_of_their_scores():
     data = paired(2.0, 4.0)
     measured = measure(data, [[0], [1]])
     cards = [score(result, data.targets.values, NAME) for result in data.predictions]
-    assert measured.names == SCORES
+    assert measured.names == tuple(METRICS)
     for difference in measured.differences:
         values = [card[difference.score].value for card in cards]
         assert difference.value == pytest.approx(values[0] - values[1], abs=1e-9)

@@ -11,7 +11,7 @@ from scipy import sparse
 
 from opsin.evaluation.comparison.measure import Exact
 from opsin.evaluation.comparison.pairing import Paired
-from opsin.tasks.regression.scorecard import SCORES, error_scores, error_terms
+from opsin.tasks.regression.scorecard import METRICS, error_scores, error_terms
 
 
 class RegressionScores:
@@ -21,7 +21,7 @@ class RegressionScores:
         paired: Predictions of R runs for the same N images.
     """
 
-    summed = SCORES
+    summed = tuple(METRICS)
     ranked: tuple[str, ...] = ()
     remark = ""
     dispute = "are predicted better by some recipes than by others"
@@ -48,7 +48,7 @@ class RegressionScores:
 
     def largest(self, score: str) -> float:
         """Return 1 for R²; errors have no largest value."""
-        return 1.0 if score == "r2" else math.inf
+        return 1.0 if METRICS[score].bounded else math.inf
 
     def exact(self, score: str, first: int, second: int) -> Exact | None:
         """Return nothing: the bootstrap and the permutations are what there is."""

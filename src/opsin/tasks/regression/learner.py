@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import huber_loss, l1_loss, mse_loss
 
 from opsin.data.batches import Batch
 from opsin.errors import RecipeError, TrainingError
-from opsin.metrics import regression as metrics
 from opsin.recipe.recipe import Recipe
+from opsin.tasks.regression.losses import LOSSES
 from opsin.tasks.regression.predictions import Values
-
-# Name -> loss of outputs and targets, both standardized. Beyond one standard deviation Huber's (1964) grows linearly.
-LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"huber": huber_loss, "mse": mse_loss, "l1": l1_loss}
+from opsin.tasks.regression.scorecard import METRICS
 
 
 class RegressionLearner:
@@ -75,9 +72,7 @@ class RegressionLearner:
         truth, values = targets.double().numpy(), predictions.values
         return {
             "loss": float(self.criterion(outputs, wanted)),
-            "mae": metrics.mean_absolute_error(truth, values),
-            "rmse": metrics.root_mean_square_error(truth, values),
-            "r2": metrics.r2(truth, values),
+            **{name: metric.value(truth, values) for name, metric in METRICS.items()},
         }
 
     def fitted_state(self) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,51 @@ from opsin.statistics.bootstrap import Interval, bca, bootstrap, without_spread
 from opsin.statistics.clusters import group_method, membership_of
 from opsin.tasks.regression.predictions import Values
 
-SCORES = ("mae", "rmse", "r2")
+
+class Sums(NamedTuple):
+    """Sums over images, or over resampled images, float64 ``(...)`` each, of which every metric is a function.
+
+    Attributes:
+        n: Number of images.
+        absolute: Absolute errors.
+        squared: Squared errors.
+        values: True values about the mean of all, which changes no variance and keeps digits.
+        squares: Their squares.
+    """
+
+    n: NDArray[np.float64]
+    absolute: NDArray[np.float64]
+    squared: NDArray[np.float64]
+    values: NDArray[np.float64]
+    squares: NDArray[np.float64]
+
+    @property
+    def variance(self) -> NDArray[np.float64]:
+        """Sum of squares of the true values about their mean; nan where they do not vary."""
+        variance = self.squares - self.values**2 / self.n
+        known = variance > 1e-12 * np.maximum(self.squares, np.finfo(float).tiny)
+        return np.where(known, variance, np.nan)
+
+
+class Metric(NamedTuple):
+    """One metric of predicted numbers.
+
+    Attributes:
+        value: The metric of true and predicted values ``(N,)``.
+        of_sums: The same of sums, for resampling.
+        bounded: Whether 1 is its largest value; errors have none.
+    """
+
+    value: Callable[[NDArray[np.float64], NDArray[np.float32]], float]
+    of_sums: Callable[[Sums], NDArray[np.float64]]
+    bounded: bool = False
+
+
+METRICS = {
+    "mae": Metric(mean_absolute_error, lambda sums: sums.absolute / sums.n),
+    "rmse": Metric(root_mean_square_error, lambda sums: np.sqrt(np.maximum(sums.squared, 0) / sums.n)),
+    "r2": Metric(r2, lambda sums: 1 - sums.squared / sums.variance, bounded=True),
+}
 
 
 def score(
@@ -50,15 +95,15 @@ def score(
     method = "BCa" if membership is None else group_method(units)
     # Images unlike all seen ones may be off by as much as the data range over.
     widest = max(float(np.ptp(values)), float(np.abs(predictions.values - values).max()))
-    least, most = (0.0, 0.0, min(0.0, r2(values, predictions.values))), (widest, widest, 1.0)
-    found = [measure(values, predictions.values) for measure in (mean_absolute_error, root_mean_square_error, r2)]
     result = {}
-    for place, (name, value) in enumerate(zip(SCORES, found, strict=True)):
-        low, high, how = float(lows[place]), float(highs[place]), method
+    for (name, metric), one_low, one_high in zip(METRICS.items(), lows, highs, strict=True):
+        value = metric.value(values, predictions.values)
+        low, high, how = float(one_low), float(one_high), method
         if math.isnan(value):
             low, high = 0.0, 1.0
         elif math.isnan(low):
-            low, high = without_spread(value, units, least[place], most[place])
+            least, most = (min(0.0, value), 1.0) if metric.bounded else (0.0, widest)
+            low, high = without_spread(value, units, least, most)
             how = f"Wilson bound{method.removeprefix('BCa').removeprefix('cluster bootstrap')}"
         result[name] = Interval(value, low, high, how, len(values))
     return result
@@ -76,13 +121,10 @@ def error_terms(values: NDArray[np.float64], predictions: Values) -> sparse.csr_
 
 
 def error_scores(sums: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return MAE, RMSE and R² ``(..., 3)`` of sums ``(..., 5)``; R² is nan where values do not vary."""
-    n, absolute, squared, values, squares = np.moveaxis(sums, -1, 0)
-    n = np.where(n > 0, n, np.nan)
-    variance = squares - values**2 / n
-    known = variance > 1e-12 * np.maximum(squares, np.finfo(float).tiny)
-    explained = 1 - squared / np.where(known, variance, np.nan)
-    return np.stack([absolute / n, np.sqrt(np.maximum(squared, 0) / n), explained], axis=-1)
+    """Return the metrics ``(..., len(METRICS))`` of sums ``(..., 5)``; nan where undefined."""
+    n, *others = np.moveaxis(sums, -1, 0)
+    named = Sums(np.where(n > 0, n, np.nan), *others)
+    return np.stack([metric.of_sums(named) for metric in METRICS.values()], axis=-1)
 
 
 def absolute_errors(values: NDArray[np.float64], predictions: Values) -> NDArray[np.float64]:
