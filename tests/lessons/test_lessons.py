@@ -56,7 +56,7 @@ def make_reviews(folder, number=400):
 
 
 def teach(*arguments):
-    return CliRunner().invoke(app, ["learn", *map(str, arguments)], prog_name="opsin", catch_exceptions=False)
+    return CliRunner().invoke(app, ["lesson", *map(str, arguments)], prog_name="opsin", catch_exceptions=False)
 
 
 def check_page(path):
@@ -158,7 +158,7 @@ def test_reviews_of_very_few_words_are_taught_without_a_map(tmp_path):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda rows: [], "holds 0 cars of which everything is known; the lesson needs at least 20"),
+        (lambda rows: [], "holds 0 cars without missing values; the lesson needs at least 20"),
         (lambda rows: rows[:5], "holds 4 cars"),
         (lambda rows: [rows[0], *([*row[:3], "", *row[4:]] for row in rows[1:])], "holds 0 cars"),
         (

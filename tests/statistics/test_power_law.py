@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import least_squares
 
-from opsin.statistics.power_law import PowerLaw, fit_power_laws, extrapolate
+from opsin.statistics.power_law import PowerLaw, extrapolate, fit_power_laws
 
 SIZES = np.array([250.0, 500, 1000, 1750, 2500])
 

@@ -170,7 +170,13 @@ def _conclude(
     errors = np.clip([1 - row["score"]["value"] for row in rows], 0.0, 1.0)
     seen = extrapolate(images, errors, validated, describe_score(name).words)
     law = {"floor": seen.law.floor, "scale": seen.law.scale, "exponent": seen.law.exponent}
-    doubled = {"images": seen.images, "score": seen.expected, "low": seen.low, "high": seen.high, "told": seen.conclusive}
+    doubled = {
+        "images": seen.images,
+        "score": seen.expected,
+        "low": seen.low,
+        "high": seen.high,
+        "told": seen.conclusive,
+    }
     info = {
         "format": FORMAT,
         "opsin": __version__,
