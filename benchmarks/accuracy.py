@@ -1,10 +1,10 @@
-"""Test accuracy of the default recipe on named data sets, over several seeds.
+"""Test accuracy of the default recipe on named datasets, over several seeds.
 
     python benchmarks/accuracy.py mnist fashion-mnist --seeds 3
 
-Each seed is an ordinary run below --runs: it trains with the defaults and opens the test split once. The split is the
-same for all; weights, order and augmentation differ. Finished runs are not repeated, and an interrupted one is gone on
-with. Any key of the recipe can be changed by --set, for a quick try (--set training.epochs=1) or to compare.
+Each seed is an ordinary run below --runs: it trains with the defaults and evaluates the test split once. The split is
+the same for all; weights, order and augmentation differ. Finished runs are skipped, an interrupted one is resumed. Any
+key of the recipe can be changed by --set, for a quick try (--set training.epochs=1) or to compare.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ def main() -> None:
 def parse() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", nargs="+", help="names of data sets (opsin datasets), or paths")
-    parser.add_argument("--seeds", type=int, default=3, help="how many seeds, from 0 (3)")
-    parser.add_argument("--runs", default="runs/accuracy", help="where the run folders are made (runs/accuracy)")
+    parser.add_argument("data", nargs="+", help="names of datasets (opsin datasets), or paths")
+    parser.add_argument("--seeds", type=int, default=3, help="number of seeds, counted from 0 (3)")
+    parser.add_argument("--runs", default="runs/accuracy", help="folder of the runs (runs/accuracy)")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a key of the recipe")
     parser.add_argument("--json", metavar="FILE", help="write the figures to a file")
     return parser.parse_args()

@@ -1,10 +1,11 @@
-"""Write the table by which Opsin learns which animals an aquarium picture shows (Aquarium, Roboflow, CC BY 4.0).
+"""Convert the Aquarium dataset to a CSV of the animals in each image (Aquarium, Roboflow, CC BY 4.0).
 
     python benchmarks/aquarium_table.py aquarium/ animals.csv
     opsin train animals.csv
 
 The folder holds `data.yaml` with the names, and `train`, `valid` and `test`, each with `images` and with `labels`: a
-text file for each image with a line per box, whose first number is the class. An animal is there where it has a box.
+text file for each image with a line per box, whose first number is the class. Each class with a box is a label of the
+image.
 """
 
 from __future__ import annotations

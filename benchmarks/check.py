@@ -1,13 +1,13 @@
-"""How much of what is wrong with images `opsin check` finds, on faults planted into real images.
+"""Recall of `opsin check` on faults planted into real images.
 
     python benchmarks/check.py blood_cells/home cats_dogs/train --rounds 3
     python benchmarks/check.py --speed 100000
 
-Both folders hold class folders. Each round copies the first, plants the faults of `FAULTS` and a few pictures of the
-second into it with another seed, checks the copy, and counts what was found. Wrong labels are planted into a copy of
-their own. The same folder without any fault is checked first: whatever is found there counts as a false alarm, though a
-person may agree with it. --speed makes so many 96×96 JPEGs of noise and times the check of them, twice:
-on a busy machine the time of the processor says more than that of the clock.
+Both folders hold class folders. Each round copies the first, plants the faults of `FAULTS` and a few images of the
+second into it with another seed, checks the copy, and counts the findings. Wrong labels are planted into a separate
+copy. The folder without faults is checked first: findings there count as false alarms, though a person may agree with
+them. --speed creates that number of 96×96 JPEGs of noise and measures the wall and CPU time of a check, twice; on a
+busy machine the CPU time is more meaningful.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def main() -> None:
     parser.add_argument("foreign", type=Path, nargs="?", help="class folders of other pictures")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--keep", type=Path, help="keep the planted copy of the first round here")
-    parser.add_argument("--speed", type=int, default=0, help="time the check of so many images instead")
+    parser.add_argument("--speed", type=int, default=0, help="time a check of this number of images instead")
     options = parser.parse_args()
     print(f"{today()}, {machine()}\n")
     if options.speed:

@@ -1,4 +1,4 @@
-"""What the benchmarks share: where they ran, and medians with their spread as Markdown tables."""
+"""Shared code of the benchmarks: machine, versions, medians with minimum and maximum, Markdown tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Near-duplicates: how many planted copies are found, what else is taken for a copy, and how long it takes.
+"""Near-duplicates: recall of planted copies, other pairs found, and run time.
 
     python benchmarks/near_duplicates.py mnist blood_cells/home cats_dogs skin_lesions
     python benchmarks/near_duplicates.py --times 1000 10000 100000

@@ -1,10 +1,11 @@
-"""What the statistics of batch normalization are worth: those training leaves behind, against those of plain images.
+"""Effect of recomputing batch normalization statistics on images without augmentation.
 
     python benchmarks/normalization.py blood_cells/home --seeds 3 --set data.image_size=96 --set training.epochs=8
 
-Trains the same recipe twice for each seed: as Opsin does, with statistics taken anew from images without augmentation
-before every validation, and as is usual, with the running means of the last augmented batches. Prints the best epoch's
-accuracy on validation, that of the last epoch, where the rate is nearly 0 and the weights stand still, and on test.
+Trains the same recipe twice for each seed: as Opsin does, with statistics recomputed on images without augmentation
+before every validation, and the usual way, with the running means of the augmented batches. Prints the validation
+accuracy of the best epoch and of the last one, where the learning rate is nearly 0 and the weights are constant, and
+the test accuracy.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Does the verdict see that a network reads a ruler along the edge of the pictures, not the pictures?
+"""Detection of a shortcut by the verdict: a ruler along the edge of all images of one class.
 
     OPSIN_DATA=~/data python benchmarks/ruler.py --seeds 3
 
 Draws a ruler along the lower edge of every cat of cats_dogs (class folders below train/ and test/), trains a small
-network on these pictures and on the untouched ones, and prints test accuracy, how much of what the answers depend on
-lies along the margin, as a multiple of its area, and how often the verdict tells of it.
+network on these images and on the original ones, and prints the test accuracy, the attribution in the margin relative
+to its area, and the number of runs with a warning in the verdict.
 """
 
 from __future__ import annotations

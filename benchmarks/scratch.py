@@ -1,8 +1,8 @@
-"""The networks written with NumPy alone: speed against PyTorch and scikit-learn, and accuracy.
+"""Networks in pure NumPy: accuracy, and speed against PyTorch and scikit-learn.
 
     python benchmarks/scratch.py digits        # speed of 784-100-10 on MNIST, epoch by epoch in turns
     python benchmarks/scratch.py accuracy      # test accuracy of 784-100-10 and of the better recipe, over seeds
-    python benchmarks/scratch.py sentiment     # the six steps on the film reviews, and ours, with cross-validation
+    python benchmarks/scratch.py sentiment     # the six steps on the film reviews, and the network with bigrams
 
 All networks of a comparison have the same shape, float32, batches of 128, plain SGD at one rate, and the same images
 in memory; each counts its loss. PyTorch runs the loop one writes by hand over tensors (no DataLoader), its fastest.

@@ -1,13 +1,13 @@
-"""Training speed on small images in memory: Opsin's whole loop against a bare one, Keras, fastai and Lightning.
+"""Training speed on small images in memory: Opsin's complete loop against a minimal one, Keras, fastai and Lightning.
 
     python benchmarks/small_images.py --rounds 7
 
-Every contender runs in a process of its own that stays alive; the epochs of all take turns (A B C A B C ...), so that
-what slows the machine down for a while slows all of them. The first round warms up and is not counted. Only the
+Every contender runs in its own persistent process; their epochs alternate (A B C A B C ...), so that a temporary
+slowdown of the machine affects all of them. The first round is a warm-up and is not counted. Only the
 training part of an epoch is timed, except for Opsin, whose checkpoint, best weights and curves between epochs count.
 
-A contender whose package is missing is left out and named. A package that cannot live beside the others can come from
-another environment: --python fastai-vision=/elsewhere/bin/python.
+A contender whose package is missing is skipped and listed. A package that conflicts with the others can be in another
+environment: --python fastai-vision=/elsewhere/bin/python.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""What calibration changes, and how well images that are unlike the training images are told, on a run of real images.
+"""Calibration and out-of-distribution detection of a run on real images.
 
     python benchmarks/trust.py blood_cells/home cats_dogs/test skin_lesions/test blood_cells/away
     python benchmarks/trust.py mnist fashion-mnist
 
 Trains on the first data by the default recipe (--set changes it; a finished run is not repeated), and shows log loss
-and calibration error on its test images with and without the temperature that was fitted on validation. Then every
-other data set is shown to the network: how well the distance to the training images ranks its images above the test
-images (area under the ROC curve), beside one minus the highest probability, and how many of either are called unlike.
-The test images themselves are shown inverted and upside down, too.
+and calibration error on its test images with and without the temperature that was fitted on validation. For every
+other dataset, it then prints the area under the ROC curve of the distance to the training images (against the test
+images), that of one minus the highest probability, and the fraction of images flagged as out of distribution. The
+inverted and the upside-down test images are included.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def unlike(run: opsin.Run, others: list[str]) -> None:
         called = f"{100 * (scores[name] > 1).mean():.1f} %"
         areas = ["–", "–"] if name == TEST else [f"{area(one, name):.3f}" for one in (scores, doubts)]
         rows.append([name, f"{len(sets[name]):,}", *areas, called])
-    print("\n" + table(["images", "n", "AUC of the distance", "AUC of 1 - confidence", "called unlike"], rows))
+    print("\n" + table(["images", "n", "AUC of the distance", "AUC of 1 - confidence", "flagged"], rows))
 
 
 def area(values: dict[str, NDArray], name: str) -> float:

@@ -1,6 +1,6 @@
 """Benchmarks whose contenders train in processes of their own, an epoch each in turn (A B C A B C ...).
 
-What slows the machine down for a while slows all of them. Before each epoch a contender waits for a line on its
+A temporary slowdown of the machine affects all of them. Before each epoch a contender waits for a line on its
 standard input, after it reports the seconds as a line of JSON.
 """
 

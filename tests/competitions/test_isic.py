@@ -74,9 +74,9 @@ def test_calls_of_melanoma_are_those_at_or_above_the_threshold(files, threshold:
     alarms = int(called.sum()) - hits
     assert scores.confusion().tolist() == [[hits, 30 - hits], [alarms, 120 - alarms]]
     text = " ".join(scores.sentences)
-    assert f"{hits} of 30 melanomas were found" in text and f"Type I errors, false alarms: {alarms} " in text
-    assert f"Type II errors, misses: {30 - hits} " in text
-    assert ("there is no precision" in text) == (not called.any())
+    assert f"{hits} of 30 melanomas were found" in text and f"False positives (type I errors): {alarms} " in text
+    assert f"False negatives (type II errors): {30 - hits} " in text
+    assert ("the precision is undefined" in text) == (not called.any())
 
 
 def test_places_count_the_published_scores_that_are_better(files) -> None:
@@ -104,17 +104,17 @@ BROKEN = {
     "header": (replaced("Id,task_1", "id,task_1"), r"line 1: the header must be Id,task_1,task_2, not 'id,task_1"),
     "empty file": (lambda text: "", r"line 1: the header must be"),
     "no rows": (lambda text: "Id,task_1,task_2\n", "holds no rows"),
-    "too few rows": (lambda text: text.rsplit("\n", 3)[0], r"no row for Id .*, line 150 .*148 rows and must have 150"),
+    "too few rows": (lambda text: text.rsplit("\n", 3)[0], r"no row for Id .*, line 150 .*148 rows instead of 150"),
     "too many rows": (lambda text: text + "extra.jpg,0,0\n", r"line 152, Id extra.jpg: .*has no such Id.*151 rows"),
     "unknown Id": (replaced(ID, "other.jpg"), r"line 5, Id other.jpg: .*truth.csv has no such Id"),
-    "twice": (replaced(ID, ID.replace("3.", "2.")), r"line 5: Id .*ISIC_0000002.jpg stands in line 4 already"),
+    "twice": (replaced(ID, ID.replace("3.", "2.")), r"line 5: Id .*ISIC_0000002.jpg is already in line 4"),
     "empty Id": (replaced(ID, ""), "line 5: the Id is empty"),
     "no number": (lambda text: re.sub(rf"{ID},[^,]*,", f"{ID},high,", text), rf"line 5, Id {ID}: task_1 is 'high'"),
     "empty number": (lambda text: re.sub(rf"{ID},[^,]*,", f"{ID},,", text), rf"line 5, Id {ID}: task_1 is ''"),
     "above 1": (lambda text: re.sub(rf"({ID},[^,]*),[^,\r\n]*", r"\1,1.5", text), rf"line 5, Id {ID}: task_2 is 1.5;"),
     "below 0": (lambda text: re.sub(rf"{ID},[^,]*,", f"{ID},-0.1,", text), rf"line 5, Id {ID}: task_1 is -0.1;"),
     "nan": (lambda text: re.sub(rf"{ID},[^,]*,", f"{ID},nan,", text), rf"line 5, Id {ID}: task_1 is nan;"),
-    "columns": (lambda text: re.sub(rf"{ID},[^,]*,", f"{ID},", text), "line 5: 2 values where Id,task_1,task_2"),
+    "columns": (lambda text: re.sub(rf"{ID},[^,]*,", f"{ID},", text), r"line 5: expected 3 values .*found 2"),
     "a quote that never ends": (replaced(ID, f'"{ID}'), "is not a CSV file"),
 }  # fmt: skip
 

@@ -56,7 +56,7 @@ def make_reviews(folder, number=400):
 
 
 def teach(*arguments):
-    return CliRunner().invoke(app, ["learn", *map(str, arguments)], prog_name="opsin", catch_exceptions=False)
+    return CliRunner().invoke(app, ["lesson", *map(str, arguments)], prog_name="opsin", catch_exceptions=False)
 
 
 def check_page(path):
@@ -78,7 +78,7 @@ def test_the_lesson_on_perceptrons(tmp_path):
 def test_clouds_that_overlap_are_told_of():
     lesson = teach_perceptron(points=40, seed=2)
     text = " ".join(line for line in lesson.lines() if isinstance(line, str))
-    assert "made no mistake any more" in text
+    assert "the first without mistakes" in text
 
 
 def test_the_lesson_on_regression(tmp_path):
@@ -150,7 +150,7 @@ def test_reviews_that_do_not_fit_their_labels(tmp_path, text, labels, words):
 def test_reviews_of_very_few_words_are_taught_without_a_map(tmp_path):
     lesson = teach_sentiment(["good film"] * 30 + ["bad film"] * 30, [1] * 30 + [0] * 30, "60 reviews")
     text = lesson.write_page(tmp_path / "s.html").read_text(encoding="utf-8")
-    assert "What the words mean to it" in text
+    assert "Learned word vectors" in text
     lesson = teach_sentiment(["film"] * 60, [0, 1] * 30, "60 reviews")
     assert "A map of words" not in lesson.write_page(tmp_path / "s.html").read_text(encoding="utf-8")
 
@@ -158,7 +158,7 @@ def test_reviews_of_very_few_words_are_taught_without_a_map(tmp_path):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda rows: [], "holds 0 cars of which everything is known; the lesson needs at least 20"),
+        (lambda rows: [], "holds 0 cars without missing values; the lesson needs at least 20"),
         (lambda rows: rows[:5], "holds 4 cars"),
         (lambda rows: [rows[0], *([*row[:3], "", *row[4:]] for row in rows[1:])], "holds 0 cars"),
         (

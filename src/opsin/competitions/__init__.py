@@ -1,1 +1,1 @@
-"""Scoring of files of predictions by the rules of published competitions."""
+"""Competitions: submission files, and scoring by the rules of published challenges."""

@@ -1,8 +1,8 @@
-"""Scoring by the rules of ISIC 2017, part 3: is this skin lesion a melanoma, is it a seborrheic keratosis?
+"""Scoring by the rules of ISIC 2017, part 3: melanoma and seborrheic keratosis in images of skin lesions.
 
 Category 1 is the area under the ROC curve of melanoma against the rest, category 2 that of seborrheic keratosis against
 the rest, category 3 their mean (Codella et al. 2018, IEEE International Symposium on Biomedical Imaging). Rows are
-matched by their Id, never by their place in the file.
+matched by their Id, never by their position.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ def score_isic(
 
     Args:
         predictions: CSV with the columns ``Id,task_1,task_2``: the probabilities of melanoma and of seborrheic
-            keratosis, a row for each image of the truth, in its order.
-        truth: CSV with the same columns, which hold 0 or 1.
-        threshold: A lesion is called melanoma where ``task_1`` is at least this, in [0, 1].
-        any_order: Take rows in any order. They are matched by Id all the same; but the challenge's own script goes by
-            the order alone, and would give a file in another order a wrong score.
+            keratosis, one row per image of the truth, in the same order.
+        truth: CSV with the same columns and values 0 or 1.
+        threshold: A lesion is predicted melanoma if ``task_1`` is at least this, in [0, 1].
+        any_order: Accept rows in any order. Rows are always matched by Id, but the challenge's own script uses the
+            order and would silently compute a wrong score for a file in another order.
 
     Raises:
-        DataError: A file is not what it should be; the sentence names file, line and Id.
+        DataError: A file is invalid; the message names file, line and Id.
     """
     if not 0 <= threshold <= 1:
         raise DataError(f"The threshold is a probability from 0 to 1, not {threshold:g}.")

@@ -1,4 +1,4 @@
-"""Reading the files of ISIC 2017: whatever is wrong with one is said in a sentence that names file, line and Id."""
+"""Reading the files of ISIC 2017, with error messages that name file, line and Id."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Rows:
 
     Attributes:
         path: The file.
-        ids: The Id of each of N rows, all different.
-        lines: The line of each.
+        ids: Unique Ids of the N rows.
+        lines: Their line numbers.
         values: float64 ``(N, 2)`` in [0, 1].
     """
 
@@ -31,14 +31,14 @@ class Rows:
     values: NDArray[np.float64]
 
     def where(self, row: int) -> str:
-        """Return the words that name a row: file, line and Id."""
+        """Return the location of a row: file, line and Id."""
         return f"{self.path}, line {self.lines[row]}, Id {self.ids[row]}"
 
     def check_truth(self) -> None:
-        """Raise unless the values can be the truth.
+        """Check that the values are a valid truth.
 
         Raises:
-            DataError: A value is neither 0 nor 1, a lesion is both, or all lesions are alike in a task.
+            DataError: A value is neither 0 nor 1, a lesion is both, or a task has only one class.
         """
         odd = np.flatnonzero(((self.values != 0) & (self.values != 1)).any(axis=1))
         if len(odd):
@@ -51,8 +51,8 @@ class Rows:
         for task, name in ((0, "melanoma"), (1, "seborrheic keratosis")):
             if self.values[:, task].all() or not self.values[:, task].any():
                 raise DataError(
-                    f"{self.path}: column {HEADER[task + 1]} is the same in all {len(self.ids):,} rows, so that "
-                    f"{name} cannot be told from the rest; give the file that holds the truth."
+                    f"{self.path}: column {HEADER[task + 1]} is the same in all {len(self.ids):,} rows, so that no "
+                    f"area under the curve exists for {name}; give the file with the truth."
                 )
 
 
@@ -60,8 +60,8 @@ def read_rows(path: Path) -> Rows:
     """Read a CSV with the columns ``Id,task_1,task_2``.
 
     Raises:
-        DataError: It cannot be read, its header is another, an Id is missing or there twice, or a value is no number
-            from 0 to 1.
+        DataError: The file cannot be read, the header differs, an Id is missing or duplicate, or a value is not in
+            [0, 1].
     """
     ids: list[str] = []
     lines: list[int] = []
@@ -70,12 +70,12 @@ def read_rows(path: Path) -> Rows:
     for line, cells in _cells(path):
         where = f"{path}, line {line}"
         if len(cells) != len(HEADER):
-            raise DataError(f"{where}: {len(cells)} values where {','.join(HEADER)} asks for {len(HEADER)}.")
+            raise DataError(f"{where}: expected {len(HEADER)} values ({','.join(HEADER)}), found {len(cells)}.")
         name = cells[0].strip()
         if not name:
             raise DataError(f"{where}: the Id is empty.")
         if name in seen:
-            raise DataError(f"{where}: Id {name} stands in line {seen[name]} already; each image has one row.")
+            raise DataError(f"{where}: Id {name} is already in line {seen[name]}; each image must have one row.")
         seen[name] = line
         ids.append(name)
         lines.append(line)
@@ -90,18 +90,18 @@ def match_rows(predicted: Rows, truth: Rows, *, any_order: bool = False) -> NDAr
     """Return the predicted values ``(N, 2)`` in the order of the truth.
 
     Args:
-        predicted: A row for each row of the truth.
+        predicted: One row per row of the truth.
         truth: N rows.
-        any_order: Whether their order may be another.
+        any_order: Whether the order may differ.
 
     Raises:
-        DataError: An Id is missing, unknown, or stands in another row.
+        DataError: An Id is missing, unknown, or in another row.
     """
     row_of = {name: row for row, name in enumerate(predicted.ids)}
     known = set(truth.ids)
     counts = ""
     if len(predicted.ids) != len(truth.ids):
-        counts = f" It has {len(predicted.ids):,} rows and must have {len(truth.ids):,}."
+        counts = f" It has {len(predicted.ids):,} rows instead of {len(truth.ids):,}."
     for row, name in enumerate(predicted.ids):
         if name not in known:
             raise DataError(f"{predicted.where(row)}: {truth.path} has no such Id.{counts}")
@@ -115,14 +115,13 @@ def match_rows(predicted: Rows, truth: Rows, *, any_order: bool = False) -> NDAr
             if name != expected:
                 raise DataError(
                     f"{predicted.where(row)}: {truth.path} has Id {expected} in this place, and the challenge's own "
-                    "script goes by the order; bring the rows into that order, or score them by their Ids with "
-                    "--any-order."
+                    "script matches rows by their order; reorder the rows, or match them by Id with --any-order."
                 )
     return predicted.values[[row_of[name] for name in truth.ids]]
 
 
 def _cells(path: Path) -> list[tuple[int, list[str]]]:
-    """Return line number and cells of each row below the header; empty lines are passed over."""
+    """Return line number and cells of each row below the header; empty lines are skipped."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.reader(file, strict=True)
@@ -141,7 +140,7 @@ def _probability(cell: str, column: str, where: str) -> float:
     try:
         value = float(cell)
     except ValueError:
-        raise DataError(f"{where}: {column} is '{cell.strip()}', which is no number.") from None
-    if not 0 <= value <= 1:  # also where it is nan
+        raise DataError(f"{where}: {column} is '{cell.strip()}', which is not a number.") from None
+    if not 0 <= value <= 1:  # also for nan
         raise DataError(f"{where}: {column} is {cell.strip()}; a probability lies between 0 and 1.")
     return value

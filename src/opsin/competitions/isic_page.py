@@ -1,4 +1,4 @@
-"""The page of a scoring by the rules of ISIC 2017: places, ROC curves, calls of melanoma, probabilities."""
+"""Report of ISIC 2017 scores: ranks, ROC curves, confusion matrix of melanoma, probabilities."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ THRESHOLDS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 SECTIONS = (
     ("scores", "Scores"),
     ("curves", "ROC curves"),
-    ("calls", "Calls of melanoma"),
+    ("calls", "Predicted melanomas"),
     ("probabilities", "Probabilities"),
 )
 
 
 def write_isic_page(scores: IsicScores, path: Path) -> Path:
-    """Write the page, which loads nothing from anywhere, and return its path.
+    """Write the self-contained page, and return its path.
 
     Raises:
-        RunError: The folder is missing or may not be written to, or the disk is full.
+        RunError: The folder is missing or not writable, or the disk is full.
     """
     rows = [_threshold_row(scores, threshold) for threshold in sorted({*THRESHOLDS, scores.threshold})]
     figures = {
         "places": (plot_places(scores), "the three scores among those published"),
-        "roc": (plot_roc(scores), "sensitivity against the part of false alarms, for both tasks"),
+        "roc": (plot_roc(scores), "sensitivity against the false positive rate, for both tasks"),
         "specificity": (plot_roc(scores, specificity=True), "sensitivity against specificity, for both tasks"),
-        "histogram": (plot_probabilities(scores), "histogram of the probability of melanoma for each kind of lesion"),
+        "histogram": (plot_probabilities(scores), "histogram of the probability of melanoma for each type of lesion"),
     }
     page = (
         create_environment()
@@ -92,7 +92,7 @@ def _threshold_row(scores: IsicScores, threshold: float) -> dict[str, Any]:
 
 
 def plot_places(scores: IsicScores) -> Figure:
-    """Plot the three scores, with their intervals, among those that were published."""
+    """Plot the three scores with their intervals among the published ones."""
     figure = new_figure(7.2, 1.9)
     axes = add_axes(figure, grid="x")
     for row, (category, published) in enumerate(zip(scores.categories, PUBLISHED, strict=True)):
@@ -111,7 +111,7 @@ def plot_roc(scores: IsicScores, *, specificity: bool = False) -> Figure:
 
     Args:
         scores: The scores.
-        specificity: Draw the specificity along the horizontal axis, instead of the part of false alarms.
+        specificity: Whether the horizontal axis is the specificity instead of the false positive rate.
     """
     from sklearn.metrics import roc_curve
 
@@ -131,14 +131,12 @@ def plot_roc(scores: IsicScores, *, specificity: bool = False) -> Figure:
     axes.set_ylim(-0.01, 1.01)
     axes.set_aspect("equal")
     axes.legend(loc="lower left" if specificity else "lower right", frameon=False, fontsize=FONT_SIZE, labelcolor=INK)
-    label_x(
-        axes, "specificity" if specificity else "1 − specificity: part of the other lesions that raise a false alarm"
-    )
+    label_x(axes, "specificity" if specificity else "false positive rate (1 − specificity)")
     return figure
 
 
 def plot_probabilities(scores: IsicScores, bins: int = 20) -> Figure:
-    """Plot how the probability of melanoma is spread among the lesions of each kind."""
+    """Plot a histogram of the probability of melanoma for each type of lesion."""
     figure = new_figure(7.2, 4.2)
     edges = np.linspace(0, 1, bins + 1)
     grid = figure.add_gridspec(len(LESIONS), 1)

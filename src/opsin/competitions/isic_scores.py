@@ -15,7 +15,7 @@ MELANOMA, KERATOSIS, OTHER = "melanoma", "seborrheic keratosis", "neither"
 LESIONS = (MELANOMA, KERATOSIS, OTHER)
 
 
-# The scores of all entries of the challenge, as published.
+# Published scores of all entries of the challenge.
 PUBLISHED = (
     (.874, .870, .868, .856, .836, .830, .805, .804, .791, .789, .786, .783, .782, .765, .759, .757, .715, .684, .636,
      .623, .500, .495, .475),
@@ -35,10 +35,10 @@ class Category:
 
     Attributes:
         number: 1, 2 or 3.
-        name: What it measures.
+        name: Name of the score.
         score: The area under the ROC curve, in [0, 1], with its 95 % interval.
-        place: Where it would have ranked among the published scores; 1 is the best. Both are compared with the three
-            decimals that were published, and equal scores share a place.
+        place: Rank among the published scores; 1 is the best. Scores are compared at the three published decimals,
+            and equal scores share a rank.
     """
 
     number: int
@@ -48,7 +48,7 @@ class Category:
 
     @property
     def entries(self) -> int:
-        """How many entries were published."""
+        """Number of published entries."""
         return len(PUBLISHED[self.number - 1])
 
     def to_dict(self) -> dict[str, Any]:
@@ -65,11 +65,11 @@ class Category:
 
 @dataclass(frozen=True)
 class IsicScores:
-    """What a file of predictions is worth.
+    """Scores of a file of predictions.
 
     Attributes:
         categories: The three scores.
-        threshold: A lesion is called melanoma where its ``task_1`` is at least this.
+        threshold: A lesion is predicted melanoma if its ``task_1`` is at least this.
         truth: int64 ``(N,)``, index into `LESIONS`, in the order of the truth.
         probabilities: float64 ``(N, 2)``, ``task_1`` and ``task_2``, in the same order.
     """
@@ -80,16 +80,16 @@ class IsicScores:
     probabilities: NDArray[np.float64]
 
     def confusion(self, threshold: float | None = None) -> NDArray[np.int64]:
-        """Return int64 ``(2, 2)``: melanoma and any other lesion in truth (rows), and as called (columns).
+        """Return the confusion matrix int64 ``(2, 2)`` of melanoma and other lesions, true (rows) and predicted.
 
         Args:
-            threshold: Another one than that of the scoring.
+            threshold: Default: that of the scoring.
         """
         threshold = self.threshold if threshold is None else threshold
         return confusion_matrix(self.truth != 0, self.probabilities[:, 0] < threshold, 2)
 
     def rates(self, threshold: float | None = None) -> dict[str, Interval]:
-        """Return sensitivity, specificity and precision of the calls of melanoma, each with Wilson's interval."""
+        """Return sensitivity, specificity and precision for melanoma, each with Wilson's interval."""
         (hits, missed), (alarms, rejected) = self.confusion(threshold).tolist()
         return {
             "sensitivity": wilson(hits, hits + missed),
@@ -99,23 +99,24 @@ class IsicScores:
 
     @property
     def sentences(self) -> list[str]:
-        """What the calls of melanoma at the threshold mean, in words."""
+        """Interpretation of the confusion matrix at the threshold, in sentences."""
         (hits, missed), (alarms, rejected) = self.confusion().tolist()
         rates = self.rates()
         called, melanomas, others = hits + alarms, hits + missed, alarms + rejected
-        calls = "No lesion was called melanoma, so that there is no precision."
+        calls = "No lesion was predicted melanoma; the precision is undefined."
         if called:
-            calls = f"{called:,} lesions were called melanoma and {hits:,} of them are: precision "
-            calls += f"{_told(rates['precision'])}."
+            calls = f"{called:,} lesions were predicted melanoma and {hits:,} of them are: precision "
+            calls += f"{_with_interval(rates['precision'])}."
         return [
-            f"{hits:,} of {melanomas:,} melanomas were found: sensitivity, which is also called recall, "
-            f"{_told(rates['sensitivity'])}.",
-            f"{rejected:,} of {others:,} other lesions were rightly not called melanoma: specificity "
-            f"{_told(rates['specificity'])}.",
+            f"{hits:,} of {melanomas:,} melanomas were found: sensitivity (recall) "
+            f"{_with_interval(rates['sensitivity'])}.",
+            f"{rejected:,} of {others:,} other lesions were correctly not predicted melanoma: specificity "
+            f"{_with_interval(rates['specificity'])}.",
             calls,
-            f"Type I errors, false alarms: {alarms:,} lesions that are no melanoma were called one, "
+            f"False positives (type I errors): {alarms:,} other lesions were predicted melanoma, "
             f"{100 * alarms / others:.1f} % of those {others:,}.",
-            f"Type II errors, misses: {missed:,} melanomas were not called one, {100 * missed / melanomas:.1f} % of "
+            f"False negatives (type II errors): {missed:,} melanomas were not predicted, "
+            f"{100 * missed / melanomas:.1f} % of "
             f"the {melanomas:,}.",
         ]
 
@@ -131,5 +132,5 @@ class IsicScores:
         }
 
 
-def _told(rate: Interval) -> str:
+def _with_interval(rate: Interval) -> str:
     return f"{rate.value:.3f} (95 % interval {rate.low:.3f} to {rate.high:.3f})"

@@ -1,4 +1,4 @@
-"""Predictions as the CSV files that competitions ask for: their columns, their ids, their order of rows."""
+"""Submission files of competitions: columns, ids and order of rows."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ ISIC = {"task_1": "melanoma", "task_2": "seborrheic keratosis"}
 
 @dataclass(frozen=True)
 class Submission:
-    """A file to be written.
+    """Plan of a submission file.
 
     Attributes:
         columns: Heading -> ``("id", "")``, ``("label", "")`` or ``("probability", class)``.
-        ids: What the id column holds, row by row.
-        images: The image of each row.
-        left_over: How many of the images given have no row.
+        ids: Id of each row.
+        images: Image of each row.
+        left_over: Number of given images without a row.
     """
 
     columns: dict[str, tuple[str, str]]
@@ -39,8 +39,8 @@ class Submission:
         Args:
             path: The file.
             classes: Class names, in the order of the probabilities.
-            predictions: Of the images, in their order.
-            said: The same in words; the first of its cells is the answer.
+            predictions: Predictions of the images, in the same order.
+            said: Their textual form; the first cell is the predicted label.
         """
         rows = []
         for row, name in enumerate(self.ids):
@@ -55,7 +55,7 @@ class Submission:
         write_csv(path, self.columns, rows)
 
     def describe(self) -> str:
-        """Return what the columns hold, in words."""
+        """Return a description of the columns."""
         words = {ID: "id", LABEL: "prediction"}
         return ", ".join(
             f"{heading}: {words.get(kind) or f'probability of {wanted}'}"
@@ -71,23 +71,23 @@ def plan_submission(
     sample: Path | None = None,
     columns: Mapping[str, str] | None = None,
 ) -> Submission:
-    """Decide what a submission holds before any image is predicted.
+    """Plan a submission before any image is predicted.
 
     Args:
-        form: "isic" (columns Id, task_1, task_2, which need ``sample``) or "kaggle".
-        paths: The images given.
-        classes: The classes of the run.
-        sample: The competition's sample file: its rows say which ids the file must hold, and in which order.
+        form: "isic" (columns Id, task_1, task_2; requires ``sample``) or "kaggle".
+        paths: The given images.
+        classes: Classes of the run.
+        sample: Sample file of the competition, which defines the ids and their order.
         columns: For "isic", ``task_1`` and ``task_2`` -> class. For "kaggle", ``id`` -> heading of the ids, ``label``
-            -> heading of the predicted class, and any other heading, also ``label``, -> a class whose probability
-            stands there. Left out: the headings of the sample, or ``id`` and ``label``.
+            -> heading of the predicted class, and any other heading (also ``label``) -> a class, for its
+            probability. Default: the headings of the sample, or ``id`` and ``label``.
 
     Raises:
-        DataError: A class or column is unknown, an id has no image or several; the sentence names them.
+        DataError: A class or column is unknown, or an id matches no image or several.
     """
     chosen = dict(columns or {})
     if form == "isic" and sample is None:
-        raise DataError("--format isic needs --sample, the file whose rows say which images come in which order.")
+        raise DataError("--format isic needs --sample, the file that defines the images and their order.")
     headings, ids, lines = _read_sample(sample) if sample else ([], [], [])
     contents = _isic_columns(chosen, classes) if form == "isic" else _kaggle_columns(chosen, classes, headings)
     if sample is None:
@@ -95,7 +95,7 @@ def plan_submission(
     if sorted(contents) != sorted(headings):
         raise DataError(
             f"{sample} has the columns {', '.join(headings)}, but the submission would have {', '.join(contents)}; "
-            "--columns says what stands in each."
+            "use --columns to define the content of each column."
         )
     ordered = {heading: contents[heading] for heading in headings}
     images = _match(ids, lines, paths, sample)
@@ -103,10 +103,10 @@ def plan_submission(
 
 
 def parse_columns(text: str) -> dict[str, str]:
-    """Read ``task_1=melanoma,task_2=seborrheic_keratosis``; what follows a comma without ``=`` belongs to the name.
+    """Parse ``task_1=melanoma,task_2=seborrheic_keratosis``; a name may contain commas.
 
     Raises:
-        DataError: There is no ``=``.
+        DataError: The ``=`` is missing.
     """
     parts: list[str] = []
     for piece in text.split(",") if text else []:
@@ -117,7 +117,7 @@ def parse_columns(text: str) -> dict[str, str]:
     pairs = [part.partition("=") for part in parts]
     for heading, equals, content in pairs:
         if not (heading.strip() and equals and content.strip()):
-            raise DataError(f"--columns {text}: write COLUMN=CLASS, with commas between several.")
+            raise DataError(f"--columns {text}: write COLUMN=CLASS, several separated by commas.")
     return {heading.strip(): content.strip() for heading, _, content in pairs}
 
 
@@ -145,7 +145,7 @@ def _kaggle_columns(
         else:
             raise DataError(
                 f"The sample has the columns {', '.join(headings)}, which are not classes of the run "
-                f"({', '.join(classes)}); say with --columns COLUMN=CLASS what stands in each."
+                f"({', '.join(classes)}); define their content with --columns COLUMN=CLASS."
             )
     for heading, content in chosen.items():
         if heading == LABEL and content not in classes:
@@ -156,19 +156,18 @@ def _kaggle_columns(
 
 
 def _class_of(name: str, classes: Sequence[str], heading: str) -> str:
-    """Return the class that a name means, whatever its case and however its words are joined."""
+    """Return the class of a name, ignoring case, hyphens and underscores."""
     if name in classes:
         return name
     if not classes:
-        raise DataError(
-            f"Column {heading}: the run predicts a number, not classes; --columns label={heading} puts it there."
-        )
+        raise DataError(f"Column {heading}: the run predicts a number, not classes; use --columns label={heading}.")
     alike = [each for each in classes if _plain(each) == _plain(name)]
     if len(alike) == 1:
         return alike[0]
     raise DataError(
-        f"Column {heading}: the run has no class '{name}'{nearest(name, classes)}; it knows {', '.join(classes)}. "
-        f"Name one with --columns {heading}=CLASS."
+        f"Column {heading}: the run has no class '{name}'{nearest(name, classes)}; its classes are "
+        f"{', '.join(classes)}. "
+        f"Choose one with --columns {heading}=CLASS."
     )
 
 
@@ -188,17 +187,17 @@ def _read_sample(path: Path) -> tuple[list[str], list[str], list[int]]:
         raise DataError(f"{path} is not a CSV file in UTF-8: {error}.") from None
     headings = [cell.strip() for cell in rows[0][1]] if rows else []
     if len(rows) < 2 or len(headings) < 2 or len(set(headings)) < len(headings):
-        raise DataError(f"{path} is no sample file: it needs a header of different names and a row for each image.")
+        raise DataError(f"{path} is not a sample file: it needs a header with unique names and one row per image.")
     ids, lines = [cells[0].strip() for _, cells in rows[1:]], [line for line, _ in rows[1:]]
     first: dict[str, int] = {}
     for name, line in zip(ids, lines, strict=True):
         if first.setdefault(name, line) != line:
-            raise DataError(f"{path}, line {line}: Id {name} stands in line {first[name]} already.")
+            raise DataError(f"{path}, line {line}: Id {name} is already in line {first[name]}.")
     return headings, ids, lines
 
 
 def _match(ids: Sequence[str], lines: Sequence[int], paths: Sequence[Path], sample: Path) -> list[Path]:
-    """Return the image of each id: the one with that path, else the only one with that name."""
+    """Return the image of each id, matched by path, or by name if that is unique."""
     named: dict[str, list[int]] = {}
     for place, path in enumerate(paths):
         for name in {path.name, path.stem}:
@@ -211,12 +210,12 @@ def _match(ids: Sequence[str], lines: Sequence[int], paths: Sequence[Path], samp
         exact = [place for place in found if _same_end(wanted, paths[place].parts)]
         found = exact if len(exact) == 1 else found
         if not found:
-            raise DataError(f"{where}: none of the {len(paths):,} images given is called so.")
+            raise DataError(f"{where}: none of the {len(paths):,} given images has this name.")
         if len(found) > 1:
             several = " and ".join(str(paths[place]) for place in found[:2])
-            raise DataError(f"{where}: {several} could both be meant; give only the images of the sample.")
+            raise DataError(f"{where}: ambiguous, {several} both match; give only the images of the sample.")
         if found[0] in taken:
-            raise DataError(f"{where}: {paths[found[0]]} is the only image called so, and Id {taken[found[0]]} has it.")
+            raise DataError(f"{where}: the only match, {paths[found[0]]}, is already used for Id {taken[found[0]]}.")
         taken[found[0]] = name
     return [paths[place] for place in taken]
 

@@ -1,1 +1,1 @@
-"""Lessons: what `opsin.scratch` does, run on data, told in a few sentences, and drawn on a page."""
+"""Lessons: the code of `opsin.scratch` run on data, with explanations and figures on a page."""

@@ -1,4 +1,4 @@
-"""The lesson on handwritten digits: ten weight images that can be read, then hidden layers that read better."""
+"""Lesson on handwritten digits: the weights of softmax regression as images, then hidden layers."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from opsin.scratch.functions import Array
 from opsin.scratch.network import Network, Progress, train
 from opsin.statistics.bootstrap import Interval, wilson
 
-# The recipe that reads best: more units, momentum, and dropout in the place of a penalty against learning by heart.
+# The best recipe: more units, momentum, and dropout instead of an L2 penalty against overfitting.
 BETTER_UNITS = (300, 100)
 BETTER: dict[str, Any] = {"rate": 0.1, "momentum": 0.9, "l2": 0.0, "dropout": 0.2}
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A network after training.
+    """A trained network.
 
     Attributes:
-        name: Its widths, as people write them.
+        name: Its layer widths, such as 784-100-10.
         network: The network.
         progress: Errors and accuracies of each epoch.
-        seconds: How long it took.
-        test: Accuracy on the test images, with its interval (Wilson).
+        seconds: Training time.
+        test: Test accuracy with its interval (Wilson).
     """
 
     name: str
@@ -54,18 +54,18 @@ def train_digits(
     dropout: float = 0.0,
     seed: int = 0,
 ) -> Trained:
-    """Train one network on digits, at a rate that falls to 0 along half a cosine, and test it.
+    """Train a network on digits with a cosine learning rate schedule, and test it.
 
     Args:
         chosen: Training and validation images.
         tested: The same training images, and test images.
         units: Widths of the hidden layers; none: softmax regression.
         epochs: Passes over the training images.
-        rate: Learning rate at the beginning.
+        rate: Initial learning rate.
         momentum: See `opsin.scratch.network.train`.
         l2: See `opsin.scratch.network.Network`; 1e-4 gained 0.24 points on MNIST's validation images.
         dropout: See `opsin.scratch.network.Network`.
-        seed: Of weights, order and dropout.
+        seed: Random seed of weights, order and dropout.
     """
     network = chosen.network(units, l2=l2, dropout=dropout, seed=seed)
     started = time.perf_counter()
@@ -96,10 +96,10 @@ def teach_digits(
 
     Args:
         chosen: Training and validation images.
-        tested: The same training images, and test images, which are opened once for each network.
-        source: What to call them.
-        epochs: Of each network; left out: 20, for fewer than 10,000 images 100.
-        say: Is told what is being done.
+        tested: The same training images, and test images, used once per network.
+        source: Description of the data.
+        epochs: Epochs of each network; default: 20, for fewer than 10,000 images 100.
+        say: Called with progress messages.
     """
     epochs = epochs or (20 if len(chosen.X) >= 10_000 else 100)
     variants: tuple[tuple[tuple[int, ...], dict[str, Any]], ...] = (((), {}), ((100,), {}), (BETTER_UNITS, BETTER))
@@ -110,15 +110,15 @@ def teach_digits(
     softmax, hidden, better = results
     return Lesson(
         "digits",
-        "Digits: a network of one's own",
-        "Ten units that each look for one digit read nine of ten right. A hidden layer lets units look for parts of "
-        "digits, and reads nearly all.",
+        "Digits: a network from scratch",
+        "Ten units, one per digit, classify nine of ten images correctly. A hidden layer detects parts of digits, and "
+        "classifies nearly all correctly.",
         source,
         [_softmax(softmax), _hidden(hidden), _better(hidden, better), _compared(results)],
         [
-            "Give the hidden layer 10 units, then 500. Where does more stop to help?",
-            "Use sigmoid units in the place of ReLU. How many epochs longer until the same accuracy?",
-            "Let the rate begin at 5. What do the curves look like, and why?",
+            "Give the hidden layer 10 units, then 500. When do more units stop helping?",
+            "Replace ReLU by sigmoid units. How many more epochs until the same accuracy?",
+            "Start with a learning rate of 5. What do the curves look like, and why?",
         ],
     )
 
@@ -127,14 +127,15 @@ def _softmax(result: Trained) -> Part:
     return Part(
         "One layer",
         [
-            f"Ten units, {result.network.size:,} weights, softmax on top: {_percent(result)} of the test images are "
-            "right. Each unit's weights are an image: blue speaks for its digit, orange against."
+            f"Softmax regression with ten units and {result.network.size:,} parameters: test accuracy "
+            f"{_percent(result)}. "
+            "The weights of each unit form an image: blue is evidence for its digit, orange against it."
         ],
         pictures=[
             Picture(
                 plot_weights(result.network.layers[0].W, 10),
-                "What the ten units look for",
-                "From 0 to 9. Blue: ink here speaks for the digit. Orange: against.",
+                "Weights of the ten units",
+                "From 0 to 9. Blue: ink here is evidence for the digit. Orange: against it.",
                 wide=True,
             )
         ],
@@ -145,15 +146,16 @@ def _hidden(result: Trained) -> Part:
     return Part(
         "A hidden layer",
         [
-            f"With {result.network.widths[1]} hidden units, {result.network.size:,} weights, it is {_percent(result)} "
-            f"after {len(result.progress.training)} epochs ({result.seconds:.0f} s here). The units look for strokes, "
-            "edges and gaps; digits are hard to see in them."
+            f"With {result.network.widths[1]} hidden units and {result.network.size:,} parameters, the test accuracy "
+            "is "
+            f"{_percent(result)} after {len(result.progress.training)} epochs ({result.seconds:.0f} s here). The units "
+            "detect strokes, edges and gaps; digits are hard to recognize in their weights."
         ],
         pictures=[
             Picture(
                 plot_weights(result.network.layers[0].W, 20),
-                "What the first twenty hidden units look for",
-                "Each unit alone means little; together they tell ten digits apart.",
+                "Weights of the first twenty hidden units",
+                "A single unit means little; together they distinguish ten digits.",
                 wide=True,
             )
         ],
@@ -162,18 +164,18 @@ def _hidden(result: Trained) -> Part:
 
 def _better(before: Trained, result: Trained) -> Part:
     return Part(
-        "Further",
+        "A better recipe",
         [
             f"Layers of {' and '.join(map(str, result.network.widths[1:-1]))} units, momentum and dropout: "
-            f"{_percent(result)}, against {before.test.value:.2%} before."
+            f"test accuracy {_percent(result)}, against {before.test.value:.2%} before."
         ],
         pictures=[
             Picture(
                 _curves([before, result], "training"),
-                "Error in training",
-                "Mean cross-entropy of each epoch's batches.",
+                "Training error",
+                "Mean cross-entropy of the batches of each epoch.",
             ),
-            Picture(_curves([before, result], "accuracy"), "Accuracy on validation images", "Never trained on."),
+            Picture(_curves([before, result], "accuracy"), "Validation accuracy", "On held-out images."),
         ],
     )
 
@@ -190,12 +192,19 @@ def _compared(results: list[Trained]) -> Part:
         ]
         for result in results
     ]
-    columns = ["network", "weights", "test accuracy (95 % interval)", "error in training", "in validation", "seconds"]
-    return Part("Side by side", tables=[Table(columns, rows)])
+    columns = [
+        "network",
+        "parameters",
+        "test accuracy (95 % interval)",
+        "training error",
+        "validation error",
+        "seconds",
+    ]
+    return Part("Comparison", tables=[Table(columns, rows)])
 
 
 def plot_weights(W: Array, number: int) -> Figure:
-    """Draw the weights ``(D, units)`` of the first units as images where D is a square number, else as strips."""
+    """Plot the weights ``(D, units)`` of the first units as images if D is a square number, else as strips."""
     side = math.isqrt(len(W))
     number = min(number, W.shape[1])
     rows = math.ceil(number / 10)

@@ -1,4 +1,4 @@
-"""A lesson that was run: sentences, tables and pictures, for the terminal and for a page."""
+"""Result of a lesson: sentences, tables and figures, for the terminal and for an HTML page."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from opsin.reporting.run_report.report import create_environment
 from opsin.storage.atomic import write_text
 from opsin.version import __version__
 
-# How the lines of a figure differ, in color and in dashes.
+# Line styles of a figure, which differ in color and dashes.
 LOOKS: tuple[dict[str, Any], ...] = (
     {"color": BLUE},
     {"color": ORANGE, "linestyle": (0, (4, 1.6))},
@@ -44,10 +44,10 @@ class Picture:
     """A figure of a lesson.
 
     Attributes:
-        figure: What is shown.
-        title: Above it.
-        caption: What to see in it; also read out to those who cannot.
-        wide: Whether it takes the whole width of the page.
+        figure: The figure.
+        title: Its title.
+        caption: Caption, also the text alternative.
+        wide: Whether it spans the full width of the page.
     """
 
     figure: Figure
@@ -61,9 +61,9 @@ class Part:
     """One step of a lesson.
 
     Attributes:
-        title: A few words.
-        sentences: What was done and what came out, one paragraph each.
-        tables: Numbers.
+        title: Title.
+        sentences: Method and results, one paragraph each.
+        tables: Tables.
         pictures: Figures.
     """
 
@@ -75,15 +75,15 @@ class Part:
 
 @dataclass
 class Lesson:
-    """A lesson that was run.
+    """Result of a lesson.
 
     Attributes:
-        name: Its word on the command line.
-        title: What it teaches.
-        lede: The one thing to take away.
-        source: Which data were used.
-        parts: Its steps, in order.
-        questions: What to try next.
+        name: Name on the command line.
+        title: Title.
+        lede: Summary in a sentence or two.
+        source: Description of the data.
+        parts: Steps, in order.
+        questions: Suggested experiments.
     """
 
     name: str
@@ -94,7 +94,7 @@ class Lesson:
     questions: list[str]
 
     def lines(self) -> Iterable[str | Table]:
-        """Yield what a terminal shows: titles, sentences and tables."""
+        """Yield the titles, sentences and tables for a terminal."""
         yield f"{self.title} ({self.source})"
         for part in self.parts:
             yield f"\n{part.title}"
@@ -102,10 +102,10 @@ class Lesson:
             yield from part.tables
 
     def write_page(self, path: Path) -> Path:
-        """Write the lesson with its pictures as one HTML page, which loads nothing from anywhere, and return its path.
+        """Write the lesson as one self-contained HTML page, and return its path.
 
         Raises:
-            RunError: The folder is missing or may not be written to, or the disk is full.
+            RunError: The folder is missing or not writable, or the disk is full.
         """
         parts = [
             {
@@ -145,7 +145,7 @@ class Lesson:
 
 
 def log_scale(axes: Axes, direction: str = "y") -> None:
-    """Make an axis logarithmic, with its powers of ten in plain numbers."""
+    """Make an axis logarithmic, with tick labels in plain numbers."""
     axes.set(**{f"{direction}scale": "log"})
     axis = axes.yaxis if direction == "y" else axes.xaxis
     axis.set_major_locator(LogLocator(numticks=6))

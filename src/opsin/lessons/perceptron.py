@@ -1,4 +1,4 @@
-"""The lesson on perceptrons: a line that learns, four gates, and why XOR needs two of them."""
+"""Lesson on perceptrons: logic gates, the perceptron rule, and why XOR needs two layers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from opsin.scratch.perceptron import (
 
 
 def two_clouds(points: int = 100, distance: float = 4.0, seed: int = 0) -> tuple[Array, Array]:
-    """Return points of two round clouds, ``(points, 2)``, and which cloud each is of, ``(points,)``, 0 or 1."""
+    """Return points of two Gaussian clusters, ``(points, 2)``, and the cluster of each, ``(points,)``, 0 or 1."""
     generator = np.random.default_rng(seed)
     y = np.arange(points) % 2.0  # (N,)
     X = generator.normal(size=(points, 2)) + distance * np.column_stack([y, y])  # (N, 2)
@@ -34,21 +34,21 @@ def teach_perceptron(points: int = 100, seed: int = 0) -> Lesson:
     """Run the lesson.
 
     Args:
-        points: How many points the line is to part.
-        seed: Of the points and the first line.
+        points: Number of points.
+        seed: Random seed of the points and the initial line.
     """
     X, y = two_clouds(points, seed=seed)
     return Lesson(
         "perceptron",
         "Perceptrons: a line that learns",
-        "One unit draws a straight line. It learns by being pulled over whatever lies on the wrong side. What no "
-        "line can part, several units can.",
-        f"{points} points in two clouds, made here",
+        "A single unit is a linear classifier. It learns by moving its line towards misclassified points. Classes that "
+        "no line can separate need several units.",
+        f"{points} random points in two clusters",
         [_gates(), _combined(), _rule(X, y, seed), _gradient(X, y, seed)],
         [
-            "Set the distance of the clouds to 1: does the rule still come to rest? And the gradient?",
-            "Which weights and bias make a gate that answers 1 when at least two of three inputs are 1?",
-            "Take a rate ten times as large in the perceptron rule. Why does it change so little?",
+            "Set the distance of the clusters to 1: does the rule still converge? And the gradient?",
+            "Which weights and bias give a gate that outputs 1 if at least two of three inputs are 1?",
+            "Increase the learning rate of the perceptron rule tenfold. Why does it change so little?",
         ],
     )
 
@@ -68,12 +68,12 @@ def _gates() -> Part:
     return Part(
         "Four gates",
         [
-            "A perceptron answers 1 where w · x + b is 0 or more. AND, OR and NAND are one line each. XOR is none: "
-            "no line has (0, 1) and (1, 0) on one side, (0, 0) and (1, 1) on the other. OR and NAND, joined by AND, "
-            "give it: a network."
+            "A perceptron outputs 1 where w · x + b is 0 or more. AND, OR and NAND are linearly separable. XOR is not: "
+            "no line has (0, 1) and (1, 0) on one side, (0, 0) and (1, 1) on the other. It is the AND of OR and NAND: "
+            "a network of two layers."
         ],
         [Table(["inputs", *(name.upper() for name in answers)], rows)],
-        [Picture(figure, "The lines", "Filled: the gate answers 1. XOR takes what lies between two lines.", wide=True)],
+        [Picture(figure, "The lines", "Filled: the gate outputs 1. XOR is 1 between two lines.", wide=True)],
     )
 
 
@@ -82,9 +82,9 @@ def _combined() -> Part:
     return Part(
         "Combining two perceptrons",
         [
-            "Two units that say 0.4 and 0.6 are weighed by a third: "
+            "A third unit combines the outputs 0.4 and 0.6 of two units: "
             f"σ(0.4·3 + 0.6·5 − 2.2) = σ(2) = {good:.2f}; with weights 2 and 6 and a bias of −2 it is {bad:.2f}. "
-            "σ turns any number into a probability, and unlike a step it has a slope to learn from: σ′ = σ(1 − σ)."
+            "σ maps any number to a probability and, unlike a step, has a useful derivative: σ′ = σ(1 − σ)."
         ],
         pictures=[_sigmoid_picture()],
     )
@@ -92,35 +92,36 @@ def _combined() -> Part:
 
 def _sigmoid_picture() -> Picture:
     figure = new_figure(4.6, 2.4)
-    axes = add_axes(figure, title="σ(z) and its slope")
+    axes = add_axes(figure, title="σ(z) and its derivative")
     z = np.linspace(-6, 6, 121)
     s = sigmoid(z)
     axes.plot(z, s, color=BLUE, label="σ")
     axes.plot(z, s * (1 - s), color=ORANGE, dashes=(4, 1.6), label="σ(1 − σ)")
     add_legend(axes)
     label_x(axes, "z")
-    return Picture(figure, "The sigmoid", "Its slope is 1/4 at most, and next to nothing for |z| above 5.")
+    return Picture(figure, "The sigmoid", "Its derivative is at most 1/4, and almost 0 for |z| above 5.")
 
 
 def _rule(X: Array, y: Array, seed: int) -> Part:
     lines = learn_by_perceptron_rule(X, y, rate=0.1, passes=50, seed=seed)
-    ending = f"in pass {len(lines.mistakes)} it made no mistake any more"
+    ending = f"pass {len(lines.mistakes)} was the first without mistakes"
     if lines.mistakes[-1]:
         ending = (
-            f"after {len(lines.mistakes)} passes it still makes {lines.mistakes[-1]} mistakes. Where no line parts all "
-            "points, it never comes to rest"
+            f"after {len(lines.mistakes)} passes it still makes {lines.mistakes[-1]} mistakes. If no line separates "
+            "the "
+            "classes, it never converges"
         )
     return Part(
         "The perceptron rule",
         [
-            f"Each point on the wrong side pulls the line over itself. {len(lines.moves) - 1} such corrections were "
-            f"made; {ending}."
+            f"Each misclassified point moves the line towards itself. There were {len(lines.moves) - 1} such updates; "
+            f"{ending}."
         ],
         pictures=[
             Picture(
                 _moving(X, y, lines.moves), "The line as it moves", "Pale: early. Strong: the last line.", wide=False
             ),
-            Picture(_mistakes(lines.mistakes), "Mistakes in each pass", "A pass meets every point once."),
+            Picture(_mistakes(lines.mistakes), "Mistakes in each pass", "A pass visits every point once."),
         ],
     )
 
@@ -132,20 +133,22 @@ def _gradient(X: Array, y: Array, seed: int) -> Part:
     axes.plot(np.arange(1, len(costs) + 1), costs, color=BLUE)
     label_x(axes, "step")
     return Part(
-        "The same line by the gradient",
+        "The same line by gradient descent",
         [
-            "With a sigmoid in place of the step every point pulls, by how wrong it is. Four steps make it: feed "
-            "forward p = σ(Xw + b), error −log of the probability given to the truth, backpropagation δ = p − y, "
+            "With a sigmoid instead of the step, every point contributes in proportion to its error. Each iteration "
+            "has "
+            "four steps: forward pass p = σ(Xw + b), error −log of the probability of the true class, backpropagation "
+            "δ = p − y, "
             f"update w −= rate · δX. The cross-entropy falls from {costs[0]:.3f} to {costs[-1]:.3f}; "
-            f"{lines.mistakes[-1]} of {len(y)} points are on the wrong side in the end."
+            f"{lines.mistakes[-1]} of {len(y)} points are misclassified at the end."
         ],
         pictures=[
             Picture(
                 _moving(X, y, lines.moves),
                 "The line as it moves",
-                "It settles in the middle, also where clouds overlap.",
+                "It settles between the clusters, even if they overlap.",
             ),
-            Picture(figure, "The error", "Each step goes down the slope of this curve."),
+            Picture(figure, "The error", "Each step reduces the error."),
         ],
     )
 
@@ -182,7 +185,7 @@ def _points(axes: Axes, X: Array, y: Array, size: float = 16) -> None:
 
 
 def _line(axes: Axes, move: Array, **look: Any) -> None:
-    """Draw where w1 x1 + w2 x2 + b = 0."""
+    """Draw the line w1 x1 + w2 x2 + b = 0."""
     unit = Perceptron(move[:2], float(move[2]))
-    point = -unit.b * unit.w / max(float(unit.w @ unit.w), 1e-12)  # (2,), the place of the line nearest to the origin
+    point = -unit.b * unit.w / max(float(unit.w @ unit.w), 1e-12)  # (2,), the point of the line nearest to the origin
     axes.axline(tuple(point), tuple(point + [-unit.w[1], unit.w[0]]), zorder=2, **look)

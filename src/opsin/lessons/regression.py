@@ -1,4 +1,4 @@
-"""The lesson on linear regression: how strong is an engine, and what scale and learning rate do to the way there."""
+"""Lesson on linear regression: horsepower of cars, effect of input scale and learning rate on gradient descent."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def teach_regression(cars: Cars, source: str, steps: int = 3000) -> Lesson:
     """Run the lesson.
 
     Args:
-        cars: From `opsin.scratch.cars.read_cars`; cars of which something is not known are left out, and counted.
-        source: What to call them.
+        cars: From `opsin.scratch.cars.read_cars`; cars with missing values are excluded and counted.
+        source: Description of the data.
         steps: Steps of the longest descent.
     """
     known = cars.known()
@@ -37,15 +37,14 @@ def teach_regression(cars: Cars, source: str, steps: int = 3000) -> Lesson:
     return Lesson(
         "regression",
         "Linear regression: how strong is the engine?",
-        "A line is found by walking down the slope of its mistakes. With inputs of one scale the way takes a few "
-        "hundred steps; without, it takes more than anyone can wait for.",
+        "A line is fitted by gradient descent. With standardized inputs it converges in a few hundred steps; without, "
+        "it takes longer than anyone can wait.",
         source,
         [_missing(cars, left_out), _one_input(known), _all_inputs(known, steps), _rates(known)],
         [
-            "Set the learning rate just above the largest one that converges. How many steps until the cost leaves "
-            "all bounds?",
-            "Leave out the weight. Which input takes over its part, and how much worse does the fit become?",
-            "Give the origin as one number (1, 2, 3). What does the line now believe about Japanese cars?",
+            "Set the learning rate just above the largest one that converges. How many steps until the cost diverges?",
+            "Remove the weight. Which input replaces it, and how much worse is the fit?",
+            "Encode the origin as one number (1, 2, 3). What does the model now assume about Japanese cars?",
         ],
     )
 
@@ -53,11 +52,10 @@ def teach_regression(cars: Cars, source: str, steps: int = 3000) -> Lesson:
 def _missing(cars: Cars, left_out: int) -> Part:
     counts = [int(np.isnan(cars.values[:, place]).sum()) for place in range(cars.values.shape[1])]
     return Part(
-        "What is not known",
+        "Missing values",
         [
             f"{left_out} of {len(cars.names)} cars lack a value (horsepower: {counts[3]}, miles per gallon: "
-            f"{counts[0]}). They are left out rather than filled with 0: a car without horsepower would pull the line "
-            "down."
+            f"{counts[0]}). They are excluded rather than set to 0, which would bias the line."
         ],
     )
 
@@ -77,16 +75,16 @@ def _one_input(cars: Cars) -> Part:
     return Part(
         "One input: weight",
         [
-            f"Each further 1,000 lb go with {1000 * slope:.0f} horsepower more; R² is "
-            f"{explained(fit, scale.apply(X), y):.3f}. 50 steps come within {abs(fit.w[0] - exact.w[0]):.1e} of the "
-            "formula that jumps to the bottom at once."
+            f"Each additional 1,000 lb correspond to {1000 * slope:.0f} horsepower; R² is "
+            f"{explained(fit, scale.apply(X), y):.3f}. After 50 steps the weight is within "
+            f"{abs(fit.w[0] - exact.w[0]):.1e} of the closed-form solution."
         ],
         pictures=[
-            Picture(figure, "The line", "A dot is a car."),
+            Picture(figure, "The fitted line", "Each dot is a car."),
             Picture(
                 _surface(scale.apply(X), y, fit.way),
-                "The error surface and the way down",
-                "Rings: equal cost. Dots: steps.",
+                "The cost surface and gradient descent",
+                "Contours: equal cost. Dots: steps.",
             ),
         ],
     )
@@ -115,7 +113,7 @@ def _all_inputs(cars: Cars, steps: int) -> Part:
     rows = [[INPUT_NAMES[place], f"{fit.w[place]:+.1f}", f"{exact.w[place]:+.1f}"] for place in order]
     figure = new_figure(4.6, 3.0)
     axes = add_axes(figure, title="Cost")
-    for name, found, look in (("scaled", fit, LOOKS[0]), ("as they are", raw, LOOKS[1])):
+    for name, found, look in (("standardized", fit, LOOKS[0]), ("unscaled", raw, LOOKS[1])):
         axes.plot(np.arange(1, len(found.costs) + 1), found.costs, **look, label=name)
     axes.axhline(float(exact.costs[0]), color=INK, linewidth=0.8, dashes=(1, 2))
     log_scale(axes, "x")
@@ -125,15 +123,16 @@ def _all_inputs(cars: Cars, steps: int) -> Part:
     return Part(
         "All inputs, and why scale matters",
         [
-            f"With all inputs R² is {explained(fit, scaled, y):.3f}. After {steps:,} steps on scaled inputs the "
-            f"weights differ from the formula's by {np.abs(fit.w - exact.w).max():.1e} at most.",
-            "On the inputs as they are, weights in thousands of pounds beside accelerations in seconds, the "
-            f"largest rate that converges is {largest_rate(X):.1e}, and the flattest direction then needs about "
-            f"{steps_needed(X, raw_rate):.1e} steps to come within 1 %; scaled, it is "
+            f"With all inputs R² is {explained(fit, scaled, y):.3f}. After {steps:,} steps on standardized inputs the "
+            f"weights differ from the closed-form solution by at most {np.abs(fit.w - exact.w).max():.1e}.",
+            "On unscaled inputs, with weights in thousands of pounds and accelerations in seconds, the largest rate "
+            "that "
+            f"converges is {largest_rate(X):.1e}, and the flattest direction then needs about "
+            f"{steps_needed(X, raw_rate):.1e} steps to come within 1 %; standardized, it is "
             f"{steps_needed(scaled, 0.9 * largest_rate(scaled)):,.0f}.",
         ],
-        [Table(["input, scaled", "by descent (horsepower)", "by formula"], rows)],
-        [Picture(figure, "The way down", "Dotted: the bottom. The unscaled way stops falling far above it.")],
+        [Table(["input, standardized", "gradient descent (horsepower)", "closed form"], rows)],
+        [Picture(figure, "Gradient descent", "Dotted: the minimum. Without scaling, the cost stalls far above it.")],
     )
 
 
@@ -152,8 +151,8 @@ def _rates(cars: Cars) -> Part:
     return Part(
         "The learning rate",
         [
-            f"The bowl's steepest direction allows a rate of {most:.3f} = 2 / λ. Well below, every step goes down; "
-            "far below, it takes for ever; 5 % above, each step lands higher on the other side."
+            f"The largest curvature λ allows a rate of {most:.3f} = 2 / λ. Well below, every step reduces the cost; "
+            "far below, convergence is slow; 5 % above, descent diverges."
         ],
         pictures=[Picture(figure, "Three rates", "Dotted: too small. Line: good. Dashed: too large.")],
     )

@@ -1,4 +1,4 @@
-"""The lesson on film reviews: six steps from counting words to a fast network, and one beyond."""
+"""Lesson on sentiment analysis of film reviews: six steps from word counts to a fast network, and one beyond."""
 
 from __future__ import annotations
 
@@ -27,21 +27,20 @@ from opsin.scratch.sentiment import (
 from opsin.statistics.bootstrap import Interval, wilson
 
 HELD_OUT = 1_000  # the last reviews, as in the lesson this follows
-COMMON = 100  # how often a word must occur to be drawn; less often where there are fewer than 20,000 reviews
-SLOW = 1_000  # reviews on which the slow networks are timed; all would take half an hour
+COMMON = 100  # minimum count of a plotted word; less for fewer than 20,000 reviews
+SLOW = 1_000  # reviews for timing the slow networks; all would take half an hour
 MIN_COUNT, POLARITY_CUTOFF = 20, 0.05
 
 
 @dataclass(frozen=True)
 class Step:
-    """What one of the networks did.
+    """Result of one of the networks.
 
     Attributes:
         name: Its step.
-        done: Its pass over the training reviews, or over the first of them.
-        inputs: Words it knows.
-        test: Accuracy on the held-out reviews, with its interval (Wilson); None where it saw too few reviews to be
-            tested.
+        done: Its pass over the training reviews, or the first of them.
+        inputs: Size of its vocabulary.
+        test: Accuracy on the held-out reviews with its interval (Wilson); None if trained on too few reviews.
     """
 
     name: str
@@ -56,10 +55,10 @@ def teach_sentiment(
     """Run the lesson.
 
     Args:
-        reviews: Texts; the last 1,000, or a fifth where there are fewer than 5,000, are held out.
+        reviews: Texts; the last 1,000, or a fifth if there are fewer than 5,000, are held out.
         labels: 1 for good, 0 for bad.
-        source: What to call them.
-        say: Is told what is being done.
+        source: Description of the data.
+        say: Called with progress messages.
     """
     held_out = min(HELD_OUT, len(reviews) // 5)
     train, test = list(reviews[:-held_out]), list(reviews[-held_out:])
@@ -70,27 +69,27 @@ def teach_sentiment(
     say("step 2: words to numbers")
     vocabulary = Vocabulary(counts.words())
     present, unseen = ([vocabulary.present(review) for review in part] for part in (train, test))
-    say("steps 3 and 4: whole vectors through whole matrices")
+    say("steps 3 and 4: dense vectors and matrices")
     numbers = [vocabulary.numbers(review) for review in train[:SLOW]]
     steps = [
         _slow("3: counts", SlowNetwork(len(vocabulary)), numbers, answers),
         _slow("4: presence", SlowNetwork(len(vocabulary), presence=True), present[:SLOW], answers),
     ]
-    say("step 5: the same without the useless work")
+    say("step 5: the same without needless work")
     fast = FastNetwork(len(vocabulary))
-    steps.append(_tested("5: only what is there", fast, present, answers, unseen, truth, len(vocabulary)))
+    steps.append(_tested("5: only words present", fast, present, answers, unseen, truth, len(vocabulary)))
     say("step 6: fewer words")
     few = Vocabulary(counts.words(MIN_COUNT, POLARITY_CUTOFF))
     kept, kept_test = ([few.present(review) for review in part] for part in (train, test))
     steps.append(_tested("6: pruned", FastNetwork(len(few)), kept, answers, kept_test, truth, len(few)))
-    say("further: pairs of words")
+    say("further: bigrams")
     phrases, network = learn_phrases(train, answers)
     best = wilson(accuracy(network, [phrases.present(review) for review in test], truth) * len(test), len(test))
     return Lesson(
         "sentiment",
-        "The feeling of a film review",
-        "Which words praise? A network finds out by itself. Most of what helps it is not a better network but less "
-        "noise in what it is given, and less work that leads to nothing.",
+        "Sentiment of film reviews",
+        "A network learns which words are positive and which negative. Less noise in its inputs and less needless work "
+        "help more than a larger network.",
         f"{source}, the last {held_out:,} held out",
         [
             _counting(counts, least),
@@ -102,7 +101,7 @@ def teach_sentiment(
         [
             "Raise the polarity cutoff to 0.8: how much faster does it get, and what does it cost?",
             "Give the hidden layer a single unit. Does the accuracy fall? Why (not), for a linear hidden layer?",
-            "Learn at a rate of 0.1 in the place of 0.01. What does the running accuracy do?",
+            "Use a learning rate of 0.1 instead of 0.01. What does the running accuracy do?",
         ],
     )
 
@@ -144,11 +143,12 @@ def _counting(counts: WordCounts, least: int) -> Part:
     return Part(
         "1: counting words",
         [
-            f"{len(counts.words()):,} different words. The most frequent ones, '.', 'the', 'and', stand in good and "
-            "bad reviews alike: noise. The logarithm of the ratio of the two counts shows where the signal is."
+            f"{len(counts.words()):,} different words. The most frequent ones, '.', 'the', 'and', are equally common "
+            "in "
+            "good and bad reviews: noise. The logarithm of the ratio of the two counts shows the signal."
         ],
         [Table(["most positive", "most negative", "most frequent"], rows)],
-        [Picture(figure, "Most words lean nowhere", "The signal is in the two tails.")],
+        [Picture(figure, "Most words are neutral", "The signal is in the two tails.")],
     )
 
 
@@ -156,8 +156,9 @@ def _numbers(vocabulary: Vocabulary) -> Part:
     return Part(
         "2: words become numbers",
         [
-            f"Each word gets a place in a vector of {len(vocabulary):,}; a review is the vector of its counts, its "
-            "label 1 for positive and 0 for negative."
+            f"Each word has an index in a vector of length {len(vocabulary):,}; a review is the vector of its word "
+            "counts, "
+            "its label 1 for positive and 0 for negative."
         ],
     )
 
@@ -175,31 +176,31 @@ def _networks(steps: list[Step]) -> Part:
         ]
         for step in steps
     ]
-    columns = ["step", "words", "reviews", "reviews/s", "speed", "right as it learned", "held-out reviews"]
+    columns = ["step", "words", "reviews", "reviews/s", "speed", "running accuracy", "held-out accuracy"]
     figure = new_figure(4.6, 2.8)
-    axes = add_axes(figure, title="Right so far")
+    axes = add_axes(figure, title="Running accuracy")
     for step, look in zip(steps, (LOOKS[1], LOOKS[2], LOOKS[0], LOOKS[3]), strict=True):
         running = step.done.running
         axes.plot(np.arange(1, len(running) + 1), running, label=step.name, **look)
     axes.set_ylim(0.4, 0.95)
     log_scale(axes, "x")
     axes.legend(frameon=False, fontsize=8, loc="lower right")
-    label_x(axes, "reviews met")
+    label_x(axes, "reviews")
     slow, clean, fast, pruned = steps
     first = slow.done.reviews
     return Part(
         "3 to 6: a network, less noise, less work",
         [
-            f"Step 3 feeds counts: after {first:,} reviews {slow.done.running[-1]:.1%} were right when they were met. "
-            f"Step 4 feeds presence, and it is {clean.done.running[-1]:.1%}: 'the' said forty times drowns the rest "
-            "no more.",
+            f"Step 3 uses counts: the running accuracy after {first:,} reviews is {slow.done.running[-1]:.1%}. Step 4 "
+            "uses "
+            f"presence, and it is {clean.done.running[-1]:.1%}: frequent words such as 'the' no longer dominate.",
             f"Step 5 computes the same without multiplying by 0 and by 1: {fast.done.speed / slow.done.speed:,.0f} "
-            f"times the reviews a second, all {fast.done.reviews:,} in {fast.done.seconds:.1f} s. Step 6 leaves out "
-            f"words that occur less than {MIN_COUNT} times or lean less than {POLARITY_CUTOFF}: {pruned.inputs:,} of "
-            f"{fast.inputs:,} words are left.",
+            f"times the reviews a second, all {fast.done.reviews:,} in {fast.done.seconds:.1f} s. Step 6 "
+            f"removes words with a count below {MIN_COUNT} or an absolute polarity below {POLARITY_CUTOFF}: "
+            f"{pruned.inputs:,} of {fast.inputs:,} words remain.",
         ],
         [Table(columns, rows)],
-        [Picture(figure, "Accuracy as it learns", "Each review is judged before it is learned from.")],
+        [Picture(figure, "Accuracy during training", "Each review is predicted before it is learned.")],
     )
 
 
@@ -213,9 +214,9 @@ def _meaning(network: FastNetwork, vocabulary: Vocabulary, counts: WordCounts, l
             Table(asked, [list(row) for row in zip(*([word for word, _ in each] for each in found), strict=True)])
         )
     return Part(
-        "What the words mean to it",
+        "Learned word vectors",
         [
-            "Nobody told the network what words mean. Those that speak for the same verdict have come to have "
+            "The network was trained on labels of reviews only, not of words. Words with similar sentiment have "
             "similar weights."
         ],
         tables,
@@ -223,8 +224,7 @@ def _meaning(network: FastNetwork, vocabulary: Vocabulary, counts: WordCounts, l
             Picture(
                 plot_words(network, vocabulary, counts, words),
                 "A map of words",
-                "The two directions in which their weights differ most "
-                "(principal components). Blue: of good reviews. Orange: of bad ones.",
+                "The first two principal components of their weights. Blue: positive words. Orange: negative words.",
                 wide=True,
             )
         ]
@@ -241,7 +241,7 @@ def plot_words(
     number: int = 500,
     named: int = 46,
 ) -> Figure:
-    """Draw words where their weights put them: of three or more, those that lean most."""
+    """Plot the words with the largest polarity by the first two principal components of their weights."""
     words = sorted(words, key=lambda word: -abs(counts.polarity(word)))[:number]
     rows = network.W1[[vocabulary.index[word] for word in words]]  # (words, H)
     rows = rows - rows.mean(axis=0)
@@ -260,12 +260,14 @@ def plot_words(
 def _further(last: Step, best: Interval, vocabulary: Vocabulary, network: PhraseNetwork) -> Part:
     assert last.test is not None
     return Part(
-        "Further: pairs of words",
+        "Further: bigrams",
         [
-            f"'not good' is neither 'not' nor 'good'. With {len(vocabulary):,} words and pairs that occur ten times "
-            "or more, each entering with the strength of its polarity, three passes and a shrinking rate, the same "
-            f"small network ({network.W1.shape[1]} hidden units) gets {best.value:.1%} "
-            f"({best.low:.1%}–{best.high:.1%}) of the held-out reviews right, against {last.test.value:.1%}. With "
-            f"{best.n:,} reviews, differences below two points may be chance."
+            f"'not good' is neither 'not' nor 'good'. With {len(vocabulary):,} words and bigrams that occur at least "
+            "ten "
+            "times, inputs weighted by polarity, three passes and a decaying learning rate, the same small network "
+            f"({network.W1.shape[1]} hidden units) reaches {best.value:.1%} ({best.low:.1%}–{best.high:.1%}) on the "
+            f"held-out reviews, against {last.test.value:.1%}. With {best.n:,} reviews, differences below two points "
+            "may "
+            "be chance."
         ],
     )

@@ -1,4 +1,4 @@
-"""Where lessons find their data, and the sentence that says where they go when they are not here."""
+"""Data of the lessons, with error messages that say where to put missing files."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from opsin.scratch.cars import Cars, read_cars
 from opsin.scratch.experiments import Digits
 from opsin.scratch.sentiment import to_number
 
-FEWEST = 20  # cars or reviews; of fewer there is nothing to be seen
+FEWEST = 20  # minimum number of cars or reviews
 
 
 def find_cars(path: str | Path | None = None) -> tuple[Cars, str]:
-    """Return the cars and where they come from: a path, ``auto_mpg/`` below a data root, or the package vega-datasets.
+    """Return the cars and their source: a path, ``auto_mpg/`` below a data root, or the package vega-datasets.
 
     Args:
-        path: A file, or a folder that holds auto-mpg.data, cars.json or cars.csv.
+        path: A file, or a folder with auto-mpg.data, cars.json or cars.csv.
 
     Raises:
-        DataError: They are nowhere, too few, or the file holds something else.
+        DataError: The cars are missing or too few, or the file has another format.
     """
     if path is None:
         below = [root / "auto_mpg" / "auto-mpg.data" for root in data_roots()]
@@ -36,13 +36,13 @@ def find_cars(path: str | Path | None = None) -> tuple[Cars, str]:
         path = next((file for file in inside if file.exists()), path)
     if path is None:
         raise DataError(
-            "The cars are not here: `pip install vega-datasets` brings them, or give auto-mpg.data, cars.json or a "
-            "CSV by --data."
+            "The Auto MPG data are missing: run `pip install vega-datasets`, or give auto-mpg.data, cars.json or a "
+            "CSV file with --data."
         )
     try:
         cars = read_cars(path)
     except OSError as error:
-        raise DataError(f"{path} cannot be opened: {error.strerror}; give the file of the cars by --data.") from None
+        raise DataError(f"{path} cannot be opened: {error.strerror}; give the file of the cars with --data.") from None
     except (ValueError, AttributeError) as error:
         raise DataError(
             f"{path} holds no cars: {error}; give auto-mpg.data, cars.json or a CSV with its columns."
@@ -50,11 +50,11 @@ def find_cars(path: str | Path | None = None) -> tuple[Cars, str]:
     known = cars.known()
     if len(known.names) < FEWEST:
         raise DataError(
-            f"{path} holds {len(known.names)} cars of which everything is known; the lesson needs at least {FEWEST}."
+            f"{path} holds {len(known.names)} cars without missing values; the lesson needs at least {FEWEST}."
         )
     same = [name for name in ("horsepower", "weight") if len(np.unique(known.column(name))) == 1]
     if same:
-        raise DataError(f"{path}: all cars have the same {same[0]}, so that nothing can be learned from it.")
+        raise DataError(f"{path}: all cars have the same {same[0]}; the lesson needs different values.")
     return cars, f"{Path(path).name}, {len(cars.names)} cars"
 
 
@@ -67,23 +67,22 @@ def _vega_cars() -> Path | None:
 
 
 def find_digits(path: str | Path | None = None, held_out: int = 5_000) -> tuple[Digits, Digits, str]:
-    """Return digits to train and choose with, digits to test with, and where they come from.
+    """Return digits for training and validation, digits for testing, and their source.
 
-    MNIST where it is here (or whatever `opsin.read_dataset` reads at a path), else the 1,797 small digits of
-    scikit-learn.
+    MNIST if installed (or any dataset of `opsin.read_dataset` at a path), else the 1,797 small digits of scikit-learn.
 
     Returns:
-        Training and validation images; training and test images; the source. Validation images are taken from the end
-        of the training images: ``held_out`` of them, or 15 % where there are fewer than ten times as many.
+        Training and validation images; training and test images; the source. Validation images are the last training
+        images: ``held_out`` of them, at most 15 %.
 
     Raises:
-        DataError: The path holds no images with labels.
+        DataError: The path holds no labeled images.
     """
     source = str(path) if path is not None else "mnist" if find("mnist") else "digits"
     dataset = read_dataset(source)
     shapes = {dataset.images.shape(row) for row in (0, len(dataset) - 1)}
     if len(shapes) > 1:
-        raise DataError(f"{source}: its images differ in size; the lesson needs images of one size, such as MNIST.")
+        raise DataError(f"{source}: the images differ in size; the lesson needs images of one size, such as MNIST.")
     pixels = np.stack([dataset.images.read(row) for row in range(len(dataset))])
     X = (pixels.reshape(len(pixels), -1) / np.float32(255)).astype(np.float32)  # (N, D), from 0 to 1
     labels = dataset.strata
@@ -102,13 +101,12 @@ def find_digits(path: str | Path | None = None, held_out: int = 5_000) -> tuple[
 
 
 def find_reviews(path: str | Path | None = None) -> tuple[list[str], list[int], str]:
-    """Return the film reviews, their labels (1: positive) and where they come from.
+    """Return the film reviews, their labels (1: positive) and their source.
 
-    Looked for are ``reviews.txt`` (or ``.xz``) and ``labels.txt`` in a folder: the path, or ``reviews/`` below a data
-    root.
+    They are ``reviews.txt`` (or ``.xz``) and ``labels.txt`` in a folder: the path, or ``reviews/`` below a data root.
 
     Raises:
-        DataError: They are nowhere, too few or all of one kind, or there is not one label for each review.
+        DataError: The reviews are missing, too few or all of one class, or the number of labels differs.
     """
     folders = [Path(path)] if path is not None else [root / "reviews" for root in data_roots()]
     for folder in folders:
@@ -117,7 +115,7 @@ def find_reviews(path: str | Path | None = None) -> tuple[list[str], list[int], 
             return _read_reviews(text, folder / "labels.txt")
     where = path if path is not None else "a folder `reviews` below OPSIN_DATA"
     raise DataError(
-        f"The film reviews are not here: put reviews.txt and labels.txt into {where}, or name their folder by --data."
+        f"The film reviews are missing: put reviews.txt and labels.txt into {where}, or give their folder with --data."
     )
 
 
@@ -132,11 +130,12 @@ def _read_reviews(text: Path, labels: Path) -> tuple[list[str], list[int], str]:
         raise DataError(f"The reviews in {text.parent} cannot be read: {error}.") from None
     if len(reviews) != len(numbers):
         raise DataError(
-            f"{text.parent} holds {len(reviews):,} reviews but {len(numbers):,} labels; there must be one for each."
+            f"{text.parent} holds {len(reviews):,} reviews but {len(numbers):,} labels; there must be one label per "
+            "review."
         )
     if len(reviews) < FEWEST or len(set(numbers)) < 2:
         raise DataError(
             f"{text.parent} holds {sum(numbers):,} positive and {len(numbers) - sum(numbers):,} negative reviews; the "
-            f"lesson needs at least {FEWEST}, of both kinds."
+            f"lesson needs at least {FEWEST}, of both classes."
         )
     return reviews, numbers, f"{len(reviews):,} film reviews"

@@ -1,4 +1,4 @@
-"""The lesson on what helps training: the experiments of `opsin.scratch.experiments`, run, told and drawn."""
+"""Lesson on training techniques: the experiments of `opsin.scratch.experiments`, with explanations and figures."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def teach_training(digits: Digits, source: str, say: Callable[[str], None] = lam
     """Run the lesson.
 
     Args:
-        digits: Training and validation images, best small ones.
-        source: What to call them.
-        say: Is told what is being done.
+        digits: Training and validation images, preferably small ones.
+        source: Description of the data.
+        say: Called with progress messages.
     """
     parts = []
     for title, make in (
@@ -30,7 +30,7 @@ def teach_training(digits: Digits, source: str, say: Callable[[str], None] = lam
         ("Momentum", lambda digits: _momentum()),
         ("Vanishing gradients", _vanishing),
         ("Batch and stochastic descent", _batches),
-        ("A learning rate that shrinks", _decay),
+        ("Learning rate decay", _decay),
         ("Error functions", _errors),
     ):
         say(title)
@@ -38,13 +38,13 @@ def teach_training(digits: Digits, source: str, say: Callable[[str], None] = lam
     return Lesson(
         "training",
         "What helps training",
-        "Nine small experiments. In each, two or three networks differ in one thing, and what they do differs with it.",
+        "Nine small experiments, in which two or three networks differ in one setting.",
         source,
         parts,
         [
-            "Train on 20 images in the place of 60 and stop early. In which epoch do the curves part?",
+            "Train on 20 images instead of 60 with early stopping. In which epoch do the curves diverge?",
             "How large must the L1 penalty be until nine of ten weights are 0, and what does it cost?",
-            "How many layers of tanh until its gradient vanishes like the sigmoid's?",
+            "How many tanh layers until the gradient vanishes as with the sigmoid?",
         ],
     )
 
@@ -65,11 +65,11 @@ def _early_stopping(digits: Digits) -> Part:
     return Part(
         "Early stopping",
         [
-            f"On 60 images the error in training falls to {progress.training[-1]:.4f}. On new images it is lowest in "
-            f"epoch {progress.best_epoch}, {lowest:.3f}, and then rises to {progress.validation[-1]:.3f}: what is "
-            "learned from then on is these 60 images, not digits."
+            f"On 60 images the training error falls to {progress.training[-1]:.4f}. The validation error is lowest in "
+            f"epoch {progress.best_epoch}, {lowest:.3f}, and then rises to {progress.validation[-1]:.3f}: from then on "
+            "the network overfits these 60 images."
         ],
-        pictures=[Picture(figure, "Two curves that part", "Dotted: where to stop.")],
+        pictures=[Picture(figure, "Training and validation error", "Dotted: where to stop.")],
     )
 
 
@@ -98,14 +98,13 @@ def _penalties(digits: Digits) -> Part:
     return Part(
         "Penalties for large weights",
         [
-            "x1 + x2 and 10·x1 + 10·x2 are the same line, and the larger weights have the smaller error. Yet they "
-            "leave no slope to learn from, and a single point on the wrong side costs ten times as much. A penalty "
-            "turns the order round.",
-            f"In a network trained on 100 digits L1 makes {zero['L1']:.0%} of the weights next to 0 (without: "
-            f"{zero['none']:.0%}); L2 makes all of them smaller. Accuracy on new images: {_accuracies(variants)}.",
+            "x1 + x2 and 10·x1 + 10·x2 are the same line, and the larger weights have the smaller error. Yet their "
+            "gradients vanish, and a single misclassified point costs ten times as much. A penalty reverses the order.",
+            f"In a network trained on 100 digits, L1 sets {zero['L1']:.0%} of the weights almost to 0 (without: "
+            f"{zero['none']:.0%}); L2 makes all of them smaller. Validation accuracy: {_accuracies(variants)}.",
         ],
-        [Table(["line", "error", "with penalty", "slope left", "cost of a mistake"], rows)],
-        [Picture(figure, "Where the weights go", "L1 gathers them at 0; L2 draws the wings in.")],
+        [Table(["line", "error", "with penalty", "gradient", "cost of a mistake"], rows)],
+        [Picture(figure, "Distribution of the weights", "L1 concentrates them at 0; L2 shrinks the tails.")],
     )
 
 
@@ -114,10 +113,10 @@ def _dropout(digits: Digits) -> Part:
     return Part(
         "Dropout",
         [
-            "In each step half of the hidden units are left out at random, so that none can rely on another. It "
-            f"learns more slowly and knows more: accuracy on new images {_accuracies(variants)}."
+            "In each step half of the hidden units are dropped at random, which prevents co-adaptation. Training is "
+            f"slower and generalizes better: validation accuracy {_accuracies(variants)}."
         ],
-        pictures=[Picture(_curves(variants), "Error on new images", "Lower is better.")],
+        pictures=[Picture(_curves(variants), "Validation error", "Lower is better.")],
     )
 
 
@@ -125,7 +124,7 @@ def _restarts() -> Part:
     errors = experiments.random_restarts()
     stuck = int((errors > 0.1).sum())
     figure = new_figure(4.6, 2.4)
-    axes = add_axes(figure, title="Error at the end")
+    axes = add_axes(figure, title="Final error")
     axes.scatter(
         np.arange(1, len(errors) + 1),
         np.sort(errors),
@@ -133,22 +132,21 @@ def _restarts() -> Part:
         s=18,
     )
     whole_numbers(axes)
-    label_x(axes, "beginnings, sorted")
+    label_x(axes, "starts, sorted")
     return Part(
         "Random restarts",
         [
-            f"XOR with two hidden units, from {len(errors)} random beginnings: {stuck} of them end in a dead end, "
-            f"where every way leads up and the error stays at {errors.max():.2f}. The best of several beginnings is "
-            "what one keeps."
+            f"XOR with two hidden units, from {len(errors)} random starts: {stuck} of them end in a poor local minimum "
+            f"with an error of up to {errors.max():.2f}. In practice the best of several starts is kept."
         ],
-        pictures=[Picture(figure, "Where each beginning ends", "Blue: solved. Orange: stuck.")],
+        pictures=[Picture(figure, "Final error of each start", "Blue: solved. Orange: stuck.")],
     )
 
 
 def _momentum() -> Part:
     ways = experiments.momentum()
     figure = new_figure(4.6, 2.6)
-    axes = add_axes(figure, title="Down a narrow valley", grid="")
+    axes = add_axes(figure, title="Descent in a narrow valley", grid="")
     x, y = np.meshgrid(np.linspace(-11, 4, 60), np.linspace(-2.2, 2.2, 60))
     axes.contour(x, y, (x**2 + 60 * y**2) / 2, levels=12, colors=MUTED, linewidths=0.5)
     for (name, way), look in zip(ways.items(), LOOKS, strict=False):
@@ -159,13 +157,14 @@ def _momentum() -> Part:
     return Part(
         "Momentum",
         [
-            f"After {len(next(iter(ways.values()))) - 1} steps plain descent is still {far['without']:.2f} away from "
-            f"the bottom; with momentum it is {far['momentum 0.9']:.2f}. What changes its sign from step to step "
-            "cancels, what does not adds up."
+            f"After {len(next(iter(ways.values()))) - 1} steps plain gradient descent is still {far['without']:.2f} "
+            "away "
+            f"from the minimum; with momentum it is {far['momentum 0.9']:.2f}. Oscillating components of the gradient "
+            "cancel, constant ones accumulate."
         ],
         pictures=[
             Picture(
-                figure, "Two ways down", "Rings: equal error. Blue zigzags and creeps, orange swings and gets there."
+                figure, "Descent without and with momentum", "Contours: equal error. Blue oscillates, orange converges."
             )
         ],
     )
@@ -174,7 +173,7 @@ def _momentum() -> Part:
 def _vanishing(digits: Digits) -> Part:
     sizes = experiments.vanishing_gradients(digits)
     figure = new_figure(4.6, 2.8)
-    axes = add_axes(figure, title="Size of the gradient")
+    axes = add_axes(figure, title="Gradient magnitude")
     for (name, values), look in zip(sizes.items(), LOOKS, strict=False):
         axes.plot(np.arange(1, len(values) + 1), values, **look, marker="o", markersize=3, label=name)
     log_scale(axes)
@@ -185,12 +184,13 @@ def _vanishing(digits: Digits) -> Part:
     return Part(
         "Vanishing gradients",
         [
-            "On the way back through a deep network every sigmoid takes at least three quarters of the gradient "
-            f"away. In the first of {len(sizes['relu'])} layers {ratio['sigmoid']:.1e} of the last one's is left; "
-            f"with tanh {ratio['tanh']:.2f}, with ReLU {ratio['relu']:.2f}."
+            "In backpropagation, every sigmoid layer reduces the gradient by at least three quarters. The gradient in "
+            "the "
+            f"first of {len(sizes['relu'])} layers is {ratio['sigmoid']:.1e} times that in the last; with tanh it is "
+            f"{ratio['tanh']:.2f}, with ReLU {ratio['relu']:.2f}."
         ],
         pictures=[
-            Picture(figure, "Gradients before any learning", "Root mean square of each layer's weights' gradients.")
+            Picture(figure, "Gradients before training", "Root mean square of the gradients of each layer's weights.")
         ],
     )
 
@@ -200,22 +200,23 @@ def _batches(digits: Digits) -> Part:
     return Part(
         "Batch and stochastic descent",
         [
-            "The same learning rate and the same number of epochs: with all examples in one step there are as many "
-            f"steps as epochs; with one example, thousands. Accuracy on new images: {_accuracies(variants)}."
+            "At the same learning rate and number of epochs, batch descent takes one step per epoch, stochastic "
+            "descent one "
+            f"per example. Validation accuracy: {_accuracies(variants)}."
         ],
-        pictures=[Picture(_curves(variants), "Error on new images", "Per epoch, that is, per look at each example.")],
+        pictures=[Picture(_curves(variants), "Validation error", "Per epoch, that is, per pass over all examples.")],
     )
 
 
 def _decay(digits: Digits) -> Part:
     variants = experiments.learning_rate_decay(digits)
     return Part(
-        "A learning rate that shrinks",
+        "Learning rate decay",
         [
-            "A large rate gets far at once and then jumps about the bottom; a small one gets there late. A rate that "
-            f"shrinks has both: {_accuracies(variants)} on new images."
+            "A large rate progresses fast and then oscillates around the minimum; a small one is slow. A decaying rate "
+            f"combines both. Validation accuracy: {_accuracies(variants)}."
         ],
-        pictures=[Picture(_curves(variants), "Error on new images", "Lower is better.")],
+        pictures=[Picture(_curves(variants), "Validation error", "Lower is better.")],
     )
 
 
@@ -224,11 +225,12 @@ def _errors(digits: Digits) -> Part:
     return Part(
         "Error functions",
         [
-            "With the squared error the slope of the softmax stays in the gradient, so that an output that is surely "
-            "wrong is hardly corrected; with the cross-entropy it cancels. Accuracy on new images: "
+            "With the squared error, the derivative of the softmax remains in the gradient, so that confident mistakes "
+            "are "
+            "hardly corrected; with the cross-entropy it cancels. Validation accuracy: "
             f"{_accuracies(variants)}."
         ],
-        pictures=[Picture(_curves(variants, accuracy=True), "Accuracy on new images", "Both by the same descent.")],
+        pictures=[Picture(_curves(variants, accuracy=True), "Validation accuracy", "Both trained in the same way.")],
     )
 
 

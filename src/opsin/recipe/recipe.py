@@ -146,7 +146,7 @@ def from_settings(values: Mapping[str, Any], base: Recipe | None = None) -> Reci
 
     Args:
         values: Settings by flag name (``epochs=5``) or dotted key; None means "not given".
-        base: The recipe they change; left out, the default one.
+        base: The recipe they change; default: `Recipe()`.
 
     Raises:
         RecipeError: A name is unknown or a value does not suit it.

@@ -1,8 +1,8 @@
-"""The cars of the Auto MPG data: 398 or 406 cars of the years 1970 to 1982, and how strong their engines are.
+"""Reader of the Auto MPG dataset: 398 or 406 cars of the years 1970 to 1982.
 
-Two forms are read: the classic text file ``auto-mpg.data`` (Quinlan 1993; 398 rows, "?" where the horsepower is not
-known) and ``cars.json`` as the package ``vega-datasets`` holds it (406 rows: eight more, whose consumption is not
-known), or any CSV with the columns' names.
+Three formats are supported: the classic text file ``auto-mpg.data`` (Quinlan 1993; 398 rows, "?" for missing
+horsepower), ``cars.json`` of the package ``vega-datasets`` (406 rows; eight more with missing fuel consumption), and a
+CSV with these columns.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 
 from opsin.scratch.functions import Array
 
-# What a column is called here -> other names it goes by.
+# Column -> alternative names.
 COLUMNS = {
     "mpg": ("miles_per_gallon",),
     "cylinders": (),
@@ -38,10 +38,10 @@ class Cars:
     """The cars as numbers.
 
     Attributes:
-        values: ``(N, 8)``, nan where a value is not known: miles per gallon, cylinders, displacement (cubic inches),
+        values: ``(N, 8)``, nan for missing values: miles per gallon, cylinders, displacement (cubic inches),
             horsepower, weight (pounds), acceleration (seconds to 60 miles an hour), year (modulo 100), origin (1
             American, 2 European, 3 Japanese).
-        names: ``(N,)``; what the cars are called.
+        names: ``(N,)``; names of the cars.
     """
 
     values: Array
@@ -52,15 +52,15 @@ class Cars:
         return self.values[:, list(COLUMNS).index(name)]
 
     def known(self, *columns: str) -> Cars:
-        """Return the cars of which all these columns (left out: all columns) are known."""
+        """Return the cars without missing values in these columns (default: all columns)."""
         wanted = [list(COLUMNS).index(name) for name in columns or COLUMNS]
         rows = np.flatnonzero(~np.isnan(self.values[:, wanted]).any(axis=1))
         return Cars(self.values[rows], tuple(self.names[row] for row in rows))
 
     def inputs(self, columns: Iterable[str]) -> Array:
-        """Return some columns side by side, ``(N, D)``; the origin becomes two columns, European and Japanese.
+        """Return an input matrix ``(N, D)``; the origin is one-hot encoded as two columns, European and Japanese.
 
-        As a number, the origin would say that a Japanese car is three times as foreign as an American one.
+        As one number, it would imply an order of the three origins.
         """
         parts: list[Array] = []
         for name in columns:
@@ -73,7 +73,7 @@ def read_cars(path: str | Path) -> Cars:
     """Read the classic text file, the JSON file of ``vega-datasets``, or a CSV with a header.
 
     Raises:
-        ValueError: The file holds something else; the sentence names the line.
+        ValueError: The file has another format; the message names the line.
         OSError: The file cannot be opened.
     """
     path = Path(path)
@@ -89,7 +89,7 @@ def read_cars(path: str | Path) -> Cars:
         fields, _, name = line.partition('"')
         words = fields.split()
         if len(words) != len(COLUMNS):
-            raise ValueError(f"{path}, line {number}: {len(words)} numbers where a car has {len(COLUMNS)}")
+            raise ValueError(f"{path}, line {number}: expected {len(COLUMNS)} numbers, found {len(words)}")
         values.append([_number(word, f"{path}, line {number}") for word in words])
         names.append(name.rstrip('"\t '))
     return Cars(np.array(values, float).reshape(-1, len(COLUMNS)), tuple(names))
@@ -103,7 +103,7 @@ def _from_tables(rows: list[Mapping[str, Any]], path: Path) -> Cars:
         for name, others in COLUMNS.items():
             key = next((key for key in (name, *others) if key in small), None)
             if key is None:
-                raise ValueError(f"{path}, row {number}: there is no column {name!r}")
+                raise ValueError(f"{path}, row {number}: column {name!r} is missing")
             found.append(_number(small[key], f"{path}, row {number}, {name}"))
         values.append(found)
         names.append(str(small.get("name", small.get("car_name", f"car {number}"))))
@@ -111,7 +111,7 @@ def _from_tables(rows: list[Mapping[str, Any]], path: Path) -> Cars:
 
 
 def _number(value: Any, where: str) -> float:
-    """Return a number: of "130.0", None, "?", "USA", or "1970-01-01", of which the year counts, modulo 100."""
+    """Parse "130.0", None, "?", "USA", or "1970-01-01" (the year modulo 100)."""
     if value is None or str(value).strip() in ("", "?", "NA"):
         return math.nan
     text = str(value).strip()
@@ -122,4 +122,4 @@ def _number(value: Any, where: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise ValueError(f"{where}: {value!r} is no number") from None
+        raise ValueError(f"{where}: {value!r} is not a number") from None

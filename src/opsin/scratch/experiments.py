@@ -1,7 +1,6 @@
-"""What helps training: small experiments, each a few lines that can be changed, each with numbers that can be drawn.
+"""Small experiments on training techniques; each returns numbers for a plot.
 
-Most of them take images and labels, as a few hundred handwritten digits are enough to see everything here; three need
-no data at all.
+Most need images and labels, for which a few hundred handwritten digits suffice; three need no data.
 """
 
 from __future__ import annotations
@@ -20,12 +19,12 @@ Labels = NDArray[np.integer]
 
 @dataclass(frozen=True)
 class Digits:
-    """Images to experiment with.
+    """Images for the experiments.
 
     Attributes:
         X: ``(N, D)``; training images, a row each, float32 from 0 to 1.
-        labels: ``(N,)``; their classes, from 0 on.
-        new_X: ``(M, D)``; images that are never trained on.
+        labels: ``(N,)``; class indices from 0.
+        new_X: ``(M, D)``; held-out images.
         new_labels: ``(M,)``.
     """
 
@@ -36,22 +35,22 @@ class Digits:
 
     @property
     def validation(self) -> tuple[Array, Labels]:
-        """Images and labels that are never trained on."""
+        """Held-out images and labels."""
         return self.new_X, self.new_labels
 
     def few(self, images: int) -> Digits:
-        """Return the same with fewer training images."""
+        """Return a copy with fewer training images."""
         return Digits(self.X[:images], self.labels[:images], self.new_X, self.new_labels)
 
     def network(self, units: Sequence[int] = (50,), **options: object) -> Network:
-        """Return a fresh network of the right number of inputs and classes, with these numbers of hidden units."""
+        """Return a new network with matching inputs and classes, and the given hidden layers."""
         return Network((self.X.shape[1], *units, int(self.labels.max()) + 1), **options)  # type: ignore[arg-type]
 
 
 def early_stopping(digits: Digits, images: int = 60, epochs: int = 100) -> Progress:
-    """Train on few images for long: the error on them falls and falls, the error on new ones turns and rises.
+    """Train long on few images: the training error keeps falling, the validation error turns and rises.
 
-    `Progress.best_epoch` is where one should have stopped; ``patience`` of `train` does it.
+    `Progress.best_epoch` is the best epoch to stop; ``patience`` of `train` does so.
     """
     few = digits.few(images)
     return train(
@@ -69,9 +68,8 @@ def early_stopping(digits: Digits, images: int = 60, epochs: int = 100) -> Progr
 def why_small_weights(scales: Sequence[float] = (1.0, 10.0), l2: float = 0.01) -> list[dict[str, float]]:
     """Compare the lines x1 + x2 = 0 and 10 x1 + 10 x2 = 0 on the points (1, 1) of class 1 and (-1, -1) of class 0.
 
-    It is the same line. The larger weights have the smaller error, yet they are the worse: so sure of everything, they
-    leave no slope to learn from, and a single point on the wrong side costs enormously. The penalty turns the order
-    round.
+    It is the same line. The larger weights have the smaller error but are worse: the sigmoid saturates, so that
+    gradients vanish, and a single point on the wrong side is very costly. The L2 penalty reverses the order.
 
     Returns:
         For each scale: ``weight``, ``error`` (cross-entropy), ``penalized`` (with l2/2 · Σw²), ``slope`` of the
@@ -96,12 +94,12 @@ def why_small_weights(scales: Sequence[float] = (1.0, 10.0), l2: float = 0.01) -
 
 @dataclass(frozen=True)
 class Variant:
-    """A network that was trained in one of several ways.
+    """A trained network of a comparison.
 
     Attributes:
-        name: What is different.
-        network: As it is in the end.
-        progress: How it got there.
+        name: The difference from the others.
+        network: The trained network.
+        progress: Its training history.
     """
 
     name: str
@@ -110,13 +108,13 @@ class Variant:
 
 
 def compare(digits: Digits, variants: dict[str, dict], epochs: int, **training: object) -> list[Variant]:
-    """Train networks that differ in one thing; all else is equal, the first weights and the order too.
+    """Train networks that differ in one setting; initial weights and order of the examples are the same.
 
     Args:
         digits: The images.
-        variants: Name -> options of `Network`; the key ``train`` holds options of `train` instead.
-        epochs: Of each.
-        training: Further options of `train` for all.
+        variants: Name -> options of `Network`; the key ``train`` holds options of `train`.
+        epochs: Epochs of each.
+        training: Options of `train` for all.
     """
     results = []
     for name, options in variants.items():
@@ -136,25 +134,25 @@ def compare(digits: Digits, variants: dict[str, dict], epochs: int, **training: 
 
 
 def regularization(digits: Digits, images: int = 100, epochs: int = 300) -> list[Variant]:
-    """Train on few images without a penalty, with L1 and with L2: L1 empties weights, L2 shrinks them all."""
+    """Train on few images without penalty, with L1 and with L2: L1 sets weights to 0, L2 shrinks all."""
     variants: dict[str, dict] = {"none": {}, "L1": {"l1": 1e-3}, "L2": {"l2": 3e-3}}
     return compare(digits.few(images), variants, epochs, batch_size=20, rate=0.2)
 
 
 def dropout(digits: Digits, epochs: int = 60) -> list[Variant]:
-    """Train with all units, and with half of them left out at random in each step, so that none can rely on another."""
+    """Train with and without dropout of half of the hidden units, which prevents co-adaptation."""
     wide = {"units": (200,)}
     return compare(digits, {"all units": wide, "dropout 0.5": wide | {"dropout": 0.5}}, epochs)
 
 
 def batch_sizes(digits: Digits, epochs: int = 15) -> list[Variant]:
-    """Train with all examples in each step, with 32, and with one: the smaller, the more steps an epoch has."""
+    """Train with batches of all, 32 and 1 examples: smaller batches give more steps per epoch."""
     sizes = {"batch: all": len(digits.X), "mini-batch: 32": 32, "stochastic: 1": 1}
     return compare(digits, {name: {"train": {"batch_size": size}} for name, size in sizes.items()}, epochs, rate=0.02)
 
 
 def learning_rate_decay(digits: Digits, epochs: int = 30) -> list[Variant]:
-    """Train at a large rate, at a small one, and at a large one that shrinks: far leaps first, then careful steps."""
+    """Train at a large, a small and a decaying learning rate: large steps first, small ones at the end."""
     return compare(
         digits,
         {
@@ -168,18 +166,18 @@ def learning_rate_decay(digits: Digits, epochs: int = 30) -> list[Variant]:
 
 
 def error_functions(digits: Digits, epochs: int = 15) -> list[Variant]:
-    """Train with the cross-entropy and with the squared error, which hardly corrects what is surely wrong."""
+    """Train with the cross-entropy and with the squared error, which hardly corrects confident mistakes."""
     return compare(digits, {"cross-entropy": {}, "squared error": {"error": "squared_error"}}, epochs)
 
 
 def vanishing_gradients(digits: Digits, depth: int = 8, width: int = 30) -> dict[str, list[float]]:
-    """Measure how large the gradient still is in each layer of a deep network that has not learned yet.
+    """Measure the size of the gradient in each layer of an untrained deep network.
 
-    The slope of a sigmoid is 1/4 at most, so that every layer on the way back takes at least three quarters away; tanh
-    and ReLU have slopes of up to 1.
+    The derivative of a sigmoid is at most 1/4, so that each layer reduces the backpropagated gradient by at least three
+    quarters; the derivatives of tanh and ReLU reach 1.
 
     Returns:
-        For each kind of hidden unit, the root mean square of the weights' gradients, from the first layer to the last.
+        Activation -> root mean square gradient of the weights of each layer, first to last.
     """
     X, Y = digits.X[:100], one_hot(digits.labels[:100], int(digits.labels.max()) + 1, digits.X.dtype)
     sizes = {}
@@ -191,19 +189,19 @@ def vanishing_gradients(digits: Digits, depth: int = 8, width: int = 30) -> dict
 
 
 def momentum(curvatures: tuple[float, float] = (1.0, 60.0), rate: float = 0.03, steps: int = 60) -> dict[str, Array]:
-    """Walk down a narrow valley, E = (c1 x² + c2 y²) / 2, without and with momentum of 0.9.
+    """Gradient descent in a narrow valley, E = (c1 x² + c2 y²) / 2, without and with momentum of 0.9.
 
-    Without, the way zigzags between the steep walls and hardly gets on along the floor.
+    Without momentum, the path oscillates between the steep walls and progresses slowly along the valley.
 
     Returns:
-        The way of each, ``(steps + 1, 2)``.
+        The path of each, ``(steps + 1, 2)``.
     """
     ways = {}
     for name, part in (("without", 0.0), ("momentum 0.9", 0.9)):
         place, speed = np.array([-10.0, 1.0]), np.zeros(2)  # (2,)
         way = [place]
         for _ in range(steps):
-            speed = part * speed + np.array(curvatures) * place  # (2,), the gradient and what is left of the last step
+            speed = part * speed + np.array(curvatures) * place  # (2,), the gradient plus a fraction of the last step
             place = place - rate * speed
             way.append(place)
         ways[name] = np.array(way)
@@ -211,19 +209,17 @@ def momentum(curvatures: tuple[float, float] = (1.0, 60.0), rate: float = 0.03, 
 
 
 def random_restarts(starts: int = 20, steps: int = 3000, rate: float = 1.0) -> Array:
-    """Learn XOR with two hidden units from several random beginnings; some end in a dead end that is no solution.
+    """Train XOR with two hidden units from several random initializations; some end in a poor local minimum.
 
     Returns:
-        ``(starts,)``; the error (cross-entropy) that each ended with. The best of several is what one keeps.
+        ``(starts,)``; final error (cross-entropy) of each. In practice the best of several is kept.
     """
     X = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], float)  # (4, 2)
     Y = one_hot(np.array([0, 1, 1, 0]), 2, float)  # (4, 2)
     errors = np.zeros(starts)
     for seed in range(starts):
         network = Network((2, 2, 2), hidden="sigmoid", seed=seed, dtype=np.float64)
-        network.layers = [
-            Layer(3 * layer.W, layer.b) for layer in network.layers
-        ]  # far apart, so that beginnings differ
+        network.layers = [Layer(3 * layer.W, layer.b) for layer in network.layers]  # large, so that the starts differ
         for _ in range(steps):
             activations = network.feed_forward(X)
             network.update(network.backpropagate(activations, Y), rate)

@@ -1,6 +1,6 @@
-"""The functions inside a network: what a unit does with its weighted sum, and how an error is measured.
+"""Activation and error functions of a network, each with its derivative.
 
-Each comes with its derivative, because learning is nothing but derivatives multiplied along the way back.
+Backpropagation multiplies these derivatives from the output back to the input (chain rule).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Array = NDArray[np.floating]
 
 
 def step(z: Array) -> Array:
-    """Return 1 where ``z`` is 0 or more, else 0: Rosenblatt's unit (1958). It has no slope to learn from."""
+    """Return 1 where ``z`` is 0 or more, else 0: Rosenblatt's unit (1958). Its derivative is 0 almost everywhere."""
     return (z >= 0).astype(float)
 
 
@@ -27,12 +27,12 @@ def sigmoid(z: Array) -> Array:
 
 
 def sigmoid_slope(a: Array) -> Array:
-    """Return the derivative of the sigmoid, written with its output: a (1 - a). It is never above 1/4."""
+    """Return the derivative of the sigmoid as a function of its output, a (1 - a); at most 1/4."""
     return a * (1 - a)
 
 
 def tanh_slope(a: Array) -> Array:
-    """Return the derivative of tanh, written with its output: 1 - a²."""
+    """Return the derivative of tanh as a function of its output, 1 - a²."""
     return 1 - a * a
 
 
@@ -42,15 +42,14 @@ def relu(z: Array) -> Array:
 
 
 def relu_slope(a: Array) -> Array:
-    """Return the derivative of ReLU, written with its output: 1 where it is positive, else 0."""
+    """Return the derivative of ReLU as a function of its output: 1 where positive, else 0."""
     return (a > 0).astype(a.dtype)
 
 
 def softmax(z: Array) -> Array:
     """Return exp(z) divided by its sum over the last axis: probabilities of K classes.
 
-    The largest ``z`` is taken off first. That changes nothing, as numerator and denominator shrink alike, and exp
-    cannot overflow.
+    The largest ``z`` is subtracted first: the result is unchanged, and exp cannot overflow.
     """
     powers = np.exp(z - z.max(axis=-1, keepdims=True))
     return powers / powers.sum(axis=-1, keepdims=True)
@@ -58,11 +57,11 @@ def softmax(z: Array) -> Array:
 
 @dataclass(frozen=True)
 class Activation:
-    """What a layer does with its weighted sums.
+    """Activation function of a layer.
 
     Attributes:
         function: z -> a, same shape.
-        slope: a -> da/dz, written with the output because that is at hand on the way back.
+        slope: a -> da/dz as a function of the output, which backpropagation has at hand.
     """
 
     function: Callable[[Array], Array]
@@ -78,26 +77,26 @@ ACTIVATIONS = {
 
 
 def cross_entropy(P: Array, Y: Array) -> float:
-    """Return the mean of -log(probability of the truth), in nats.
+    """Return the cross-entropy, the mean of -log(probability of the true class), in nats.
 
     Args:
         P: ``(N, K)``; probabilities.
         Y: ``(N, K)``; 1 for the true class, 0 for all others.
     """
-    smallest = np.finfo(P.dtype).tiny  # a probability that was rounded to 0 costs much, not infinitely much
+    smallest = np.finfo(P.dtype).tiny  # a probability rounded to 0 gives a large but finite error
     return float(-(Y * np.log(np.maximum(P, smallest))).sum() / len(P))
 
 
 def squared_error(P: Array, Y: Array) -> float:
-    """Return half the squared distance of outputs ``(N, K)`` from targets ``(N, K)``, mean over the N examples."""
+    """Return half the squared distance between outputs and targets ``(N, K)``, mean over the N examples."""
     return float(((P - Y) ** 2).sum() / (2 * len(P)))
 
 
 def softmax_delta(error: str, P: Array, Y: Array) -> Array:
-    """Return the derivative of an error by the weighted sums of a softmax layer, for each example, ``(N, K)``.
+    """Return the derivative of an error with respect to the inputs of a softmax layer, ``(N, K)``.
 
-    For the cross-entropy the two derivatives cancel to ``P - Y``: the most beautiful line of this package. For the
-    squared error the slope of the softmax stays, and a network that is surely wrong hardly learns.
+    For the cross-entropy it simplifies to ``P - Y``. For the squared error the derivative of the softmax remains as a
+    factor, so that confident mistakes are hardly corrected.
 
     Args:
         error: ``cross_entropy`` or ``squared_error``.
@@ -106,7 +105,7 @@ def softmax_delta(error: str, P: Array, Y: Array) -> Array:
     """
     if error == "cross_entropy":
         return P - Y
-    G = P - Y  # (N, K), the derivative by the outputs
+    G = P - Y  # (N, K), the derivative with respect to the outputs
     return P * (G - (G * P).sum(axis=1, keepdims=True))
 
 

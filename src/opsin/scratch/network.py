@@ -1,12 +1,12 @@
-"""A neural network of one's own: layers of any widths, trained by mini-batch gradient descent, in four visible steps.
+"""Feed-forward network with layers of any width, trained by mini-batch gradient descent in four explicit steps.
 
-    feed_forward      inputs -> activations of every layer, the last of them the prediction
-    error             prediction and truth -> one number
-    backpropagate     that number's derivative by every weight
-    update            a small step down
+    feed_forward      inputs -> activations of every layer; the last are the prediction
+    error             prediction and target -> one number
+    backpropagate     derivative of the error with respect to every weight
+    update            one step of gradient descent
 
-With widths (784, 10) it is softmax regression, and its ten columns of weights can be looked at as pictures; with
-(784, 100, 10) it is the classic network for handwritten digits, 79,510 numbers that are learned.
+With widths (784, 10) it is softmax regression, whose ten columns of weights can be viewed as images; with (784, 100,
+10) it is the classic network for handwritten digits with 79,510 parameters.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from opsin.scratch.functions import ACTIVATIONS, ERRORS, Array, softmax, softmax
 
 @dataclass
 class Layer:
-    """Weights and biases of one layer; also used for anything of the same shapes (gradients, velocities).
+    """Weights and biases of one layer; also used for gradients and velocities of the same shapes.
 
     Attributes:
         W: ``(inputs, outputs)``.
@@ -36,16 +36,16 @@ class Layer:
 
 
 class Network:
-    """A feed-forward network that ends in a softmax.
+    """Feed-forward network with a softmax output.
 
     Args:
-        widths: Numbers of inputs, of units in each hidden layer, and of classes.
-        hidden: What hidden units do: ``relu``, ``sigmoid``, ``tanh`` or ``linear``.
+        widths: Number of inputs, units of each hidden layer, and number of classes.
+        hidden: Activation of the hidden units: ``relu``, ``sigmoid``, ``tanh`` or ``linear``.
         error: ``cross_entropy`` or ``squared_error``.
-        l1: How much the sum of absolute weights adds to the error (lasso): drives needless weights to exactly 0.
-        l2: How much half the sum of squared weights adds (ridge): prefers many small weights to few large ones.
-        dropout: Part of each hidden layer's units that a training step leaves out.
-        seed: Of the first weights and of dropout.
+        l1: Weight of the L1 penalty, the sum of absolute weights (lasso): drives needless weights to exactly 0.
+        l2: Weight of the L2 penalty, half the sum of squared weights (ridge): prefers many small weights.
+        dropout: Fraction of hidden units dropped in each training step.
+        seed: Random seed of the initial weights and dropout.
         dtype: float32, or float64 for checking gradients.
     """
 
@@ -63,8 +63,8 @@ class Network:
         self.widths, self.hidden, self.error_name = tuple(widths), hidden, error
         self.l1, self.l2, self.dropout = l1, l2, dropout
         self.generator = np.random.default_rng(seed)
-        # The spread keeps signals as large as they came: He et al. (2015) for ReLU, Glorot & Bengio (2010) for the
-        # rest.
+        # This standard deviation preserves the variance of the signals: He et al. (2015) for ReLU, Glorot & Bengio
+        # (2010) for the others.
         gain = 2.0 if hidden == "relu" else 1.0
         self.layers = [
             Layer(
@@ -76,15 +76,15 @@ class Network:
 
     @property
     def size(self) -> int:
-        """How many numbers are learned."""
+        """Number of parameters."""
         return sum(layer.W.size + layer.b.size for layer in self.layers)
 
     def feed_forward(self, X: Array, masks: Sequence[Array] | None = None) -> list[Array]:
-        """Send inputs through all layers.
+        """Forward pass through all layers.
 
         Args:
             X: ``(N, widths[0])``.
-            masks: For dropout: ``(N, H)`` for each hidden layer, 0 for units left out, else what makes up for them.
+            masks: For dropout: ``(N, H)`` for each hidden layer, 0 for dropped units, else the scale of the kept ones.
 
         Returns:
             ``X`` itself, then the activations ``(N, width)`` of each layer; the last are probabilities.
@@ -102,26 +102,26 @@ class Network:
         return activations
 
     def error(self, P: Array, Y: Array) -> float:
-        """Return how wrong probabilities ``(N, K)`` are for targets ``(N, K)``, and what large weights add to it."""
+        """Return the error of probabilities ``(N, K)`` for targets ``(N, K)``, with the penalties for large weights."""
         error = ERRORS[self.error_name](P, Y)
         for layer in self.layers if self.l1 or self.l2 else ():
             error += self.l1 * float(np.abs(layer.W).sum()) + self.l2 / 2 * float((layer.W**2).sum())
         return error
 
     def backpropagate(self, activations: list[Array], Y: Array, masks: Sequence[Array] | None = None) -> list[Layer]:
-        """Return the derivative of the error by every weight and bias.
+        """Return the derivatives of the error with respect to all weights and biases.
 
         Args:
             activations: From `feed_forward`.
             Y: ``(N, K)``; targets.
-            masks: As `feed_forward` had them.
+            masks: The masks of `feed_forward`.
         """
         slope = ACTIVATIONS[self.hidden].slope
         delta = softmax_delta(self.error_name, activations[-1], Y)  # (N, K)
         delta /= len(Y)
         gradients: list[Layer] = []
         for number in reversed(range(len(self.layers))):
-            layer, a = self.layers[number], activations[number]  # a: (N, inputs), what came into the layer
+            layer, a = self.layers[number], activations[number]  # a: (N, inputs), the input of the layer
             gradient = Layer(a.T @ delta, delta.sum(axis=0))  # (inputs, outputs), (outputs,)
             if self.l1:
                 gradient.W += self.l1 * np.sign(layer.W)
@@ -129,16 +129,16 @@ class Network:
                 gradient.W += self.l2 * layer.W
             gradients.insert(0, gradient)
             if number:
-                delta = delta @ layer.W.T  # (N, H), the error sent back through the weights
+                delta = delta @ layer.W.T  # (N, H), the error backpropagated through the weights
                 if masks is None:
                     delta *= slope(a)
-                else:  # a unit that was left out has no part in the error; the others' outputs were scaled
+                else:  # dropped units do not contribute to the error; the outputs of the others were scaled
                     mask = masks[number - 1]
                     delta *= mask * slope(np.divide(a, mask, out=np.zeros_like(a), where=mask > 0))
         return gradients
 
     def update(self, gradients: list[Layer], rate: float) -> None:
-        """Step down the slope: each weight and bias loses ``rate`` times its gradient."""
+        """Gradient descent step: subtract ``rate`` times the gradient from each weight and bias."""
         for layer, gradient in zip(self.layers, gradients, strict=True):
             gradient.W *= rate
             gradient.b *= rate
@@ -146,9 +146,10 @@ class Network:
             layer.b -= gradient.b
 
     def draw_masks(self, number: int) -> list[Array] | None:
-        """Choose at random which hidden units a step on ``number`` examples leaves out (Srivastava et al. 2014).
+        """Draw the dropout masks for a step on ``number`` examples (Srivastava et al. 2014).
 
-        The others are scaled up so that the next layer gets as much as before, and nothing need change afterwards.
+        The kept units are scaled up to preserve the expected input of the next layer (inverted dropout), so that
+        prediction needs no correction.
         """
         if not self.dropout:
             return None
@@ -164,19 +165,19 @@ class Network:
         return self.feed_forward(X)[-1]
 
     def accuracy(self, X: Array, labels: NDArray[np.integer]) -> float:
-        """Return the part of inputs ``(N, D)`` whose most probable class is the label ``(N,)``."""
+        """Return the fraction of inputs ``(N, D)`` whose most probable class is the label ``(N,)``."""
         return float((self.predict(X).argmax(axis=1) == labels).mean())
 
 
 @dataclass
 class Progress:
-    """What was measured while a network learned.
+    """Training history of a network.
 
     Attributes:
-        training: Mean error of the batches of each epoch, as they were met.
-        validation: Error on the validation examples after each epoch, without penalties; empty where there were none.
+        training: Mean error of the batches of each epoch, during training.
+        validation: Error on the validation examples after each epoch, without penalties; empty without validation.
         accuracy: Accuracy on them.
-        best_epoch: The epoch, counted from 1, after which the validation error was lowest; 0: none was.
+        best_epoch: Epoch with the lowest validation error, counted from 1; 0 without validation.
     """
 
     training: list[float] = field(default_factory=list)
@@ -204,25 +205,25 @@ def train(
     seed: int = 0,
     watch: Callable[[int, Progress], None] | None = None,
 ) -> Progress:
-    """Train by mini-batch gradient descent: in each epoch, every example once, in a new order.
+    """Train by mini-batch gradient descent; each epoch visits all examples in a new random order.
 
     Args:
-        network: Is changed.
+        network: Trained in place.
         X: ``(N, D)``; inputs.
-        labels: ``(N,)``; numbers of classes.
+        labels: ``(N,)``; class indices.
         epochs: Passes over all examples.
-        batch_size: Examples whose gradients are averaged for one step; N: batch descent, 1: stochastic descent.
-        rate: The learning rate, or a function of the part of training that is done (0 to 1).
-        momentum: Part of the last step that is taken again; 0.9 smooths the way down a narrow valley.
-        validation: Inputs and labels that are never trained on, to see how the network does on what is new to it.
-        patience: Stop early after so many epochs without a lower validation error, and take back the best weights; 0:
-            never.
-        seed: Of the order.
+        batch_size: Examples per step; N: batch gradient descent, 1: stochastic gradient descent.
+        rate: Learning rate, or a function of the completed fraction of training (0 to 1).
+        momentum: Fraction of the previous step added to the next; 0.9 damps oscillations in narrow valleys.
+        validation: Held-out inputs and labels, to measure generalization.
+        patience: Early stopping after this number of epochs without a lower validation error; the best weights are
+            restored; 0: off.
+        seed: Random seed of the order.
         watch: Called after each epoch with its number and the progress.
     """
     generator = np.random.default_rng(seed)
     Y = one_hot(labels, network.widths[-1], X.dtype)  # (N, K)
-    speed_of = [Layer(np.zeros_like(layer.W), np.zeros_like(layer.b)) for layer in network.layers]
+    velocities = [Layer(np.zeros_like(layer.W), np.zeros_like(layer.b)) for layer in network.layers]
     progress, best, lowest = Progress(), network.layers, math.inf
     steps, done = epochs * math.ceil(len(X) / batch_size), 0
     for epoch in range(1, epochs + 1):
@@ -235,7 +236,7 @@ def train(
             errors.append(network.error(activations[-1], y))
             gradients = network.backpropagate(activations, y, masks)
             if momentum:
-                gradients = _with_momentum(speed_of, gradients, momentum)
+                gradients = _with_momentum(velocities, gradients, momentum)
             network.update(gradients, rate(done / steps) if callable(rate) else rate)
             done += 1
         progress.training.append(float(np.mean(errors)))
@@ -256,10 +257,10 @@ def train(
     return progress
 
 
-def _with_momentum(speed_of: list[Layer], gradients: list[Layer], momentum: float) -> list[Layer]:
-    """Add each gradient to what is left of the speed, in place, and return copies of the speeds."""
+def _with_momentum(velocities: list[Layer], gradients: list[Layer], momentum: float) -> list[Layer]:
+    """Update the velocities with the gradients in place, and return copies of them."""
     moves = []
-    for speed, gradient in zip(speed_of, gradients, strict=True):
+    for speed, gradient in zip(velocities, gradients, strict=True):
         for mine, new in ((speed.W, gradient.W), (speed.b, gradient.b)):
             mine *= momentum
             mine += new
@@ -268,10 +269,10 @@ def _with_momentum(speed_of: list[Layer], gradients: list[Layer], momentum: floa
 
 
 def numerical_gradients(network: Network, X: Array, Y: Array, masks: Sequence[Array] | None = None) -> list[Layer]:
-    """Return the gradients by trying it out: how the error changes when one weight changes a little, for each weight.
+    """Return the gradients by central differences, for checking `Network.backpropagate`.
 
-    Central differences, (E(w + h) - E(w - h)) / 2h with h = 1e-6: right to about nine digits in float64 and far too
-    slow to learn by, but with no mathematics that could be wrong. `Network.backpropagate` must give the same.
+    (E(w + h) - E(w - h)) / 2h with h = 1e-6 for each weight: accurate to about nine digits in float64, far too slow for
+    training, and without any derivation that could be wrong.
     """
     gradients = []
     for layer in network.layers:

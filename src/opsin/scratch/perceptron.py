@@ -1,7 +1,7 @@
-"""Perceptrons: one unit that draws a straight line, the rule by which it learns, and units put together.
+"""Perceptrons: a unit with a linear decision boundary, its learning rule, and combinations of units.
 
-The unit answers 1 where ``w · x + b`` is 0 or more. AND, OR and NOT are lines; XOR is none, and needs two units whose
-answers go into a third. That is the whole step from a perceptron to a network.
+The unit outputs 1 where ``w · x + b`` is 0 or more. AND, OR and NOT are linearly separable; XOR is not, and needs two
+units whose outputs feed a third. This is the step from a perceptron to a network.
 """
 
 from __future__ import annotations
@@ -53,24 +53,24 @@ def gate(name: str) -> Perceptron:
 
 
 def xor(X: Array) -> Array:
-    """Return 1 where exactly one of two inputs ``(N, 2)`` is 1: OR and NAND, joined by AND."""
+    """Return 1 where exactly one of two inputs ``(N, 2)`` is 1: the AND of OR and NAND."""
     hidden = np.column_stack([gate("or").predict(X), gate("nand").predict(X)])  # (N, 2)
     return gate("and").predict(hidden)  # (N,)
 
 
 def combine(p: float, q: float, w1: float, w2: float, b: float) -> float:
-    """Return σ(p·w1 + q·w2 + b): two units' probabilities made into one by a third."""
+    """Return σ(p·w1 + q·w2 + b): a third unit combines the probabilities of two."""
     return float(sigmoid(np.array(p * w1 + q * w2 + b)))
 
 
 @dataclass
 class Lines:
-    """How a perceptron's line moved while it learned.
+    """Training history of a perceptron.
 
     Attributes:
-        perceptron: As it is in the end.
-        moves: The weights and bias after each correction, the first before any: rows of (w1, …, wD, b).
-        mistakes: How many examples were on the wrong side in each pass.
+        perceptron: The trained perceptron.
+        moves: Weights and bias (w1, …, wD, b), initially and after each update.
+        mistakes: Misclassified examples in each pass.
     """
 
     perceptron: Perceptron
@@ -79,17 +79,17 @@ class Lines:
 
 
 def learn_by_perceptron_rule(X: Array, y: Array, rate: float = 0.1, passes: int = 100, seed: int = 0) -> Lines:
-    """Learn a line by the perceptron rule (Rosenblatt 1958): for each point on the wrong side, pull the line over it.
+    """Train by the perceptron rule (Rosenblatt 1958): each misclassified point moves the line towards itself.
 
-    A point of class 1 below the line adds itself to the weights, a point of class 0 above it takes itself away. Where a
-    line that parts the classes exists, the rule finds one; where there is none (XOR), it never comes to rest.
+    A misclassified point of class 1 is added to the weights, one of class 0 is subtracted. If the classes are linearly
+    separable, the rule converges; otherwise (XOR) it never does.
 
     Args:
         X: ``(N, D)``; inputs.
         y: ``(N,)``; 0 or 1.
-        rate: How far a point pulls.
-        passes: Passes over all points at most; it ends early when a pass made no mistake.
-        seed: Of the weights at the start.
+        rate: Learning rate.
+        passes: Maximum number of passes over all points; training ends after a pass without mistakes.
+        seed: Random seed of the initial weights.
     """
     generator = np.random.default_rng(seed)
     unit = Perceptron(np.array(generator.normal(size=X.shape[1])), 0.0)
@@ -97,7 +97,7 @@ def learn_by_perceptron_rule(X: Array, y: Array, rate: float = 0.1, passes: int 
     for _ in range(passes):
         mistakes = 0
         for x, target in zip(X, y, strict=True):
-            miss = target - unit.predict(x[None])[0]  # 1: should be above, -1: should be below, 0: right
+            miss = target - unit.predict(x[None])[0]  # 1: should be above, -1: should be below, 0: correct
             if miss:
                 unit.w = unit.w + rate * miss * x  # (D,)
                 unit.b = unit.b + rate * float(miss)
@@ -110,29 +110,29 @@ def learn_by_perceptron_rule(X: Array, y: Array, rate: float = 0.1, passes: int 
 
 
 def learn_by_gradient(X: Array, y: Array, rate: float = 1.0, passes: int = 200, seed: int = 0) -> tuple[Lines, Array]:
-    """Learn the same line with a sigmoid unit and the gradient of the cross-entropy: logistic regression.
+    """Train a sigmoid unit by gradient descent on the cross-entropy: logistic regression.
 
-    Every point pulls, by how wrong it is, not only those on the wrong side; so the line settles in the middle, and
-    where no line is right it settles too.
+    All points contribute in proportion to their error, not only the misclassified ones, so that the line also settles
+    if the classes are not separable.
 
     Args:
         X: ``(N, D)``; inputs.
         y: ``(N,)``; 0 or 1.
         rate: Learning rate.
-        passes: Steps, each with all points.
-        seed: Of the weights at the start.
+        passes: Number of steps, each with all points.
+        seed: Random seed of the initial weights.
 
     Returns:
-        The line's way, and the cross-entropy before each step, ``(passes,)``.
+        The training history, and the cross-entropy before each step, ``(passes,)``.
     """
     generator = np.random.default_rng(seed)
     w, b = np.array(generator.normal(size=X.shape[1])), 0.0  # (D,)
     lines, costs = Lines(Perceptron(w, b), [np.append(w, b)]), np.zeros(passes)
     for number in range(passes):
         p = sigmoid(X @ w + b)  # (N,), feed forward
-        likely = np.where(y == 1, p, 1 - p)  # (N,), the probability given to the truth
+        likely = np.where(y == 1, p, 1 - p)  # (N,), the probability of the true class
         costs[number] = -np.log(np.maximum(likely, np.finfo(float).tiny)).mean()  # error
-        delta = (p - y) / len(y)  # (N,), backpropagation: the slopes of error and sigmoid cancel
+        delta = (p - y) / len(y)  # (N,), backpropagation: the derivatives of error and sigmoid cancel
         w, b = w - rate * delta @ X, b - rate * float(delta.sum())  # update
         lines.moves.append(np.append(w, b))
         lines.mistakes.append(int(((p >= 0.5) != y).sum()))

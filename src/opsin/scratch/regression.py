@@ -1,9 +1,8 @@
-"""Linear regression by gradient descent: the smallest thing that learns, and already everything is there.
+"""Linear regression by gradient descent: the simplest model that learns.
 
-The prediction is ``X w + b``, the cost half the mean squared error, its slope ``Xᵀ (prediction - y) / N``. Because the
-cost is a bowl with one bottom, the result can be checked against the formula that jumps there at once. What cannot be
-jumped over in larger networks shows here already: how the learning rate and the scale of the inputs decide whether the
-way down takes ten steps, ten thousand, or leads up.
+The prediction is ``X w + b``, the cost half the mean squared error, its gradient ``Xᵀ (prediction - y) / N``. The cost
+is convex, so the result can be checked against the closed-form solution. As in larger networks, the learning rate and
+the scale of the inputs decide whether descent takes ten steps, ten thousand, or diverges.
 """
 
 from __future__ import annotations
@@ -17,11 +16,11 @@ from opsin.scratch.functions import Array
 
 @dataclass(frozen=True)
 class Scale:
-    """Shift and factor that bring every input to mean 0 and standard deviation 1.
+    """Standardization of every input to mean 0 and standard deviation 1.
 
     Attributes:
         mean: ``(D,)``.
-        std: ``(D,)``; 1 for an input that never changes.
+        std: ``(D,)``; 1 for a constant input.
     """
 
     mean: Array
@@ -29,25 +28,25 @@ class Scale:
 
     @classmethod
     def of(cls, X: Array) -> Scale:
-        """Measure inputs ``(N, D)``."""
+        """Compute mean and standard deviation of inputs ``(N, D)``."""
         std = X.std(axis=0)  # (D,)
         return cls(X.mean(axis=0), np.where(std > 0, std, 1.0))
 
     def apply(self, X: Array) -> Array:
-        """Return inputs ``(N, D)`` in the new scale."""
+        """Return standardized inputs ``(N, D)``."""
         return (X - self.mean) / self.std  # (N, D)
 
 
 @dataclass(frozen=True)
 class Fit:
-    """A line, plane or hyperplane, and the way to it.
+    """A fitted line, plane or hyperplane, and the path to it.
 
     Attributes:
         w: ``(D,)``; weights.
         b: The intercept.
-        costs: ``(steps + 1,)``; half the mean squared error before each step and after the last. After a step that led
-            beyond all numbers there are no more.
-        way: ``(steps + 1, D + 1)``; weights and intercept at the same moments.
+        costs: ``(steps + 1,)``; half the mean squared error before each step and after the last; shorter if it
+            diverged.
+        way: ``(steps + 1, D + 1)``; weights and intercept at the same steps.
     """
 
     w: Array
@@ -66,18 +65,18 @@ def cost(X: Array, y: Array, w: Array, b: float) -> float:
 
 
 def descend(X: Array, y: Array, rate: float, steps: int, w: Array | None = None, b: float = 0.0) -> Fit:
-    """Walk down the cost from weights of 0, or from the given ones, in steps of ``rate`` times the slope.
+    """Gradient descent from weights of 0, or from the given ones, with steps of ``rate`` times the gradient.
 
-    It converges while ``rate`` is below 2 / λ, λ the largest curvature of the bowl (`largest_rate`); above, each step
-    lands higher on the other side.
+    It converges if ``rate`` is below 2 / λ, where λ is the largest curvature of the cost (`largest_rate`), and diverges
+    above.
 
     Args:
         X: ``(N, D)``; inputs.
-        y: ``(N,)``; what is to be predicted.
+        y: ``(N,)``; targets.
         rate: Learning rate.
-        steps: How many steps; ended early where the cost leaves all bounds.
-        w: ``(D,)``; where to begin.
-        b: Where to begin.
+        steps: Maximum number of steps; descent ends early if it diverges.
+        w: ``(D,)``; initial weights.
+        b: Initial intercept.
     """
     w = np.zeros(X.shape[1]) if w is None else np.asarray(w, float)
     costs, way = [cost(X, y, w, b)], [np.append(w, b)]
@@ -93,9 +92,9 @@ def descend(X: Array, y: Array, rate: float, steps: int, w: Array | None = None,
 
 
 def closed_form(X: Array, y: Array) -> Fit:
-    """Jump to the bottom of the bowl: where the slope is 0, the normal equations AᵀA (w, b) = Aᵀy hold, A = (X, 1).
+    """Closed-form solution of the normal equations AᵀA (w, b) = Aᵀy with A = (X, 1).
 
-    They are solved by least squares, which also copes with inputs that repeat each other.
+    Solved by least squares, which also handles collinear inputs.
     """
     A = np.column_stack([X, np.ones(len(X))])  # (N, D + 1)
     solution = np.linalg.lstsq(A, y, rcond=None)[0]  # (D + 1,)
@@ -104,17 +103,16 @@ def closed_form(X: Array, y: Array) -> Fit:
 
 
 def largest_rate(X: Array) -> float:
-    """Return the learning rate above which descent on inputs ``(N, D)`` leads upwards: 2 / the largest curvature."""
+    """Return the learning rate above which descent on inputs ``(N, D)`` diverges: 2 / the largest curvature."""
     A = np.column_stack([X, np.ones(len(X))])  # (N, D + 1)
     return float(2 / np.linalg.eigvalsh(A.T @ A / len(X))[-1])
 
 
 def steps_needed(X: Array, rate: float, part: float = 0.01) -> float:
-    """Return how many steps shrink the slowest direction's distance from the bottom to a part of itself.
+    """Return the number of steps that reduce the distance from the minimum in the slowest direction to a fraction.
 
     Each step multiplies the distance along a direction of curvature λ by 1 - rate·λ; the flattest direction is the
-    slowest. Unscaled inputs make bowls a million times steeper in one direction than in another, and this number as
-    large.
+    slowest. With unscaled inputs the curvatures differ by a factor of a million, and the number of steps is as large.
     """
     A = np.column_stack([X, np.ones(len(X))])  # (N, D + 1)
     flattest = float(np.linalg.eigvalsh(A.T @ A / len(X))[0])
@@ -123,5 +121,5 @@ def steps_needed(X: Array, rate: float, part: float = 0.01) -> float:
 
 
 def explained(fit: Fit, X: Array, y: Array) -> float:
-    """Return R²: which part of the spread of ``y`` the predictions explain; 1 is all, 0 is no better than the mean."""
+    """Return R², the fraction of the variance of ``y`` that is explained; 0 is no better than the mean."""
     return float(1 - ((fit.predict(X) - y) ** 2).sum() / ((y - y.mean()) ** 2).sum())

@@ -1,12 +1,12 @@
-"""The feeling of a film review, in six steps from counting words to a network a hundred times as fast.
+"""Sentiment of film reviews, in six steps from word counts to a network a hundred times as fast.
 
-1. `count_words`: which words do good and bad reviews use? The ratio of the counts carries the signal.
-2. `Vocabulary`: words become numbers, a review a vector of counts, its label 0 or 1.
+1. `count_words`: word counts in good and bad reviews; their ratio carries the signal.
+2. `Vocabulary`: words become indices, a review a vector of counts, its label 0 or 1.
 3. `SlowNetwork`: a linear hidden layer and one sigmoid unit, trained one review at a time.
-4. Presence in place of counts: "the" said forty times says no more than once; the noise goes, the signal stays.
-5. `FastNetwork`: a vector of zeros and ones need not be multiplied at all. The hidden layer is the sum of the rows of
-   the words that are there, the same numbers without the work.
-6. Pruning: words that are rare, or that good and bad reviews use alike, are left out.
+4. Presence instead of counts: forty occurrences of "the" say no more than one; less noise, same signal.
+5. `FastNetwork`: no multiplication by zeros and ones. The hidden layer is the sum of the weight rows of the words
+   present, with the same result.
+6. Pruning: rare words, and words equally common in good and bad reviews, are removed.
 """
 
 from __future__ import annotations
@@ -30,26 +30,26 @@ Words = NDArray[np.intp]
 
 @dataclass(frozen=True)
 class WordCounts:
-    """How often each word occurs.
+    """Word counts.
 
     Attributes:
-        positive: In good reviews.
-        negative: In bad ones.
+        positive: Counts in good reviews.
+        negative: Counts in bad reviews.
     """
 
     positive: Counter[str]
     negative: Counter[str]
 
     def total(self, word: str) -> int:
-        """Return how often a word occurs at all."""
+        """Return the total count of a word."""
         return self.positive[word] + self.negative[word]
 
     def polarity(self, word: str) -> float:
-        """Return log((positive + 1) / (negative + 1)): above 0 for praise, near 0 for noise, below for blame."""
+        """Return log((positive + 1) / (negative + 1)): above 0 for praise, near 0 for neutral words, else below."""
         return math.log((self.positive[word] + 1) / (self.negative[word] + 1))
 
     def words(self, min_count: int = 0, polarity_cutoff: float = 0.0) -> list[str]:
-        """Return the words that occur at least so often and lean at least so far, in alphabetical order."""
+        """Return the words with a minimum count and absolute polarity, in alphabetical order."""
         every = self.positive.keys() | self.negative.keys()
         return sorted(
             word for word in every if self.total(word) >= min_count and abs(self.polarity(word)) >= polarity_cutoff
@@ -57,12 +57,12 @@ class WordCounts:
 
 
 def tokens(review: str) -> list[str]:
-    """Return the words of a review, as they come between spaces."""
+    """Return the words of a review, split at whitespace."""
     return review.split()
 
 
 def tokens_and_pairs(review: str) -> list[str]:
-    """Return the words and each two words in a row: "not good" is another thing than "not" and "good"."""
+    """Return the words and bigrams: "not good" differs from "not" and "good"."""
     words = review.split()
     return words + [f"{first} {second}" for first, second in zip(words, words[1:], strict=False)]
 
@@ -78,14 +78,14 @@ def count_words(
 
 
 def to_number(label: str) -> int:
-    """Return 1 for "positive" and 0 for "negative", in any case.
+    """Return 1 for "positive" and 0 for "negative", case-insensitive.
 
     Raises:
-        ValueError: It is neither.
+        ValueError: The label is neither.
     """
     numbers = {"positive": 1, "negative": 0}
     if label.strip().lower() not in numbers:
-        raise ValueError(f"a label is positive or negative, not {label.strip()!r}")
+        raise ValueError(f"a label must be positive or negative, not {label.strip()!r}")
     return numbers[label.strip().lower()]
 
 
@@ -93,11 +93,11 @@ def to_number(label: str) -> int:
 
 
 class Vocabulary:
-    """Words and their numbers.
+    """Words and their indices.
 
     Args:
-        words: Each once.
-        split: What cuts a review into words.
+        words: Distinct words.
+        split: Splits a review into words.
     """
 
     def __init__(self, words: Iterable[str], split: Callable[[str], list[str]] = tokens):
@@ -109,12 +109,12 @@ class Vocabulary:
         return len(self.words)
 
     def numbers(self, review: str) -> Words:
-        """Return the number of every known word of a review, in order, with repetitions, ``(words,)``."""
+        """Return the indices of all known words of a review, in order, with repetitions, ``(words,)``."""
         known = (self.index.get(word) for word in self.split(review))
         return np.array([number for number in known if number is not None], np.intp)
 
     def present(self, review: str) -> Words:
-        """Return the numbers of the words that a review has, each once, ascending, ``(different words,)``."""
+        """Return the sorted indices of the distinct known words of a review, ``(distinct words,)``."""
         index = self.index
         return np.array(sorted({index[word] for word in self.split(review) if word in index}), np.intp)
 
@@ -123,22 +123,22 @@ class Vocabulary:
 
 
 class SlowNetwork:
-    """Counts -> linear hidden layer -> sigmoid, as one would first write it: whole vectors through whole matrices.
+    """Counts -> linear hidden layer -> sigmoid, with dense vectors and matrices.
 
     Args:
-        inputs: Words of the vocabulary.
+        inputs: Size of the vocabulary.
         hidden: Units of the hidden layer.
         rate: Learning rate.
-        presence: Whether an input is 1 for a word that is there (step 4) in place of its count (step 3).
-        seed: Of the first weights.
+        presence: Whether an input is the presence of a word (step 4) instead of its count (step 3).
+        seed: Random seed of the initial weights.
     """
 
     def __init__(self, inputs: int, hidden: int = 10, rate: float = 0.01, presence: bool = False, seed: int = 0):
         generator = np.random.default_rng(seed)
         self.rate, self.presence = rate, presence
-        self.W1 = generator.normal(0, 0.01, (inputs, hidden))  # (V, H); small, so that no word has a say at first
+        self.W1 = generator.normal(0, 0.01, (inputs, hidden))  # (V, H); small, so that at first no word matters
         self.W2 = generator.normal(0, hidden**-0.5, (hidden, 1))  # (H, 1)
-        self.x = np.zeros((1, inputs))  # (1, V), filled anew for each review
+        self.x = np.zeros((1, inputs))  # (1, V), overwritten for each review
 
     def fill(self, words: Words) -> None:
         """Write a review into the input layer."""
@@ -154,24 +154,26 @@ class SlowNetwork:
         return _sigmoid(float((self.x @ self.W1 @ self.W2)[0, 0]))
 
     def learn(self, words: Words, label: int) -> float:
-        """Take one step on one review; return the probability that was given to it before."""
+        """Take one step on one review; return the probability before the step."""
         self.fill(words)
         h = self.x @ self.W1  # (1, H), feed forward; the hidden layer is linear
         p = _sigmoid(float((h @ self.W2)[0, 0]))
-        delta2 = np.array([[p - label]])  # (1, 1), the derivative of the cross-entropy by what enters the sigmoid
-        delta1 = delta2 @ self.W2.T  # (1, H), sent back
+        delta2 = np.array(
+            [[p - label]]
+        )  # (1, 1), derivative of the cross-entropy with respect to the input of the sigmoid
+        delta1 = delta2 @ self.W2.T  # (1, H), backpropagated
         self.W2 -= self.rate * h.T @ delta2  # (H, 1)
         self.W1 -= self.rate * self.x.T @ delta1  # (V, H)
         return p
 
 
-# Steps 5 and 6: the same network without the useless work
+# Steps 5 and 6: the same network without needless work
 
 
 class FastNetwork:
-    """The same network on words that are present: zeros are passed over, and ones are not multiplied by.
+    """The same network on the words present, without multiplications by zeros and ones.
 
-    Args: as for `SlowNetwork`; it gives the same weights, to rounding.
+    Arguments as for `SlowNetwork`; the weights are the same up to rounding.
     """
 
     def __init__(self, inputs: int, hidden: int = 10, rate: float = 0.01, seed: int = 0):
@@ -185,14 +187,14 @@ class FastNetwork:
         return _sigmoid(float((self.W1[words].sum(axis=0) @ self.W2)[0]))
 
     def learn(self, words: Words, label: int) -> float:
-        """Take one step on one review; return the probability that was given to it before."""
-        rows = self.W1[words]  # (n, H), the words that are there
+        """Take one step on one review; return the probability before the step."""
+        rows = self.W1[words]  # (n, H), the words present
         h = rows.sum(axis=0)  # (H,)
         p = _sigmoid(float((h @ self.W2)[0]))
         delta1 = (p - label) * self.W2[:, 0]  # (H,)
         self.W2 -= (self.rate * (p - label)) * h[:, None]
         rows -= self.rate * delta1
-        self.W1[words] = rows  # each word occurs once, so nothing is lost
+        self.W1[words] = rows  # indices are distinct, so that no update is lost
         return p
 
 
@@ -202,13 +204,12 @@ def _sigmoid(z: float) -> float:
 
 @dataclass(frozen=True)
 class Pass:
-    """What one pass over the reviews gave.
+    """Result of one pass over the reviews.
 
     Attributes:
-        seconds: How long it took.
-        reviews: How many there were.
-        running: ``(reviews,)``; part of the reviews so far that were right when they were met, before learning from
-            them.
+        seconds: Duration.
+        reviews: Number of reviews.
+        running: ``(reviews,)``; running accuracy, each review predicted before it is learned.
     """
 
     seconds: float
@@ -227,11 +228,11 @@ def learn_in_turn(
     labels: Sequence[int],
     watch: Callable[[int], None] | None = None,
 ) -> Pass:
-    """Train on one review after the other, each once.
+    """Train on all reviews, one at a time.
 
     Args:
-        network: Is changed.
-        reviews: Words of each review, as numbers.
+        network: Trained in place.
+        reviews: Word indices of each review.
         labels: 1 for good, 0 for bad.
         watch: Called with the number of reviews done, after each.
     """
@@ -248,34 +249,34 @@ def learn_in_turn(
 def accuracy(
     network: SlowNetwork | FastNetwork | PhraseNetwork, reviews: Sequence[Words], labels: Sequence[int]
 ) -> float:
-    """Return the part of reviews that a network gets right."""
+    """Return the fraction of reviews that a network classifies correctly."""
     right = [(network.predict(words) >= 0.5) == label for words, label in zip(reviews, labels, strict=True)]
     return float(np.mean(right))
 
 
 def similar_words(network: FastNetwork, vocabulary: Vocabulary, word: str, number: int = 10) -> list[tuple[str, float]]:
-    """Return the words whose rows of weights point the same way as a given one, with their dot product.
+    """Return the words with the largest dot product of weights with a given word.
 
-    Nobody told the network what words mean: those that speak for the same verdict have come to the same place.
+    Words with similar sentiment get similar weights during training.
     """
     products = network.W1 @ network.W1[vocabulary.index[word]]  # (V,)
     return [(vocabulary.words[each], float(products[each])) for each in np.argsort(-products)[:number]]
 
 
-# Beyond the six steps: our best network that is still as small
+# Beyond the six steps: a better network of the same size
 
 
 class PhraseNetwork:
-    """The fast network with inputs that are not all equal: a word or pair enters with the strength of its polarity.
+    """The fast network with words and bigrams weighted by their polarity (Wang and Manning 2012).
 
-    Known from Wang and Manning (2012, "Baselines and bigrams"): what the counts know already need not be learned again,
-    and a word that both sides use alike can hardly disturb.
+    The information in the counts need not be learned, and neutral words have little influence ("Baselines and
+    bigrams").
 
     Args:
-        counts: Of the training reviews, split as ``vocabulary.split`` does.
-        vocabulary: Words and pairs.
+        counts: Counts in the training reviews, split by ``vocabulary.split``.
+        vocabulary: Words and bigrams.
         hidden: Units of the hidden layer.
-        seed: Of the first weights.
+        seed: Random seed of the initial weights.
     """
 
     def __init__(self, counts: WordCounts, vocabulary: Vocabulary, hidden: int = 10, seed: int = 0):
@@ -290,7 +291,7 @@ class PhraseNetwork:
         return _sigmoid(float((h @ self.W2)[0]))
 
     def learn(self, words: Words, label: int, rate: float) -> float:
-        """Take one step on one review; return the probability that was given to it before."""
+        """Take one step on one review; return the probability before the step."""
         strength, rows = self.strength[words], self.W1[words]  # (n, 1), (n, H)
         h = (rows * strength).sum(axis=0)  # (H,)
         p = _sigmoid(float((h @ self.W2)[0]))
@@ -310,16 +311,16 @@ def learn_phrases(
     seed: int = 0,
     watch: Callable[[int, float], None] | None = None,
 ) -> tuple[Vocabulary, PhraseNetwork]:
-    """Train a `PhraseNetwork` on words and pairs: several passes, each in a new order, at a rate that shrinks to 0.
+    """Train a `PhraseNetwork` on words and bigrams: several passes in random order, learning rate decaying to 0.
 
     Args:
         reviews: Texts.
         labels: 1 for good, 0 for bad.
-        min_count: How often a word or pair must occur; 10 was the best of 3, 5 and 10 on 3,000 training reviews.
-        passes: Over all reviews.
-        rate: Learning rate at the start.
-        seed: Of weights and order.
-        watch: Called after each pass with its number and the part of reviews that were right when they were met.
+        min_count: Minimum count of a word or bigram; 10 was the best of 3, 5 and 10 on 3,000 training reviews.
+        passes: Passes over all reviews.
+        rate: Initial learning rate.
+        seed: Random seed of weights and order.
+        watch: Called after each pass with its number and the running accuracy.
     """
     counts = count_words(reviews, labels, tokens_and_pairs)
     vocabulary = Vocabulary(counts.words(min_count), tokens_and_pairs)
