@@ -304,9 +304,9 @@ def show(rows: dict[str, list[dict[str, float]]]) -> None:
                 line.append("")
         line += [spread([row["memory"] for row in rounds]), spread([row["with_file_pages"] for row in rounds])]
         lines.append(line)
-    header = ["way", "1st epoch, images/s", "× torchvision", "2nd epoch, images/s", "× torchvision"]
+    header = ["loader", "1st epoch, images/s", "× torchvision", "2nd epoch, images/s", "× torchvision"]
     print(table([*header, "peak memory, MiB", "with file pages, MiB"], lines))
-    print(f"\nmedian (min–max) of rounds; wanted: at least {TARGETS['first']:g} × torchvision in the first epoch and")
+    print(f"\nmedian (min–max) of rounds; target: at least {TARGETS['first']:g} × torchvision in the first epoch and")
     print(f"{TARGETS['second']:g} × in the second.")
     found = versions(("torch", "torchvision", "pillow", "opsin"))
     print("\n" + ", ".join(f"{package} {number}" for package, number in found.items()))

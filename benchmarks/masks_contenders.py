@@ -50,6 +50,7 @@ def opsin(
     """Run Opsin as `opsin train` does."""
     from opsin.data.dataset import Dataset
     from opsin.data.images import ArrayImages
+    from opsin.data.targets import MaskTargets
     from opsin.recipe.recipe import from_settings
 
     held_out = BATCH_SIZE  # validation and test must not be empty; neither is timed

@@ -47,7 +47,10 @@ def test_options_of_the_course_cnn_and_the_mlp():
 @pytest.mark.parametrize("name", ["course_cnn", "mlp"])
 @pytest.mark.parametrize(
     ("options", "said"),
-    [({"activation": "rely"}, "no activation 'rely', but relu"), ({"normalization": "layer"}, "but none, batch")],
+    [
+        ({"activation": "rely"}, "no activation 'rely'; choose one of relu"),
+        ({"normalization": "layer"}, "choose one of none, batch"),
+    ],
 )
 def test_options_that_do_not_exist_are_explained(name, options, said):
     with pytest.raises(NetworkError, match=said):
@@ -102,7 +105,7 @@ def test_vgg16_takes_one_of_three_heads(head, layers):
         flattened = create_network_unchecked("flattened")
     assert [tuple(p.shape) for p in network.head.parameters() if p.ndim > 1] == layers
     assert [tuple(p.shape) for p in flattened.head.parameters() if p.ndim > 1] == [(32, 512 * 2 * 3), (4, 32)]
-    with pytest.raises(NetworkError, match="no head 'big', but pooled, dense, flattened"):
+    with pytest.raises(NetworkError, match="no head 'big'; choose one of pooled, dense, flattened"):
         create_network("vgg16", 4, 3, (64, 64), options={"head": "big"})
 
 

@@ -79,5 +79,5 @@ def test_no_hook_is_left_behind_and_progress_is_told(pixels):
 def test_no_images_and_no_last_layer(pixels):
     network = create_network("mlp", 4, 3, (32, 32))
     assert len(penultimate_features(network, PREPROCESSING, pixels, torch.arange(0))) == 0
-    with pytest.raises(NetworkError, match="no last layer"):
+    with pytest.raises(NetworkError, match="no recognizable head"):
         penultimate_features(nn.Flatten(), PREPROCESSING, pixels, torch.arange(2))

@@ -61,9 +61,9 @@ def test_networks_that_cannot_be_made_are_explained(arguments, said):
 def test_wrong_options_are_explained():
     with pytest.raises(NetworkError, match="did you mean 'widths'"):
         create_network("small_resnet", 5, 1, (32, 32), options={"width": [8]})
-    with pytest.raises(NetworkError, match="cannot be made with the options"):
+    with pytest.raises(NetworkError, match="cannot be created with the options"):
         create_network("small_resnet", 5, 1, (32, 32), options={"widths": [8], "blocks": [1, 2]})
-    with pytest.raises(NetworkError, match="resnet10t cannot be made.*nonsense"):
+    with pytest.raises(NetworkError, match="resnet10t cannot be created.*nonsense"):
         create_network("resnet10t", 5, 1, (32, 32), options={"nonsense": 1})
     with pytest.raises(NetworkError, match="no pretrained weights of mlp"):
         create_network("mlp", 5, 1, (32, 32), pretrained=True)
@@ -71,7 +71,7 @@ def test_wrong_options_are_explained():
 
 def test_weights_that_cannot_be_fetched_are_explained_at_once(monkeypatch):
     monkeypatch.setattr("opsin.networks.pretrained._hub_answers", lambda: False)
-    with pytest.raises(NetworkError, match="no network to fetch them"):
+    with pytest.raises(NetworkError, match="no connection to download them"):
         create_network("resnet18", 5, 3, (64, 64), pretrained=True)
 
 
@@ -156,14 +156,14 @@ def test_both_heads_of_a_distilled_network_learn_while_it_is_frozen(name):
 
 @pytest.mark.parametrize("network", [nn.Sequential(nn.Linear(2, 2)), nn.ModuleDict({"head": nn.Identity()})])
 def test_a_network_without_a_known_head_says_so(network):
-    with pytest.raises(NetworkError, match="has no last layer"):
+    with pytest.raises(NetworkError, match="has no recognizable head"):
         head_of(network)
 
 
 @pytest.mark.parametrize("name", ["small_resnet", "resnet10t"])
 @pytest.mark.parametrize("key", ["num_classes", "pretrained", "drop_rate", "pretrained_cfg", "features_only"])
 def test_what_the_recipe_decides_is_no_option(name, key):
-    with pytest.raises(NetworkError, match=f"network.options cannot hold '{key}' of {name}"):
+    with pytest.raises(NetworkError, match=f"network.options cannot set '{key}' of {name}"):
         create_network(name, 5, 3, (32, 32), options={key: 1})
 
 

@@ -164,5 +164,5 @@ def test_names_are_given_as_text_or_as_a_list(given, names):
 
 @pytest.mark.parametrize("wrong", [3, 1.5, True, [1.5], [[]], {"a": 1}, "[1.5]"])
 def test_what_are_no_names_is_refused(wrong):
-    with pytest.raises(RecipeError, match="must be names parted by commas"):
+    with pytest.raises(RecipeError, match="must be names separated by commas"):
         Recipe().set("split.test_groups", wrong)

@@ -104,6 +104,6 @@ def test_a_file_that_stays_open_is_one_sentence_that_names_it(tmp_path, windows)
 def test_elsewhere_a_refusal_is_not_waited_for(tmp_path, windows, monkeypatch):
     monkeypatch.setattr(opsin.storage.atomic, "WINDOWS", False)
     windows[0][0] = 1
-    with pytest.raises(RunError, match="may not be written to"):
+    with pytest.raises(RunError, match="is not writable"):
         write_text(tmp_path / "file.txt", "new")
     assert windows[1] == []

@@ -143,7 +143,7 @@ def test_a_study_that_is_stopped_goes_on_to_the_same_weights(made, place):
     states = {row["state"] for row in StudyFolder(out).info["runs"]}
     if states != {"finished"}:  # else it was faster than the signal
         assert process.returncode == 130
-        assert "The same command goes on from there." in said
+        assert "The same command resumes the study." in said
         assert len(said.strip().splitlines()[-1]) < 400
     finished = run_study(place / "study.toml", out=out, only=["wide"], jobs=2, quiet=True)
     assert [row["why"] for row in finished.info["runs"]] == ["", ""]
@@ -154,7 +154,7 @@ def test_a_study_that_is_stopped_goes_on_to_the_same_weights(made, place):
 
 def test_a_run_that_was_killed_while_its_folder_was_made_is_begun_again(made, place):
     out = place / "unmade"
-    with pytest.raises(RunError, match="time was up"):
+    with pytest.raises(RunError, match="time budget ended"):
         run_study(place / "study.toml", out=out, only=["wide"], budget=0, quiet=True)
     for row in made.info["rows"][1]["runs"]:
         (out / row).mkdir()
@@ -184,7 +184,7 @@ def test_workers_end_with_the_study_that_is_killed(place):
 
 
 def test_no_time_and_no_variant_that_works_are_told(place):
-    with pytest.raises(RunError, match="time was up"):
+    with pytest.raises(RunError, match="time budget ended"):
         run_study(place / "study.toml", out=place / "late", budget=0, quiet=True)
     with pytest.raises(OpsinError, match=r"No run of widths could be finished. broken: mlp has no option 'width'"):
         run_study(place / "study.toml", out=place / "broken", only=["broken"], seeds=1, quiet=True)
@@ -192,7 +192,7 @@ def test_no_time_and_no_variant_that_works_are_told(place):
 
 def test_images_that_are_not_there_are_told_once_and_nothing_is_begun(place, tmp_path):
     out = tmp_path / "out"
-    with pytest.raises(DataError, match=r"^blood_cells does not exist.* --data PATH, in place of blood_cells\.$"):
+    with pytest.raises(DataError, match=r"^blood_cells does not exist.* --data PATH, instead of blood_cells\.$"):
         run_study("blood-cells", out=out, quiet=True)
     with pytest.raises(DataError, match=r"^No data"):
         run_study(Study.from_dict({"variants": {"wide": {"training": {"epochs": 2}}}}), out=out, quiet=True)
@@ -218,8 +218,8 @@ def test_variants_that_need_others_wait_for_them(place):
         "recipe": {"data": {"source": "digits.npz"}, "network": {"name": "mlp"}},
         "variants": {
             "both": {"ensemble": ["base", "further"], "inherits": "further"},
-            "further": {"begins_with": "base", "training": {"epochs": 2}},
-            "hopeless": {"begins_with": "wrong", "training": {"epochs": 4}},
+            "further": {"starts_from": "base", "training": {"epochs": 2}},
+            "hopeless": {"starts_from": "wrong", "training": {"epochs": 4}},
             "wrong": {"network": {"options": {"wide": 3}}},
         },
     }
@@ -249,7 +249,7 @@ def test_a_variant_with_other_classes_lends_its_weights_but_is_not_compared(few_
     )
     recipe = {"data": {"source": "digits.npz"}, "network": {"name": "mlp"}}
     recipe |= {"training": {"epochs": 2, "batch_size": 32, "device": "cpu", "precision": "32-true"}}
-    variants = {"parity": {"asks": "Is it odd?", "data": {"label": "odd"}}, "further": {"begins_with": "parity"}}
+    variants = {"parity": {"asks": "Is it odd?", "data": {"label": "odd"}}, "further": {"starts_from": "parity"}}
     variants["wide"] = {"network": {"options": {"widths": [200]}}}
     study = Study.from_dict({"recipe": recipe, "variants": variants}, folder=tmp_path)
     folder = run_study(study, out=tmp_path / "out", jobs=1, quiet=True)
@@ -258,11 +258,11 @@ def test_a_variant_with_other_classes_lends_its_weights_but_is_not_compared(few_
     assert max(rows, key=lambda name: rows[name]["validation"]) == "parity"  # guessing one of two is easier
     assert folder.info["best"] != "parity"
     assert [name for name, row in rows.items() if row["difference"]] == ["further", "wide"]
-    assert "parity tells 2 classes apart and base 10" in folder.info["notes"][0]
+    assert "parity has 2 classes and base 10" in folder.info["notes"][0]
     parity, further = (RunFolder(folder.path / rows[name]["runs"][0]) for name in ("parity", "further"))
     assert set(further.digests("train")) == set(parity.digests("train"))
     page = folder.page.read_text(encoding="utf-8")
-    assert "parity tells 2 classes apart" in page and page.count("Another question: its classes are others.") == 1
+    assert "parity has 2 classes" in page and page.count("Another question: its classes are others.") == 1
 
 
 def test_a_variant_of_another_task_has_its_own_report_alone(few_digits, tmp_path):
@@ -285,7 +285,7 @@ def test_no_run_of_a_bundled_study_begins_twice(name, tmp_path):
     study = Study.read(name)
     jobs = _jobs(study, folder)
     begun = [job for job in jobs if job.recipe.network.weights]
-    assert {job.variant for job in begun} == {each.name for each in study.variants.values() if each.begins_with}
+    assert {job.variant for job in begun} == {each.name for each in study.variants.values() if each.starts_from}
     assert not any(job.recipe.network.pretrained for job in begun)
 
 
@@ -342,7 +342,7 @@ def test_folds_test_every_image_once_and_are_one_run_of_their_seed(place):
 
 def test_a_study_on_some_folds_only_is_refused(place):
     study = Study.read(place / "study.toml")
-    with pytest.raises(RecipeError, match=r"leave out split\.fold"):
+    with pytest.raises(RecipeError, match=r"remove split\.fold"):
         study.set(["split.folds=3", "split.fold=1"])
     table = {"recipe": {"split": {"folds": 3}}, "variants": {"other": {"split": {"folds": 4}}}}
     with pytest.raises(RecipeError, match=r"the same split\.folds"):

@@ -65,28 +65,31 @@ def test_images_beside_the_study_are_found_from_anywhere(tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[recipe]\n[variants.a]\ninherits = 'b'\n[variants.b]\ninherits = 'a'", "circle (a -> b -> a)"),
-        ("[recipe]\n[variants.a]\ninherits = 'a'", "circle (a -> a)"),
-        ("[variants.a]\nbegins_with = 'b'\n[variants.b]\nbegins_with = 'a'", "circle (a -> b -> a)"),
-        ("[variants.a]\ninherits = 'bose'", "inherits 'bose', which there is not (did you mean 'base'?)"),
-        ("[variants.a]\nensemble = ['base']", "two members or more"),
-        ("[variants.a]\nensemble = ['base', 'b']", "is an ensemble of 'b', which there is not"),
-        ("[variants.a]\nensemble = ['base', 'b']\n[variants.b]\nensemble = ['base', 'a']", "circle"),
-        ("[variants.b]\nseed = 1\n[variants.a]\nensemble = ['base', 'b']\ntraining.epochs = 3", "first lines"),
+        ("[recipe]\n[variants.a]\ninherits = 'b'\n[variants.b]\ninherits = 'a'", "(a -> b -> a)"),
+        ("[recipe]\n[variants.a]\ninherits = 'a'", "(a -> a)"),
+        ("[variants.a]\nstarts_from = 'b'\n[variants.b]\nstarts_from = 'a'", "(a -> b -> a)"),
+        ("[variants.a]\ninherits = 'bose'", "inherits 'bose', which does not exist (did you mean 'base'?)"),
+        ("[variants.a]\nensemble = ['base']", "at least two members"),
+        ("[variants.a]\nensemble = ['base', 'b']", "is an ensemble of 'b', which does not exist"),
+        ("[variants.a]\nensemble = ['base', 'b']\n[variants.b]\nensemble = ['base', 'a']", "cycle"),
+        (
+            "[variants.b]\nseed = 1\n[variants.a]\nensemble = ['base', 'b']\ntraining.epochs = 3",
+            "set the seeds at the top",
+        ),
         (
             "[variants.b]\ntraining.epochs = 1\n[variants.a]\nensemble = ['base', 'b']\ntraining.epochs = 3",
-            "no settings of its own",
+            "cannot have recipe keys",
         ),
         ("[recipe]\ninherits = 'a'\n[variants.a]\n", "cannot inherit"),
         ("base = 'a'\n[variants.a]\n", "two variants are called 'a'"),
-        ("[variants.a]\n[variants.A]\n", "small and capital"),
+        ("[variants.a]\n[variants.A]\n", "only in case"),
         ("[variants.a]\n[variants.a]\n", "not valid TOML"),
         ("[variants.'a b']\n", "cannot be called 'a b'"),
         ("[variants.a]\ntraining.epoch = 3", "unknown key 'training.epoch' (did you mean 'training.epochs'"),
         ("[variants.a]\nask = 'why?'", "[variants.a]: unknown key 'ask'"),
         ("varians = 1", "unknown key 'varians' (did you mean 'variants'?)"),
-        ("[variants.a]\nseed = 3", "first lines"),
-        ("[variants.a]\n", "'base' and 'a' are the same recipe"),
+        ("[variants.a]\nseed = 3", "set the seeds at the top"),
+        ("[variants.a]\n", "'base' and 'a' have the same recipe"),
         ("seeds = []", "'seeds' must be"),
         ("seeds = [1, 1]", "'seeds' must be"),
         ("name = 3", "'name' must be text"),
@@ -96,20 +99,20 @@ def test_images_beside_the_study_are_found_from_anywhere(tmp_path):
         ("[variants.a]\nnetwork = 'mlp'", "'network' is a table"),
     ],
 )
-def test_a_wrong_file_is_told_in_a_sentence(tmp_path, text, said):
+def test_an_invalid_file_is_reported_in_a_sentence(tmp_path, text, said):
     with pytest.raises(RecipeError) as caught:
         read(tmp_path, text)
     assert said in str(caught.value)
     assert "study.toml" in str(caught.value)
 
 
-def test_an_unknown_study_is_told_the_nearest():
+def test_an_unknown_study_suggests_the_nearest():
     with pytest.raises(RecipeError, match=r"no study mnst \(did you mean 'mnist'\?\)"):
         Study.read("mnst")
 
 
-def test_a_selection_keeps_what_its_variants_begin_with(tmp_path):
-    study = read(tmp_path, WIDTHS + "\n[variants.tuned]\ntraining.epochs = 5\nbegins_with = 'wide'\n")
+def test_a_selection_keeps_the_variants_it_starts_from(tmp_path):
+    study = read(tmp_path, WIDTHS + "\n[variants.tuned]\ntraining.epochs = 5\nstarts_from = 'wide'\n")
     assert list(study.select(["tuned"]).variants) == ["wide", "tuned"]
     with pytest.raises(RecipeError, match=r"no variant 'wid' \(did you mean 'wide'\?\)"):
         study.select(["wid"])
@@ -128,16 +131,16 @@ def test_a_variant_whose_parent_is_left_out_differs_from_its_nearest_ancestor(tm
 
 
 def test_the_hash_changes_with_all_that_decides_a_run(tmp_path):
-    study = read(tmp_path, WIDTHS + "\n[variants.tuned]\ntraining.epochs = 5\nbegins_with = 'wide'\n")
+    study = read(tmp_path, WIDTHS + "\n[variants.tuned]\ntraining.epochs = 5\nstarts_from = 'wide'\n")
     hashes = {study.hash(name, seed) for name in study.variants for seed in (0, 1)}
     assert len(hashes) == 2 * len(study.variants)
     other = study.set(["training.batch_size=16"])
     assert other.hash("wide", 0) != study.hash("wide", 0)
-    # What a run begins with decides it too.
+    # What a run starts from decides it too.
     changed = read(
         tmp_path,
         WIDTHS.replace("[64]", "[65]") + "\n[variants.tuned]\nnetwork.options.widths = [8]\n"
-        "training.epochs = 5\nbegins_with = 'wide'\n",
+        "training.epochs = 5\nstarts_from = 'wide'\n",
     )
     assert changed.hash("tuned", 0) != study.hash("tuned", 0)
     assert read(tmp_path, WIDTHS).hash("wide", 0) == study.hash("wide", 0)

@@ -101,7 +101,7 @@ def test_a_run_on_features_is_resumed_to_the_same_bits_and_predicts_images(some,
     assert "could not help" in training_facts(whole.folder)["features"]
     assert "could not help" in whole.report.read_text(encoding="utf-8")
     predicted = whole.folder.predicted("validation")
-    names, labels, predictions = predicted.names, predicted.targets.values, predicted.predictions
+    labels, predictions = predicted.targets.values, predicted.predictions
     best = whole.folder.info["best"]["scores"]["accuracy"]
     assert np.mean(predictions.labels == labels) == pytest.approx(best)
 

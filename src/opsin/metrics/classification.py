@@ -1,7 +1,7 @@
-"""Scores of classifiers as pure functions of arrays.
+"""Classification scores as pure functions of arrays.
 
-Most are functions of the confusion matrix, and of that only three sums per class; any number of leading dimensions may
-stand for as many confusion matrices, which is how the bootstrap scores all its resamples at once.
+Most depend only on three sums per class of the confusion matrix. Leading dimensions are batches of confusion matrices;
+the bootstrap scores all resamples in one call.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ CALIBRATION_BINS = 15
 
 
 class ClassCounts(NamedTuple):
-    """What recall, precision and their kin need to know of a confusion matrix.
+    """Sums per class of a confusion matrix.
 
     Attributes:
-        hits: ``(..., C)``; images of each class that were recognized as such.
+        hits: ``(..., C)``; true positives of each class.
         support: ``(..., C)``; images of each class.
-        predicted: ``(..., C)``; images taken for each class.
+        predicted: ``(..., C)``; images predicted as each class.
     """
 
     hits: NDArray
@@ -32,10 +32,10 @@ class Reliability(NamedTuple):
     """The bins of a reliability diagram.
 
     Attributes:
-        edges: float64 ``(bins + 1,)``; the bounds of the bins, from 0 to 1.
+        edges: float64 ``(bins + 1,)``; bin edges from 0 to 1.
         counts: int64 ``(bins,)``; images in each bin.
-        accuracy: float64 ``(bins,)``; part of them that is right, nan where a bin is empty.
-        confidence: float64 ``(bins,)``; mean probability of the predicted class, nan where a bin is empty.
+        accuracy: float64 ``(bins,)``; accuracy in each bin, nan for an empty bin.
+        confidence: float64 ``(bins,)``; mean probability of the predicted class, nan for an empty bin.
     """
 
     edges: NDArray[np.float64]
@@ -45,12 +45,12 @@ class Reliability(NamedTuple):
 
 
 def confusion_matrix(labels: ArrayLike, predicted: ArrayLike, classes: int) -> NDArray[np.int64]:
-    """Count how often each class was taken for each.
+    """Confusion matrix of true and predicted classes.
 
     Args:
         labels: Integers ``(N,)`` in ``[0, classes)``, the true classes.
         predicted: Integers ``(N,)`` in ``[0, classes)``.
-        classes: How many classes there are.
+        classes: Number of classes.
 
     Returns:
         int64 ``(C, C)``; rows are true classes, columns predicted ones.
@@ -74,28 +74,28 @@ def class_counts(confusion: NDArray | ClassCounts) -> ClassCounts:
 
 
 def accuracy(confusion: NDArray | ClassCounts) -> NDArray[np.float64]:
-    """Part of the images that is classified right.
+    """Fraction of images classified correctly.
 
     Args:
-        confusion: ``(..., C, C)`` with true classes as rows, or its sums; so for all functions below.
+        confusion: ``(..., C, C)`` with true classes as rows, or its sums; the same for all functions below.
 
     Returns:
-        float64 ``(...)`` in [0, 1]; nan where there are no images.
+        float64 ``(...)`` in [0, 1]; nan without images.
     """
     counts = class_counts(confusion)
     return _ratio(counts.hits.sum(axis=-1), counts.support.sum(axis=-1), empty=np.nan)
 
 
 def recall(confusion: NDArray | ClassCounts) -> NDArray[np.float64]:
-    """Part of each class that is recognized, float64 ``(..., C)``; nan for a class without images."""
+    """Recall of each class, float64 ``(..., C)``; nan for a class without images."""
     counts = class_counts(confusion)
     return _ratio(counts.hits, counts.support, empty=np.nan)
 
 
 def precision(confusion: NDArray | ClassCounts) -> NDArray[np.float64]:
-    """Part of the images taken for each class that belongs to it, float64 ``(..., C)``.
+    """Precision of each class, float64 ``(..., C)``.
 
-    0 for a class that was never predicted, as scikit-learn's ``zero_division=0``.
+    0 for a class that was never predicted, as with ``zero_division=0`` in scikit-learn.
     """
     counts = class_counts(confusion)
     return _ratio(counts.hits, counts.predicted, empty=0)
@@ -104,8 +104,8 @@ def precision(confusion: NDArray | ClassCounts) -> NDArray[np.float64]:
 def f1(confusion: NDArray | ClassCounts) -> NDArray[np.float64]:
     """Harmonic mean of precision and recall of each class, float64 ``(..., C)``.
 
-    2 hits / (support + predicted), so that it is 0 for a class that was never recognized; nan for a class that is
-    neither among the labels nor among the predictions.
+    2 hits / (support + predicted): 0 for a class without true positives, nan for a class that occurs neither among the
+    labels nor among the predictions.
     """
     counts = class_counts(confusion)
     return _ratio(2 * counts.hits, counts.support + counts.predicted, empty=np.nan)
@@ -117,12 +117,12 @@ def balanced_accuracy(confusion: NDArray | ClassCounts) -> NDArray[np.float64]:
 
 
 def macro_f1(confusion: NDArray | ClassCounts) -> NDArray[np.float64]:
-    """Mean F1 of the classes that occur among labels or predictions, float64 ``(...)``."""
+    """Mean F1 of the classes that occur in the labels or predictions, float64 ``(...)``."""
     return mean_of_known(f1(confusion))
 
 
 def log_losses(labels: NDArray[np.int64], probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Minus the natural logarithm of the probability given to each image's true class.
+    """Negative log-likelihood of each image's true class, natural logarithm.
 
     Args:
         labels: int64 ``(N,)``.
@@ -143,19 +143,19 @@ def largest_log_loss(dtype: np.typing.DTypeLike) -> float:
 
 
 def log_loss(labels: NDArray[np.int64], probabilities: NDArray[np.floating]) -> float:
-    """Mean of `log_losses`; ln C for a network that knows nothing of C classes, 0 for one that is right and sure."""
+    """Mean of `log_losses`; ln C for uniform probabilities of C classes, 0 for perfect ones."""
     return float(log_losses(labels, probabilities).mean())
 
 
 def reliability(
     labels: NDArray[np.int64], probabilities: NDArray[np.floating], bins: int = CALIBRATION_BINS
 ) -> Reliability:
-    """Compare stated with actual certainty, in bins of the predicted class's probability.
+    """Reliability diagram: accuracy against confidence, in bins of the predicted class's probability.
 
     Args:
         labels: int64 ``(N,)``.
         probabilities: float ``(N, C)``, rows sum to 1.
-        bins: Number of equally wide bins; see `calibration_bins`.
+        bins: Number of bins of equal width; see `calibration_bins`.
     """
     confidence, right = _confidence(labels, probabilities)
     bin_of = calibration_bins(confidence, bins)
@@ -175,7 +175,7 @@ def calibration_bins(confidence: NDArray[np.floating], bins: int = CALIBRATION_B
 
 
 def calibration_gaps(labels: NDArray[np.int64], probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
-    """How far each image's outcome (1 right, 0 wrong) lies above the stated confidence, float64 ``(N,)`` in [-1, 1]."""
+    """Outcome (1 correct, 0 wrong) minus confidence of each image, float64 ``(N,)`` in [-1, 1]."""
     confidence, right = _confidence(labels, probabilities)
     return right - confidence
 
@@ -186,16 +186,16 @@ def calibration_error(
     """Expected calibration error of the predicted class's probability.
 
     The sum over bins of (images in the bin / all images) × |accuracy in the bin - mean confidence in the bin|
-    (Guo et al. 2017, On Calibration of Modern Neural Networks, equation 3). It is never below 0, so that even perfect
-    probabilities score a little above 0 on few images.
+    (Guo et al. 2017, On Calibration of Modern Neural Networks, equation 3). It is biased upward: on few images, even
+    perfectly calibrated probabilities score above 0.
 
     Args:
         labels: int64 ``(N,)``.
         probabilities: float ``(N, C)``, rows sum to 1.
-        bins: Number of equally wide bins; see `calibration_bins`.
+        bins: Number of bins of equal width; see `calibration_bins`.
 
     Returns:
-        A value in [0, 1]; nan where there are no images.
+        A value in [0, 1]; nan without images.
     """
     table = reliability(labels, probabilities, bins)
     gaps = np.nan_to_num(np.abs(table.accuracy - table.confidence))
@@ -203,25 +203,25 @@ def calibration_error(
 
 
 def overconfidence(labels: NDArray[np.int64], probabilities: NDArray[np.floating]) -> float:
-    """Mean confidence minus accuracy: above 0 where a network is surer than it may be, below 0 where it is too shy."""
+    """Mean confidence minus accuracy: positive if overconfident, negative if underconfident."""
     return float(-calibration_gaps(labels, probabilities).mean())
 
 
 def _confidence(
     labels: NDArray[np.int64], probabilities: NDArray[np.floating]
 ) -> tuple[NDArray[np.floating], NDArray[np.bool_]]:
-    """Return the probability of each predicted class ``(N,)`` and whether the prediction is right ``(N,)``."""
+    """Return the probability of each predicted class ``(N,)`` and whether it is correct ``(N,)``."""
     return probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
 
 
 def _ratio(numerator: ArrayLike, denominator: ArrayLike, empty: float) -> NDArray[np.float64]:
-    """Divide, giving ``empty`` where the denominator is 0."""
+    """Divide; ``empty`` for a denominator of 0."""
     numerator, denominator = np.asarray(numerator, np.float64), np.asarray(denominator, np.float64)
     result = np.full(np.broadcast(numerator, denominator).shape, float(empty))
     return np.divide(numerator, denominator, out=result, where=denominator != 0)
 
 
 def mean_of_known(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean over the last axis of the values that are not nan; nan where there is none."""
+    """Mean over the last axis without nan values; nan if all are."""
     known = ~np.isnan(scores)
     return _ratio(np.where(known, scores, 0).sum(axis=-1), known.sum(axis=-1), empty=np.nan)

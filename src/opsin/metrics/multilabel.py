@@ -1,7 +1,7 @@
-"""Scores of several labels per image: pure functions of truth and probabilities.
+"""Multilabel scores: pure functions of truth and probabilities.
 
-A label that no image has, or that every image has, has no ROC AUC, and one that no image has no average precision;
-such scores are nan and do not enter means. F1 is nan only for a label that is neither true nor predicted of any image.
+The ROC AUC of a label is undefined if no image or every image has it, its average precision if no image has it; such
+scores are nan and excluded from means. F1 is nan only for a label that is neither true nor predicted for any image.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ def average_precisions(truth: NDArray[np.bool_], probabilities: NDArray[np.float
 
 
 def mean_average_precision(truth: NDArray[np.bool_], probabilities: NDArray[np.floating]) -> float:
-    """Return the mean of the average precisions of the labels that any image has (mAP, macro); nan without any."""
+    """Return the mean average precision (mAP, macro) of the labels that at least one image has; nan without any."""
     return _mean(average_precisions(truth, probabilities))
 
 
 def mean_roc_auc(truth: NDArray[np.bool_], probabilities: NDArray[np.floating]) -> float:
-    """Return the mean area under the ROC curve of the labels that some images have and others have not."""
+    """Return the mean area under the ROC curve of the labels for which it is defined."""
     return _mean(np.array([roc_auc(*columns) for columns in zip(truth.T, probabilities.T, strict=True)]))
 
 
@@ -40,7 +40,7 @@ def binary_log_losses(truth: NDArray[np.bool_], probabilities: NDArray[np.floati
 
 
 def binary_log_loss(truth: NDArray[np.bool_], probabilities: NDArray[np.floating]) -> float:
-    """Return the mean of `binary_log_losses`; ln 2 for a network that knows nothing and says one half."""
+    """Return the mean of `binary_log_losses`; ln 2 for constant probabilities of one half."""
     losses = binary_log_losses(truth, probabilities)
     return float(losses.mean()) if losses.size else math.nan
 

@@ -1,4 +1,4 @@
-"""What every score is called and means, whichever task has it. One literal table, which needs no heavy import."""
+"""Names and meanings of all scores, whichever task has them: one literal table without heavy imports."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 
 class Score(NamedTuple):
-    """A score as people read it.
+    """Name, meaning and direction of a score.
 
     Attributes:
-        title: At the head of a row.
-        words: Within a sentence.
-        meaning: What it is, in a few words.
-        lower_is_better: Whether it is an error rather than a merit.
-        part: Whether it lies between 0 and 1, so that it can be drawn on that scale.
+        title: Row title in a table.
+        words: Name within a sentence.
+        meaning: Definition in one phrase.
+        lower_is_better: Whether it measures error.
+        part: Whether it lies between 0 and 1, so that plots can use that scale.
     """
 
     title: str
@@ -24,104 +24,109 @@ class Score(NamedTuple):
 
 
 SCORES = {
-    "accuracy": Score("Accuracy", "accuracy", "part of all images that are given the right class"),
+    "accuracy": Score("Accuracy", "accuracy", "fraction of images classified correctly"),
     "group_accuracy": Score(
         "Accuracy by group",
         "group accuracy",
-        "part of the groups (patients, slides) that the mean of their images' probabilities gives the right class",
+        "fraction of groups (patients, slides) classified correctly by the mean probabilities of their images",
     ),
     "balanced_accuracy": Score(
         "Balanced accuracy",
         "balanced accuracy",
-        "mean of the recalls of all classes, so that a class with few images counts as much as one with many",
+        "mean recall over the classes; each class counts equally, whatever its number of images",
     ),
     "macro_f1": Score(
         "Macro F1",
         "macro F1",
-        "mean over the classes of F1, which is high only where few images of a class are missed and few others are "
-        "put into it",
+        "mean over the classes of F1, the harmonic mean of precision and recall",
     ),
     "roc_auc": Score(
         "ROC AUC",
         "ROC AUC",
-        "how often an image of a class gets a higher probability of it than an image of another class; 0.5 is chance",
+        "area under the ROC curve; the probability that a random image of the class is ranked above one of another "
+        "class; 0.5 is chance",
     ),
     "average_precision": Score(
         "Average precision",
         "average precision",
-        "mean precision over all thresholds; chance is the part of the images that is of the class",
+        "area under the precision-recall curve; chance is the fraction of images of the class",
     ),
     "log_loss": Score(
         "Log loss",
         "log loss",
-        "how far the probabilities are from the truth; 0 is perfect, confident mistakes cost most",
+        "mean negative log-likelihood of the true class; 0 is perfect, confident mistakes cost most",
         lower_is_better=True,
         part=False,
     ),
     "dice": Score(
         "Dice",
         "Dice",
-        "twice the overlap of predicted and true mask over the sum of their areas, mean over the images",
+        "twice the intersection of the predicted and the true mask over the sum of their areas, mean over the images",
     ),
-    "iou": Score("IoU", "IoU", "overlap of predicted and true mask over their union, mean over the images"),
+    "iou": Score("IoU", "IoU", "intersection over union of the predicted and the true mask, mean over the images"),
     "mean_iou": Score(
         "Mean IoU",
         "mean IoU",
-        "mean over the classes of the IoU of the pixels of all images, as in PASCAL VOC",
+        "mean over the classes of the IoU computed from the pixels of all images, as in PASCAL VOC",
     ),
-    "pixel_accuracy": Score("Pixel accuracy", "pixel accuracy", "part of all pixels that is given the right class"),
+    "pixel_accuracy": Score("Pixel accuracy", "pixel accuracy", "fraction of pixels classified correctly"),
     "boundary_f": Score(
         "Boundary F-score",
         "boundary F-score",
-        "how well the outlines agree to within two pixels: mean of precision and recall, mean over the images",
+        "harmonic mean of precision and recall of the boundary pixels, with a tolerance of two pixels, mean over the "
+        "images",
     ),
     "checkerboard": Score(
         "Checkerboard",
         "checkerboard score",
-        "part of the variation of the probabilities that repeats every two pixels; 0 is none",
+        "fraction of the variance of the probability map with a period of two pixels (upsampling artifacts); 0 is none",
         lower_is_better=True,
     ),
     "calibration_error": Score(
         "Calibration error",
         "calibration error",
-        "mean distance between the probability the model gives to its answer and how often it is right; 0 is perfect",
+        "expected calibration error: mean absolute difference between confidence and accuracy; 0 is perfect",
         lower_is_better=True,
     ),
     "map": Score(
         "mAP",
         "mAP",
-        "mean over the labels of the average precision, which is high where images with a label are ranked first; "
-        "chance is the part of the images that have it",
+        "mean average precision over the labels; chance is the fraction of images that have the label",
     ),
     "mean_auc": Score(
         "Mean ROC AUC",
         "mean ROC AUC",
-        "mean over the labels of how often an image with the label is ranked above one without; 0.5 is chance",
+        "mean over the labels of the area under the ROC curve; 0.5 is chance",
     ),
     "exact_match": Score(
-        "Exact match", "exact match", "part of the images that are given exactly their labels, no more and no fewer"
+        "Exact match",
+        "exact match",
+        "fraction of images whose set of labels is predicted exactly (subset accuracy)",
     ),
     "label_accuracy": Score(
-        "Right labels", "right labels", "part of all decisions about a label of an image that are right"
+        "Label accuracy",
+        "label accuracy",
+        "fraction of all pairs of image and label predicted correctly (1 minus the Hamming loss)",
     ),
     "mae": Score(
         "Mean absolute error",
         "MAE",
-        "how far the predictions are off on average, in the unit of the data (MAE)",
+        "mean absolute difference between prediction and target, in the unit of the target (MAE)",
         lower_is_better=True,
         part=False,
     ),
     "rmse": Score(
         "Root mean square error",
         "RMSE",
-        "the same, with large errors counting more: the root of the mean squared error, in the unit of the data",
+        "square root of the mean squared error, in the unit of the target (RMSE); more sensitive to large errors",
         lower_is_better=True,
         part=False,
     ),
     "r2": Score(
         "R²",
         "R²",
-        "part of the variance of the true values that the predictions explain; always naming their mean explains 0",
+        "coefficient of determination: fraction of the variance of the targets explained; 0 for always predicting "
+        "their mean",
         part=False,
     ),
 }
@@ -129,21 +134,24 @@ SCORES = {
 
 # Scores of one class or label: title and meaning.
 DETAILS = {
-    "recall": ("Recall", "how many of its images are found"),
-    "precision": ("Precision", "how many of the images put into it belong there"),
-    "f1": ("F1", "high only where recall and precision both are"),
-    "dice": ("Dice", "overlap with the true mask, mean over the images that show it"),
-    "iou": ("IoU", "overlap over union, of all pixels of all images"),
-    "boundary_f": ("Boundary F", "agreement of the outlines to within two pixels"),
-    "auc": ("ROC AUC", "how often one of its images is ranked above another one; 0.5 is chance"),
-    "average_precision": ("Average precision", "mean precision over all thresholds"),
+    "recall": ("Recall", "fraction of the images of the class that are found"),
+    "precision": ("Precision", "fraction of the images predicted as the class that belong to it"),
+    "f1": ("F1", "harmonic mean of precision and recall"),
+    "dice": ("Dice", "overlap with the true mask, mean over the images that contain the class"),
+    "iou": ("IoU", "intersection over union of the pixels of all images"),
+    "boundary_f": ("Boundary F", "agreement of the boundaries, with a tolerance of two pixels"),
+    "auc": (
+        "ROC AUC",
+        "probability that a random image of the class is ranked above one of another class; 0.5 is chance",
+    ),
+    "average_precision": ("Average precision", "area under the precision-recall curve"),
 }
 
 
 def describe_score(name: str) -> Score:
-    """Return what a score is called; one that no task of ours has is called by its name."""
+    """Return the name and meaning of a score; a score not in the table is described by its key."""
     words = name.replace("_", " ")
     return SCORES.get(name, Score(words.capitalize(), words, ""))
 
 
-COUNTED = ("accuracy", "exact_match")  # scores that are parts of the images, which people read in percent
+COUNTED = ("accuracy", "exact_match")  # fractions of images, shown in percent

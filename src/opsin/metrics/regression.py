@@ -1,4 +1,4 @@
-"""Errors of predicted numbers: pure functions of arrays."""
+"""Regression errors as pure functions of arrays."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from numpy.typing import ArrayLike
 
 
 def mean_absolute_error(truth: ArrayLike, predicted: ArrayLike) -> float:
-    """Return the mean distance between truth and prediction, both ``(N,)``; nan where there are none."""
+    """Return the mean absolute error of truth and prediction, both ``(N,)``; nan for N = 0."""
     errors = np.abs(np.asarray(predicted, np.float64) - np.asarray(truth, np.float64))
     return float(errors.mean()) if errors.size else math.nan
 
 
 def root_mean_square_error(truth: ArrayLike, predicted: ArrayLike) -> float:
-    """Return the root of the mean squared distance between truth and prediction, both ``(N,)``; nan without any."""
+    """Return the root mean square error of truth and prediction, both ``(N,)``; nan for N = 0."""
     errors = np.asarray(predicted, np.float64) - np.asarray(truth, np.float64)
     return math.sqrt(float((errors**2).mean())) if errors.size else math.nan
 
@@ -28,8 +28,8 @@ def r2(truth: ArrayLike, predicted: ArrayLike) -> float:
         predicted: ``(N,)``.
 
     Returns:
-        At most 1; 0 for always naming the mean of the truth, below 0 for what is worse than that; nan where all true
-        values are equal, as there is then no variance to explain.
+        At most 1; 0 for always predicting the mean of the truth, negative if worse than that; nan if all true values
+        are equal (no variance to explain).
     """
     truth, predicted = np.asarray(truth, np.float64), np.asarray(predicted, np.float64)
     if not truth.size or float(np.ptp(truth)) == 0:

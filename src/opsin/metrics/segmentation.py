@@ -1,12 +1,11 @@
-"""Scores of segmentation as pure functions of masks.
+"""Segmentation scores as pure functions of masks.
 
-A mask holds the number of a class for each pixel, and `VOID` where nobody knows: such pixels count nowhere. Dice, IoU
-and pixel accuracy are functions of the confusion matrix of the pixels, of one image or of a whole data set.
+A mask holds a class index per pixel, or `VOID` for unlabeled pixels, which are ignored. Dice, IoU and pixel accuracy
+are functions of the confusion matrix of the pixels, of one image or of a whole dataset.
 
-The empty-mask rule: where a class is in neither the truth nor the prediction of an image, its score there is ``empty``,
-an argument of each function. 1 says that finding nothing where there is nothing is right, as suits one class that is
-looked for; nan leaves the image out of the class's mean, as suits many classes, most of which are in no single image. A
-class that is in one of the two only scores 0.
+Empty masks: the score of a class that occurs in neither the true nor the predicted mask of an image is ``empty``, an
+argument of each function. 1 counts a correct empty prediction as perfect, which suits a single foreground class; nan
+excludes the image from the mean of the class, which suits many classes. A class in only one of the two masks scores 0.
 """
 
 from __future__ import annotations
@@ -21,20 +20,20 @@ from opsin.metrics.classification import ClassCounts, mean_of_known
 
 VOID = 255
 BOUNDARY_TOLERANCE = 2.0  # pixels
-SMALLEST_MAP = 32  # pixels; shorter sides show too few waves to tell a period of two pixels from its neighbors
+SMALLEST_MAP = 32  # pixels; shorter sides cannot resolve a period of two pixels in the spectrum
 
 
 def confusion_matrices(truth: NDArray, predicted: NDArray, classes: int) -> NDArray[np.int64]:
-    """Count, for each image, how many pixels of each class were taken for each.
+    """Confusion matrix of the pixels of each image.
 
     Args:
-        truth: Integers ``(N, H, W)`` in ``[0, classes)`` or `VOID`; pixels of the latter are not counted.
+        truth: Integers ``(N, H, W)`` in ``[0, classes)``, or `VOID` for ignored pixels.
         predicted: Integers ``(N, H, W)`` in ``[0, classes)``.
-        classes: How many classes there are.
+        classes: Number of classes.
 
     Returns:
         int64 ``(N, C, C)``; rows are true classes, columns predicted ones. Their sum over the first axis is the
-        confusion matrix of the data set.
+        confusion matrix of the dataset.
 
     Raises:
         ValueError: The shapes differ or a class is out of range.
@@ -53,7 +52,7 @@ def dice(confusion: NDArray | ClassCounts, empty: float = np.nan) -> NDArray[np.
 
     Args:
         confusion: ``(..., C, C)``, of one image or of many, or its sums.
-        empty: The score of a class that is in neither mask.
+        empty: Score of a class that occurs in neither mask.
 
     Returns:
         float64 ``(..., C)`` in [0, 1].
@@ -70,8 +69,8 @@ def iou(confusion: NDArray | ClassCounts, empty: float = np.nan) -> NDArray[np.f
 def mean_iou(confusion: NDArray | ClassCounts) -> NDArray[np.float64]:
     """Mean IoU of the classes that occur in truth or prediction, float64 ``(...)``.
 
-    Given the confusion matrix of a whole data set, this is the mIoU of PASCAL VOC (Everingham et al. 2010); a mean of
-    images' own mean IoUs is another number.
+    For the confusion matrix of a whole dataset, this is the mIoU of PASCAL VOC (Everingham et al. 2010), which differs
+    from the mean of the images' mean IoUs.
 
     Args:
         confusion: ``(..., C, C)``.
@@ -80,17 +79,17 @@ def mean_iou(confusion: NDArray | ClassCounts) -> NDArray[np.float64]:
 
 
 def counted_classes(classes: int) -> slice:
-    """Return the classes that the mean of an image counts: of two, the second, which is looked for; else all."""
+    """Return the classes in the mean of an image: the foreground of two classes, else all."""
     return slice(1, 2) if classes == 2 else slice(None)
 
 
 def empty_score(classes: int) -> float:
-    """Return the score of a class that is in neither mask: of two classes 1, of more nan (it does not count)."""
+    """Return the score of a class that occurs in neither mask: 1 for two classes, nan (ignored) for more."""
     return 1.0 if classes == 2 else np.nan
 
 
 def image_dice(confusion: NDArray) -> NDArray[np.float64]:
-    """Dice of each image: the mean of the classes that count (`counted_classes`, `empty_score`), float64 ``(...)``."""
+    """Dice of each image: mean over the classes (`counted_classes`, `empty_score`), float64 ``(...)``."""
     return _image_mean(dice, confusion)
 
 
@@ -102,12 +101,12 @@ def image_iou(confusion: NDArray) -> NDArray[np.float64]:
 def _image_mean(score: Callable[..., NDArray[np.float64]], confusion: NDArray) -> NDArray[np.float64]:
     classes = confusion.shape[-1]
     scores = score(confusion, empty_score(classes))[..., counted_classes(classes)]
-    # An image that is void throughout has no score, whatever the rule says of empty masks.
+    # An entirely void image has no score, regardless of the rule for empty masks.
     return np.where(confusion.sum(axis=(-2, -1)) > 0, mean_of_known(scores), np.nan)
 
 
 def pixel_accuracy(confusion: NDArray | ClassCounts) -> NDArray[np.float64]:
-    """Part of the pixels that is right, float64 ``(...)``; nan where all are void."""
+    """Fraction of pixels classified correctly, float64 ``(...)``; nan if all are void."""
     return classification.accuracy(confusion)
 
 
@@ -120,20 +119,20 @@ def boundary_f(
 ) -> NDArray[np.float64]:
     """F-score of the boundaries of each class in each image (Csurka et al. 2013, What is a good evaluation measure?).
 
-    Precision is the part of the predicted boundary with a true one within the tolerance, recall the part of the true
-    boundary with a predicted one within it; the score is their harmonic mean. Where a class fills the whole of both
-    masks, there is no boundary and the score is 1. Void pixels of the truth first get the class of the nearest pixel
-    that has one: where objects have a void border, as in PASCAL VOC, the true boundary runs through its middle.
+    Precision is the fraction of predicted boundary pixels within the tolerance of a true one, recall the fraction of
+    true boundary pixels within the tolerance of a predicted one; the score is their harmonic mean. If a class fills
+    both masks completely, there is no boundary and the score is 1. Void pixels are first assigned the class of the
+    nearest labeled pixel: for objects with a void border, as in PASCAL VOC, the true boundary is its center line.
 
     Args:
         truth: Integers ``(N, H, W)`` in ``[0, classes)`` or `VOID`.
         predicted: Integers ``(N, H, W)`` in ``[0, classes)``.
-        classes: How many classes there are.
-        tolerance: Largest distance of two boundary pixels that count as the same, in pixels.
-        empty: The score of a class that is in neither mask.
+        classes: Number of classes.
+        tolerance: Maximum distance of matching boundary pixels, in pixels.
+        empty: Score of a class that occurs in neither mask.
 
     Returns:
-        float64 ``(N, C)`` in [0, 1]; nan for an image whose pixels are all void.
+        float64 ``(N, C)`` in [0, 1]; nan for an entirely void image.
     """
     scores = np.full((len(truth), classes), np.nan)
     for index, (true, found) in enumerate(zip(truth, predicted, strict=True)):
@@ -157,22 +156,22 @@ def _boundary_f(truth: NDArray[np.bool_], predicted: NDArray[np.bool_], toleranc
 
 
 def threshold_curve(truth: NDArray, foreground: NDArray[np.floating]) -> dict[str, NDArray[np.float64]]:
-    """Say what follows from each threshold of the probability of the second of two classes.
+    """Scores of a binary segmentation at each threshold of the foreground probability.
 
     Args:
         truth: Integers ``(N, H, W)``: 0, 1 or `VOID`.
         foreground: float ``(N, H, W)`` in [0, 1].
 
     Returns:
-        float64 ``(101,)`` each: ``threshold`` (0, 0.01, ... 1), ``dice`` (mean over images, 1 where both masks are
-        empty), ``precision`` and ``recall`` (of all pixels, nan where nothing is predicted or true) and ``area`` (part
-        of the pixels that is predicted).
+        float64 ``(101,)`` each: ``threshold`` (0, 0.01, ... 1), ``dice`` (mean over images, 1 if both masks are
+        empty), ``precision`` and ``recall`` (of all pixels, nan if nothing is predicted or true) and ``area`` (fraction
+        of pixels predicted as foreground).
     """
     steps = 101
     hits, found, true = np.zeros((3, len(truth), steps))
     for index, (mask, chance) in enumerate(zip(truth, foreground, strict=True)):
         known = mask != VOID
-        # A pixel counts from threshold 0 up to the last one that its probability reaches.
+        # A pixel is foreground for all thresholds up to its probability.
         last = np.floor(chance[known].astype(np.float64) * 100 + 1e-6).astype(np.int64)
         for counts, some in ((hits, last[mask[known] == 1]), (found, last)):
             counts[index] = np.bincount(some, minlength=steps)[::-1].cumsum()[::-1]
@@ -191,9 +190,9 @@ def threshold_curve(truth: NDArray, foreground: NDArray[np.floating]) -> dict[st
 
 
 def boundary(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return the pixels of a mask, bool ``(H, W)``, with a pixel outside it above, below, left or right.
+    """Return the pixels of a mask, bool ``(H, W)``, with a 4-neighbor outside it.
 
-    What lies beyond the edge of the image is not outside: an object cut off there has no boundary there.
+    The edge of the image is not a boundary of an object cut off there.
     """
     padded = np.pad(mask, 1, mode="edge")
     inside = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
@@ -214,7 +213,7 @@ def _grown(mask: NDArray[np.bool_], distance: float) -> NDArray[np.bool_]:
 
 
 def without_void(mask: NDArray) -> NDArray:
-    """Return a mask ``(H, W)`` in which each void pixel has the class of the nearest pixel that is not void."""
+    """Return a mask ``(H, W)`` with the class of the nearest labeled pixel at each void pixel."""
     void = mask == VOID
     if not void.any() or void.all():
         return mask
@@ -225,21 +224,21 @@ def without_void(mask: NDArray) -> NDArray:
 
 
 def checkerboard(maps: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Measure the checkerboard in maps: the part of their variation that has a period of exactly two pixels.
+    """Checkerboard score: the fraction of a map's variance with a period of exactly two pixels.
 
-    Where the kernels of a transposed convolution of stride 2 overlap unevenly, neighboring pixels get unlike gains
-    (Odena et al. 2016, Deconvolution and Checkerboard Artifacts), which repeats the map's low frequencies around the
-    Nyquist frequency (1/2 cycle a pixel) of rows, of columns and of both. The spectrum of anything natural falls
-    towards that frequency. So the energy around the three Nyquist points, minus the energy in equally large squares
-    one step towards lower frequencies, where that is positive, is divided by all energy but that of the mean. The
-    borders are faded out by a Hann window first, so that they count for nothing.
+    Where the kernels of a transposed convolution of stride 2 overlap unevenly, neighboring pixels have different
+    gains (Odena et al. 2016, Deconvolution and Checkerboard Artifacts), which repeats the map's low frequencies around
+    the Nyquist frequency (1/2 cycle per pixel) of rows, of columns and of both. Natural spectra decay towards that
+    frequency. The score is therefore the energy around the three Nyquist points, minus the energy in squares of equal
+    size at slightly lower frequencies, clipped at 0, divided by the total energy without the mean. A Hann window
+    suppresses the borders.
 
     Args:
         maps: float ``(N, H, W)``: probabilities, logits, or masks of one class; the scale does not matter.
 
     Returns:
-        float64 ``(N,)`` in [0, 1]: 0 for smooth and empty maps, almost 1 for nothing but a checkerboard. Sharp objects
-        of a few pixels have about 0.003 of their own. nan for maps with a side under 32 pixels.
+        float64 ``(N,)`` in [0, 1]: 0 for smooth and empty maps, almost 1 for a pure checkerboard. Sharp objects of a
+        few pixels score about 0.003. nan for maps with a side under 32 pixels.
     """
     number, height, width = maps.shape
     if min(height, width) < SMALLEST_MAP:
@@ -256,9 +255,9 @@ def checkerboard(maps: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def _excess_at_nyquist(energy: NDArray[np.float64]) -> float:
-    """Return the energy around the Nyquist points minus that in squares of the same size at lower frequencies."""
+    """Return the energy around the Nyquist points minus that in squares of equal size at lower frequencies."""
     rows, columns = (np.abs(np.fft.fftfreq(side)) for side in energy.shape)
-    # Bands of the frequency in cycles a pixel, 1/16 wide: at the mean, at the Nyquist frequency, and just below it.
+    # Frequency bands in cycles per pixel, 1/16 wide: around 0, at the Nyquist frequency, and just below it.
     low, high, below = (lambda f: f <= 1 / 16), (lambda f: f > 7 / 16), (lambda f: (f > 6 / 16) & (f <= 7 / 16))
 
     def inside(row_band: NDArray[np.bool_], column_band: NDArray[np.bool_]) -> float:

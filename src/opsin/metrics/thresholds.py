@@ -1,6 +1,6 @@
-"""Telling positive from negative images by a threshold: curves, the areas under them, and how sure those are.
+"""Binary decisions by a threshold: ROC and precision-recall curves, the areas under them, and influence functions.
 
-An image is called positive where its score reaches the threshold (``score >= threshold``), as in scikit-learn.
+An image is predicted positive if ``score >= threshold``, as in scikit-learn.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from numpy.typing import ArrayLike, NDArray
 
 
 class Calls(NamedTuple):
-    """What is called positive at each threshold.
+    """Numbers of positive predictions at each threshold.
 
     Attributes:
         thresholds: float64 ``(K,)``.
-        true_positives: int64 ``(K,)``; positive images that are called so.
-        false_positives: int64 ``(K,)``; negative images that are called positive, the false alarms.
-        positives: All positive images.
-        negatives: All negative images.
+        true_positives: int64 ``(K,)``; positive images predicted positive.
+        false_positives: int64 ``(K,)``; negative images predicted positive.
+        positives: Number of positive images.
+        negatives: Number of negative images.
     """
 
     thresholds: NDArray[np.float64]
@@ -30,23 +30,23 @@ class Calls(NamedTuple):
 
     @property
     def sensitivity(self) -> NDArray[np.float64]:
-        """Part of the positive images that is called positive (recall), float64 ``(K,)``; nan without any."""
+        """Sensitivity (recall, true positive rate), float64 ``(K,)``; nan without positive images."""
         return self.true_positives / (self.positives or np.nan)
 
     @property
     def specificity(self) -> NDArray[np.float64]:
-        """Part of the negative images that is called negative, float64 ``(K,)``; nan without any."""
+        """Specificity (true negative rate), float64 ``(K,)``; nan without negative images."""
         return (self.negatives - self.false_positives) / (self.negatives or np.nan)
 
     @property
     def precision(self) -> NDArray[np.float64]:
-        """Part of the images called positive that is positive, float64 ``(K,)``; 1 where none is called so."""
+        """Precision (positive predictive value), float64 ``(K,)``; 1 without positive predictions."""
         called = self.true_positives + self.false_positives
         return np.divide(self.true_positives, called, out=np.ones(len(called)), where=called > 0)
 
 
 def calls_at(positive: NDArray[np.bool_], scores: NDArray[np.floating], thresholds: ArrayLike) -> Calls:
-    """Count what is called positive at given thresholds.
+    """Count the positive predictions at given thresholds.
 
     Args:
         positive: bool ``(N,)``.
@@ -63,21 +63,21 @@ def calls_at(positive: NDArray[np.bool_], scores: NDArray[np.floating], threshol
 
 
 def all_calls(positive: NDArray[np.bool_], scores: NDArray[np.floating]) -> Calls:
-    """Count what is called positive at every threshold that makes a difference.
+    """Count the positive predictions at every distinct threshold.
 
     Args:
         positive: bool ``(N,)``.
         scores: float ``(N,)``.
 
     Returns:
-        Falling thresholds: infinity, at which nothing is called positive, then each score that occurs. Sensitivity
-        against 1 - specificity is the ROC curve, precision against sensitivity the precision-recall curve.
+        Decreasing thresholds: infinity (no positive prediction), then each distinct score. Sensitivity against
+        1 - specificity is the ROC curve, precision against sensitivity the precision-recall curve.
     """
     return calls_at(positive, scores, np.concatenate([[np.inf], np.unique(np.asarray(scores))[::-1]]))
 
 
 def roc_auc(positive: NDArray[np.bool_], scores: NDArray[np.floating]) -> float:
-    """Area under the ROC curve: how often a positive image scores above a negative one, ties counting half.
+    """Area under the ROC curve: probability that a positive image scores above a negative one, ties counting half.
 
     Computed from ranks (Mann and Whitney 1947).
 
@@ -86,29 +86,29 @@ def roc_auc(positive: NDArray[np.bool_], scores: NDArray[np.floating]) -> float:
         scores: float ``(N,)``; larger means more likely positive.
 
     Returns:
-        A value in [0, 1]; nan where one of the two kinds is missing.
+        A value in [0, 1]; nan if positive or negative images are missing.
     """
     return roc_auc_influence(positive, scores)[0]
 
 
 def roc_auc_influence(positive: NDArray[np.bool_], scores: NDArray[np.floating]) -> tuple[float, NDArray[np.float64]]:
-    """Return the area under the ROC curve, and by how much each image moves it.
+    """Return the area under the ROC curve, and the influence of each image on it.
 
-    For images drawn one by one the squared influences sum to the variance of DeLong, DeLong and Clarke-Pearson (1988,
-    Biometrics 44:837); for groups, those of the groups' sums do (Obuchowski 1997, Biometrics 53:567).
+    For independent images the squared influences sum to the variance of DeLong, DeLong and Clarke-Pearson (1988,
+    Biometrics 44:837); for groups, the squared sums per group do (Obuchowski 1997, Biometrics 53:567).
 
     Args:
         positive: bool ``(N,)``.
         scores: float ``(N,)``.
 
     Returns:
-        The area, nan where one of the two kinds is missing, and float64 ``(N,)``, whose sum is 0.
+        The area, nan if positive or negative images are missing, and influences float64 ``(N,)`` with sum 0.
     """
     positive, scores = np.asarray(positive, bool), np.asarray(scores)
     positives, negatives = int(positive.sum()), int((~positive).sum())
     if not positives or not negatives:
         return np.nan, np.zeros(len(scores))
-    # The part of the other kind that each image stands on the right side of, ties counting half.
+    # Fraction of images of the other class that each image is ranked correctly against, ties counting half.
     values, place = np.unique(scores, return_inverse=True)
     true, false = (np.bincount(place[kind], minlength=len(values)) for kind in (positive, ~positive))
     below = (np.cumsum(false) - false / 2) / negatives
@@ -120,7 +120,7 @@ def roc_auc_influence(positive: NDArray[np.bool_], scores: NDArray[np.floating])
 
 
 def average_precision(positive: NDArray[np.bool_], scores: NDArray[np.floating]) -> float:
-    """Mean over the positive images of the precision at their own score; the area under the precision-recall curve.
+    """Average precision: mean of the precision at the score of each positive image (area under the PR curve).
 
     Without interpolation, as scikit-learn's ``average_precision_score``.
 
@@ -129,7 +129,7 @@ def average_precision(positive: NDArray[np.bool_], scores: NDArray[np.floating])
         scores: float ``(N,)``.
 
     Returns:
-        A value in [0, 1], near the part of positive images for scores that know nothing; nan without positive images.
+        A value in [0, 1], for random scores about the fraction of positive images; nan without positive images.
     """
     return average_precision_influence(positive, scores)[0]
 
@@ -137,7 +137,7 @@ def average_precision(positive: NDArray[np.bool_], scores: NDArray[np.floating])
 def average_precision_influence(
     positive: NDArray[np.bool_], scores: NDArray[np.floating]
 ) -> tuple[float, NDArray[np.float64]]:
-    """Return the average precision, and by how much each image moves it.
+    """Return the average precision, and the influence of each image on it.
 
     With weights w on the images, AP = sum(w y p) / sum(w y), where p is the precision at the image's own score; the
     influence is its derivative by w (Jaeckel 1972, the infinitesimal jackknife).
@@ -147,7 +147,7 @@ def average_precision_influence(
         scores: float ``(N,)``.
 
     Returns:
-        The average precision, nan without positive images, and float64 ``(N,)``, whose sum is 0.
+        The average precision, nan without positive images, and influences float64 ``(N,)`` with sum 0.
     """
     positive, scores = np.asarray(positive, bool), np.asarray(scores)
     positives = int(positive.sum())
@@ -158,7 +158,7 @@ def average_precision_influence(
     reaching = np.bincount(place, minlength=len(values))[::-1].cumsum()[::-1]
     precision = true[::-1].cumsum()[::-1] / reaching
     area = float((true * precision).sum() / positives)
-    # What one more image at a score does to the precision of all positive images at that score or below it.
+    # Effect of one more image at a score on the precision of all positive images at or below that score.
     gained, lost = np.cumsum(true / reaching)[place], np.cumsum(true * precision / reaching)[place]
     own = np.where(positive, precision[place] - area, 0)
     return area, (own + np.where(positive, gained, 0) - lost) / positives

@@ -1,1 +1,1 @@
-"""Networks by family, and one table of their names."""
+"""Networks, one file per architecture, and their registry."""

@@ -1,4 +1,4 @@
-"""Mean predictions of several networks or views, as outputs of one network."""
+"""Averages of the outputs of several networks or views, in the form of one network's outputs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch.nn.functional import logsigmoid
 def average_probabilities(outputs: Tensor) -> Tensor:
     """Return the logarithms ``(N, classes, …)`` of the mean probabilities of logits ``(K, N, classes, …)``.
 
-    A temperature divides them as it divides logits, so that it is fitted to the mean.
+    A calibration temperature divides them like logits, so that it is fitted to the mean.
     """
     return outputs.float().log_softmax(dim=2).logsumexp(dim=0) - math.log(len(outputs))
 
@@ -23,12 +23,12 @@ def average_values(outputs: Tensor) -> Tensor:
 
 
 def average_label_probabilities(outputs: Tensor) -> Tensor:
-    """Return the log-odds ``(N, labels)`` of the mean probabilities, each by itself, of log-odds ``(K, N, labels)``."""
+    """Return the log-odds ``(N, labels)`` of the mean probability of each label, from log-odds ``(K, N, labels)``."""
     outputs = outputs.float()
     return logsigmoid(outputs).logsumexp(dim=0) - logsigmoid(-outputs).logsumexp(dim=0)
 
 
-# Kind of output -> its average; a task names the kind (`TaskSpec.averaging`).
+# Kind of output -> average; a task names the kind (`TaskSpec.averaging`).
 AVERAGES: dict[str, Callable[[Tensor], Tensor]] = {
     "probabilities": average_probabilities,
     "label-probabilities": average_label_probabilities,

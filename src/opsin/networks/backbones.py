@@ -1,4 +1,4 @@
-"""ImageNet weights of any listed network, for classification or segmentation, by its name."""
+"""ImageNet weights and input statistics of classification and segmentation networks, by name."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from opsin.networks.segmentation import registry as segmentation
 
 
 def backbone_of(name: str) -> str | None:
-    """Return timm's name of the network whose ImageNet weights a network can start from, or None.
+    """Return the timm name of the backbone with ImageNet weights, or None.
 
-    For DECODER:ENCODER that is the encoder.
+    For DECODER:ENCODER it is the encoder.
     """
     if name in segmentation.NETWORKS and name not in registry.NETWORKS or ":" in name:
         return segmentation.backbone_of(name)
@@ -18,12 +18,12 @@ def backbone_of(name: str) -> str | None:
 
 
 def find_weights(name: str) -> str | None:
-    """Return where the ImageNet weights of a network are on this machine, "offline package" or "timm's cache"."""
+    """Return the location of a network's ImageNet weights on this machine, "offline package" or "timm's cache"."""
     return find_weights_of(backbone_of(name))
 
 
 def input_statistics(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return the mean and standard deviation per channel that the pretrained weights of a network expect."""
+    """Return the mean and standard deviation per channel of the inputs expected by pretrained weights."""
     import timm
 
     card = timm.get_pretrained_cfg(backbone_of(name) or name)

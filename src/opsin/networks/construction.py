@@ -1,4 +1,4 @@
-"""Construction of networks, shared by the registries."""
+"""Construction of networks from a name and options, shared by the registries."""
 
 from __future__ import annotations
 
@@ -13,56 +13,56 @@ import torch
 from torch import nn
 
 from opsin.errors import NetworkError, nearest
-from opsin.networks.layer_groups import begin_at_even_odds
+from opsin.networks.layer_groups import zero_last_layer
 from opsin.networks.pretrained import (
     OFFLINE,
     has_offline_weights,
     load_offline_weights,
 )
 
-# Arguments of constructors that the rest of the recipe decides, each with the key that does.
+# Constructor arguments that are set by other keys of the recipe, with a hint.
 RESERVED = {
-    "num_classes": "the classes of the data decide it",
+    "num_classes": "the classes of the data determine it",
     "in_chans": "give data.channels instead",
     "in_channels": "give data.channels instead",
     "image_size": "give data.image_size instead",
     "drop_rate": "give network.dropout instead",
     "dropout": "give network.dropout instead",
     "pretrained": "give network.pretrained instead",
-    "pretrained_cfg": "the network's name decides it",
-    "pretrained_cfg_overlay": "the network's name decides it",
+    "pretrained_cfg": "the network's name determines it",
+    "pretrained_cfg_overlay": "the network's name determines it",
     "checkpoint_path": "weights come from ImageNet or from a run",
     "features_only": "a classifier needs its last layer",
-    "exportable": "every network is made for training",
-    "scriptable": "every network is made for training",
+    "exportable": "every network is built for training",
+    "scriptable": "every network is built for training",
 }
 
 
 def refuse_reserved(name: str, options: Mapping[str, Any]) -> None:
-    """Raise where options hold an argument that the rest of the recipe decides.
+    """Check that the options contain no argument that is set by another key of the recipe.
 
     Raises:
         NetworkError: They do.
     """
     for key in options:
         if key in RESERVED:
-            raise NetworkError(f"network.options cannot hold '{key}' of {name}: {RESERVED[key]}.")
+            raise NetworkError(f"network.options cannot set '{key}' of {name}: {RESERVED[key]}.")
 
 
 def check_forward(
     network: nn.Module, name: str, outputs: tuple[int, ...], in_channels: int, image_size: tuple[int, int]
 ) -> None:
-    """Raise unless the network turns two images into logits; neither it nor the random numbers that follow change.
+    """Check that the network maps two images to logits; the network and the random state stay unchanged.
 
     Args:
         network: In any mode.
-        name: What to call it.
-        outputs: The shape of the logits of one image.
+        name: Name in error messages.
+        outputs: Shape of the logits of one image.
         in_channels: 1 or 3.
         image_size: (height, width).
 
     Raises:
-        NetworkError: It does not.
+        NetworkError: It fails, or the shape of the logits is wrong.
     """
     try:
         with torch.random.fork_rng(devices=[]), torch.no_grad(), _quiet():
@@ -73,7 +73,7 @@ def check_forward(
         if isinstance(logits, torch.Tensor) and logits.shape == (2, *outputs):
             return
         shape = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
-        reason = f"it turns 2 of them into {shape}, not into {(2, *outputs)}"
+        reason = f"the output for 2 images has shape {shape}, not {(2, *outputs)}"
     raise NetworkError(f"{name} cannot take {image_size[0]}x{image_size[1]} images: {reason}.") from None
 
 
@@ -91,10 +91,10 @@ def create_own(
     dropout: float,
     options: dict[str, Any],
 ) -> nn.Module:
-    """Make a network of ours.
+    """Create one of Opsin's networks.
 
     Raises:
-        NetworkError: An option does not exist (the nearest is shown), or the constructor refuses its value.
+        NetworkError: An option does not exist (the nearest is suggested), or its value is invalid.
     """
     known = set(inspect.signature(constructor).parameters) - set(RESERVED)
     for key in options:
@@ -106,9 +106,9 @@ def create_own(
         with _quiet():
             network = constructor(num_classes, in_channels, image_size, **arguments)
     except Exception as error:
-        raise NetworkError(f"{name} cannot be made with the options {options}: {_first_line(error)}.") from None
+        raise NetworkError(f"{name} cannot be created with the options {options}: {_first_line(error)}.") from None
     if pretrained:
-        begin_at_even_odds(network)
+        zero_last_layer(network)
     return network
 
 
@@ -121,6 +121,11 @@ def create_timm(
     dropout: float,
     options: dict[str, Any],
 ) -> nn.Module:
+    """Create a network of timm.
+
+    Raises:
+        NetworkError: timm cannot create it with these options for this image size.
+    """
     import timm
 
     if getattr(timm.get_pretrained_cfg(name), "fixed_input_size", False):
@@ -132,17 +137,17 @@ def create_timm(
             network = timm.create_model(name, pretrained=pretrained and not offline, **arguments)
     except Exception as error:
         size = f"{image_size[0]}x{image_size[1]}"
-        raise NetworkError(f"{name} cannot be made for {size} images: {_first_line(error)}.") from None
+        raise NetworkError(f"{name} cannot be created for {size} images: {_first_line(error)}.") from None
     if offline:
         load_offline_weights(network, in_channels)
     if pretrained and num_classes != timm.get_pretrained_cfg(name).num_classes:
-        begin_at_even_odds(network)
+        zero_last_layer(network)
     return network
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the warnings that libraries give while a network is made from the user, who can do nothing about them."""
+    """Suppress warnings of libraries during construction, which the user cannot act on."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

@@ -1,29 +1,28 @@
-"""The three-layer CNN that many a first course trains on MNIST."""
+"""Three-layer CNN of introductory courses on MNIST."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-from opsin.networks.layers import FALLING, check_normalization, create_activation
+from opsin.networks.layers import NON_MONOTONIC, check_normalization, create_activation
 
 
 class CourseCNN(nn.Module):
-    """Convolutions of 3x3 with 8, 16 and 32 channels, ReLU, max pooling with the first two, one dense layer.
+    """3x3 convolutions with 8, 16 and 32 channels, ReLU, max pooling after the first two, one dense layer.
 
-    The convolutions are padded, so that pooling alone makes the image smaller. On 28x28 grey images and ten classes it
+    The convolutions are padded, so that only pooling reduces the resolution. For 28x28 gray images and ten classes it
     has 80 + 1,168 + 4,640 + 15,690 = 21,578 parameters.
 
     Args:
         num_classes: Number of outputs.
         in_channels: Channels of the image.
         image_size: (height, width) of the image; fixed by the dense layer.
-        dropout: Chance of a feature to be left out before the dense layer.
+        dropout: Dropout probability before the dense layer.
         activation: A name from `opsin.networks.layers.ACTIVATIONS`.
-        pool_before_activation: Whether pooling comes before the activation. For activations that never fall, which all
-            of these but gelu and silu are, the outputs are the same either way, and pooling first is quicker. None:
-            first where that is so.
-        normalization: "none", or "batch" after each convolution, whose bias then has nothing to do and is left out.
+        pool_before_activation: Whether pooling precedes the activation. For monotonic activations (all but gelu and
+            silu) the outputs are equal and pooling first is faster. None: pool first for monotonic activations.
+        normalization: "none", or "batch" after each convolution, which then has no bias.
     """
 
     def __init__(
@@ -38,7 +37,7 @@ class CourseCNN(nn.Module):
     ):
         super().__init__()
         check_normalization(normalization)
-        pool_first = activation not in FALLING if pool_before_activation is None else pool_before_activation
+        pool_first = activation not in NON_MONOTONIC if pool_before_activation is None else pool_before_activation
         layers: list[nn.Module] = []
         for inputs, outputs, pooled in ((in_channels, 8, True), (8, 16, True), (16, 32, False)):
             layers.append(nn.Conv2d(inputs, outputs, 3, padding=1, bias=normalization == "none"))

@@ -1,4 +1,4 @@
-"""Several networks as one, whose prediction is the mean of theirs."""
+"""Ensemble of networks: one network whose prediction is the mean of its members'."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from opsin.networks.layer_groups import head_of
 
 
 class Member(nn.Module):
-    """A network, and how the ensemble's input becomes its own.
+    """A member of an ensemble, with the transformation of the ensemble's input to its own.
 
     Args:
-        network: Maps images that are standardized in its own way to outputs.
+        network: Maps images, standardized with its own statistics, to outputs.
         channels: Channels of the images.
     """
 
@@ -32,7 +32,7 @@ class Member(nn.Module):
         self.register_buffer("shift", torch.zeros(channels, 1, 1))
 
     def translate(self, given: Preprocessing, own: Preprocessing) -> None:
-        """Let images that are standardized as ``given`` enter the network as ``own`` has them."""
+        """Set the transformation from images standardized as ``given`` to images standardized as ``own``."""
         mean, std, own_mean, own_std = (
             torch.tensor(values, dtype=torch.float64).view(-1, 1, 1)
             for values in (given.mean, given.std, own.mean, own.std)
@@ -47,15 +47,15 @@ class Member(nn.Module):
 
 
 class Ensemble(nn.Module):
-    """Networks that each see every image; their predictions are averaged (Lakshminarayanan et al. 2017).
+    """Ensemble of networks, whose predictions are averaged (Lakshminarayanan et al. 2017).
 
-    `opsin ensemble` makes it from runs; it can also be trained as a whole. Its outputs are logarithms of mean
-    probabilities, where the task has such.
+    `opsin ensemble` creates it from runs; it can also be trained as a whole. For classification its outputs are the
+    logarithms of the mean probabilities.
 
     Args:
-        networks: The members, one at least.
+        networks: The members, at least one.
         in_channels: Channels of the image.
-        average: The kind of output, a key of `opsin.networks.averaging.AVERAGES`.
+        average: Kind of output, a key of `opsin.networks.averaging.AVERAGES`.
     """
 
     def __init__(self, networks: Sequence[nn.Module], in_channels: int, average: str):
@@ -82,21 +82,21 @@ def create_members(
     in_channels: int,
     image_size: tuple[int, int],
 ) -> list[nn.Module]:
-    """Make the networks of an ensemble, each with random weights of its own.
+    """Create the members of an ensemble, each with its own random weights.
 
     Args:
         create: `create_network` or `create_segmentation_network`.
-        members: Of each network its ``name``, and its ``dropout`` and ``options`` where it has any.
+        members: ``name`` and optionally ``dropout`` and ``options`` of each network.
         num_classes: Number of outputs.
         in_channels: 1 or 3.
         image_size: (height, width).
 
     Raises:
         ValueError: There is no member, or one has an unknown key.
-        NetworkError: A member cannot be made.
+        NetworkError: A member cannot be created.
     """
     if not members:
-        raise ValueError("it needs members")
+        raise ValueError("an ensemble needs at least one member")
     networks = []
     for member in members:
         seed = int(torch.randint(2**31, ()))

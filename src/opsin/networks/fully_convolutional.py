@@ -1,4 +1,4 @@
-"""A residual classifier without a dense layer: convolutions down to one map for each class, then their mean."""
+"""Fully convolutional residual classifier: one map per class, then global average pooling."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from opsin.networks.layers import ResidualBlock
 
 
 class FullyConvolutional(nn.Module):
-    """Residual stages with max pooling between them, a 1x1 convolution to a map for each class, global average pooling.
+    """Residual stages with max pooling between them, a 1x1 convolution to one map per class, global average pooling.
 
-    The maps say where in the image each class is seen (network in network, Lin et al. 2014); any image size will do.
+    The maps localize the classes in the image (network in network, Lin et al. 2014). Any image size is accepted.
 
     Args:
         num_classes: Number of outputs.
         in_channels: Channels of the image.
-        image_size: (height, width); the network adapts to any.
-        dropout: Chance of a whole channel to be left out after each pooling and before the last layer.
-        widths: Channels of the stages; after each but the last the image is halved.
+        image_size: (height, width); any size.
+        dropout: Probability of dropping a whole channel after each pooling and before the last layer.
+        widths: Channels of the stages; each but the last is followed by 2x2 pooling.
         blocks: Residual blocks in each stage.
     """
 

@@ -1,4 +1,4 @@
-"""The parts of a network that learn at different times and rates: its head, and groups of layers below it."""
+"""Layer groups of a network, trained at different times and learning rates: the head and the groups below it."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ from opsin.errors import NetworkError
 
 
 def unwrapped(network: nn.Module) -> nn.Module:
-    """Return a network without what averages it, sets it up on a device or feeds its head alone."""
+    """Return the innermost network, without wrappers for averaging, devices or head-only training."""
     while isinstance(inner := getattr(network, "module", None), nn.Module):
         network = inner
     return network
 
 
 def head_of(network: nn.Module) -> nn.Module:
-    """Return the head: the part that is new in each task and that a frozen network still trains.
+    """Return the head: the part that is new for each task and that is trained when the rest is frozen.
 
-    Of most networks it is the last layer; networks of ours may have one of several layers. Networks that learn from a
-    teacher have two (deit, levit); they are returned as one list of modules.
+    Usually it is the last layer; some of Opsin's networks have a head of several layers. Distilled networks have two
+    (deit, levit), returned as one list of modules.
 
     Raises:
-        NetworkError: The network has none that is known.
+        NetworkError: The head cannot be identified.
     """
     get = getattr(network, "get_classifier", None)
     head = get() if callable(get) else getattr(network, "head", None)
     if isinstance(head, tuple):
         head = nn.ModuleList(head)
     if not isinstance(head, nn.Module) or not any(True for _ in head.parameters()):
-        raise NetworkError(f"{type(network).__name__} has no last layer that is known; train it without freezing.")
+        raise NetworkError(f"{type(network).__name__} has no recognizable head; train it without freezing.")
     return head
 
 
-def begin_at_even_odds(network: nn.Module) -> None:
-    """Set the last layer of a network to zero, so that all classes are equally likely at first.
+def zero_last_layer(network: nn.Module) -> None:
+    """Set the last layer of a network to zero, so that all classes have the same initial probability.
 
-    timm draws the last layer of an EfficientNet for two classes from -0.7 to 0.7 (its range falls with the number of
-    classes, not of features): losses of 5 to 14 on the first images, which fine-tuning has to unlearn.
+    timm initializes the last layer of an EfficientNet for two classes uniformly between -0.7 and 0.7 (the range depends
+    on the number of classes, not of features), which gives initial losses of 5 to 14.
     """
     head = head_of(network)
     for part in head if isinstance(head, nn.ModuleList) else [head]:
@@ -50,11 +50,11 @@ def begin_at_even_odds(network: nn.Module) -> None:
 def layer_groups(network: nn.Module) -> list[list[nn.Parameter]]:
     """Return the parameters of a network in groups from the input to the output, the head last.
 
-    The groups are those of timm's ``group_matcher``; where a network has none, ours among them, they are its modules
-    down to the second level (``stages.0``).
+    The groups are those of timm's ``group_matcher``. Networks without one, including Opsin's, are grouped by their
+    modules down to the second level (``stages.0``).
 
     Raises:
-        NetworkError: The network has no head that is known.
+        NetworkError: The head cannot be identified.
     """
     head = list(head_of(network).parameters())
     depths, in_head = _depths(network), {id(parameter) for parameter in head}
@@ -66,13 +66,13 @@ def layer_groups(network: nn.Module) -> list[list[nn.Parameter]]:
 
 
 def _depths(network: nn.Module) -> dict[str, int]:
-    """Return the number of each parameter's group, counted from the input."""
+    """Return the index of each parameter's group, counted from the input."""
     matcher: Any = getattr(network, "group_matcher", None)
     if matcher is not None:
         from timm.models import group_parameters
 
         by_depth = group_parameters(network, matcher(coarse=False))
         return {name: depth for depth, names in by_depth.items() for name in names}
-    numbers: dict[str, int] = {}  # by order: modules are registered as they follow each other
+    numbers: dict[str, int] = {}  # modules are registered in forward order
     modules = {name: ".".join(name.split(".")[:-1][:2]) for name, _ in network.named_parameters()}
     return {name: numbers.setdefault(module, len(numbers)) for name, module in modules.items()}

@@ -1,4 +1,4 @@
-"""Layers by name, and the blocks that several networks are made of."""
+"""Activations and normalizations by name, and blocks shared by several networks."""
 
 from __future__ import annotations
 
@@ -15,41 +15,41 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "sigmoid": nn.Sigmoid,
     "tanh": nn.Tanh,
 }
-# Activations that fall somewhere; all others may change places with max pooling, and nothing comes out otherwise.
-FALLING = frozenset({"gelu", "silu"})
+# All other activations commute with max pooling.
+NON_MONOTONIC = frozenset({"gelu", "silu"})
 NORMALIZATIONS = ("none", "batch")
 
 
 def create_activation(name: str) -> nn.Module:
-    """Make an activation from its name in `ACTIVATIONS`.
+    """Create an activation by its name in `ACTIVATIONS`.
 
     Raises:
-        ValueError: There is none of this name.
+        ValueError: The name is unknown.
     """
     if name not in ACTIVATIONS:
-        raise ValueError(f"there is no activation '{name}', but {', '.join(ACTIVATIONS)}")
+        raise ValueError(f"there is no activation '{name}'; choose one of {', '.join(ACTIVATIONS)}")
     return ACTIVATIONS[name]()
 
 
 def check_normalization(name: str) -> None:
-    """Raise unless a name is one of `NORMALIZATIONS`.
+    """Check that a name is one of `NORMALIZATIONS`.
 
     Raises:
         ValueError: It is not.
     """
     if name not in NORMALIZATIONS:
-        raise ValueError(f"there is no normalization '{name}', but {', '.join(NORMALIZATIONS)}")
+        raise ValueError(f"there is no normalization '{name}'; choose one of {', '.join(NORMALIZATIONS)}")
 
 
 def convolution(in_channels: int, out_channels: int, stride: int = 1, *, separable: bool = False) -> list[nn.Module]:
     """Return the layers of a padded 3x3 convolution without bias.
 
     Args:
-        in_channels: Channels that come in.
-        out_channels: Channels that go out.
-        stride: 2 halves the image.
-        separable: First each channel by itself, then all channels of each pixel (Chollet 2017): about a ninth of the
-            parameters and multiplications.
+        in_channels: Input channels.
+        out_channels: Output channels.
+        stride: 2 halves the resolution.
+        separable: Depthwise, then pointwise convolution (Chollet 2017): about a ninth of the parameters and
+            multiplications.
     """
     if not separable:
         return [nn.Conv2d(in_channels, out_channels, 3, stride, 1, bias=False)]
@@ -61,12 +61,12 @@ class ResidualBlock(nn.Module):
     """Two 3x3 convolutions with batch normalization, added to their input (He et al. 2016).
 
     Args:
-        in_channels: Channels that come in.
-        out_channels: Channels that go out.
-        stride: 2 halves the image; the shortcut then averages 2x2 pixels before its 1x1 convolution (He et al. 2019),
-            so that no pixel is ignored.
+        in_channels: Input channels.
+        out_channels: Output channels.
+        stride: 2 halves the resolution; the shortcut then averages 2x2 pixels before its 1x1 convolution (He et al.
+            2019), so that no pixel is ignored.
         separable: Whether the 3x3 convolutions are depthwise-separable.
-        residual: False leaves the shortcut out.
+        residual: Whether the block has a shortcut.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class ResidualBlock(nn.Module):
         self.shortcut = _shortcut(in_channels, out_channels, stride) if residual else None
         self.activation = nn.ReLU()
         if residual:
-            nn.init.zeros_(last.weight)  # each block begins as its shortcut
+            nn.init.zeros_(last.weight)  # at first, each block equals its shortcut
 
     def forward(self, features: Tensor) -> Tensor:
         """Return ``(N, out_channels, H / stride, W / stride)``, rounded up."""

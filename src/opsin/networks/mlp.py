@@ -1,4 +1,4 @@
-"""The multi-layer perceptron: fully connected layers on the flattened image."""
+"""Multi-layer perceptron on the flattened image."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class MLP(nn.Module):
         num_classes: Number of outputs.
         in_channels: Channels of the image.
         image_size: (height, width) of the image; fixed by the first layer.
-        widths: Units of each hidden layer. ``(100,)`` on 28x28 grey images and ten classes has 79,510 parameters.
-        dropout: Chance of a hidden unit to be left out in training.
+        widths: Units of each hidden layer. ``(100,)`` for 28x28 gray images and ten classes has 79,510 parameters.
+        dropout: Dropout probability of the hidden units.
         activation: A name from `opsin.networks.layers.ACTIVATIONS`.
-        normalization: "none", or "batch" before each activation; the dense layers before it then have no bias.
+        normalization: "none", or "batch" before each activation; the hidden layers then have no bias.
     """
 
     def __init__(

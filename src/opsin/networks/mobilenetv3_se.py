@@ -8,20 +8,21 @@ from torch import Tensor, nn
 
 
 class MobileNetV3SE(nn.Module):
-    """The convolutions of timm's MobileNetV3-Large, then a head that weighs its 960 channels before it pools them.
+    """The convolutions of timm's MobileNetV3-Large, and a head that reweights the 960 channels before pooling.
 
     The head: squeeze-and-excitation (Hu et al. 2018), global average pooling, dense layers each with batch
-    normalization, Swish (Ramachandran et al. 2017) and dropout, and a last dense layer. For L2 there is
-    ``training.weight_decay``. There are 19 groups of layers: ``training.trainable_layers = 10`` is the later half.
+    normalization, Swish (Ramachandran et al. 2017) and dropout, and a last dense layer. L2
+    regularization is ``training.weight_decay``. It has 19 layer groups; ``training.trainable_layers = 10`` trains the
+    upper half.
 
     Args:
         num_classes: Number of outputs.
-        in_channels: Channels of the image; for grey ones the first weights are summed over the colors.
-        image_size: (height, width); the network adapts to any.
-        dropout: Chance of a unit to be left out before each dense layer but the first.
-        pretrained: Take ImageNet weights for the convolutions.
+        in_channels: Channels of the image; for gray images the first weights are summed over the colors.
+        image_size: (height, width); any size.
+        dropout: Dropout probability before each dense layer but the first.
+        pretrained: Use ImageNet weights for the convolutions.
         widths: Units of each dense layer but the last.
-        squeeze: How many times fewer channels squeeze-and-excitation decides by.
+        squeeze: Reduction ratio of squeeze-and-excitation.
     """
 
     backbone = "mobilenetv3_large_100"

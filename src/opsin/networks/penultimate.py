@@ -1,4 +1,4 @@
-"""What a network makes of an image just before its last layer decides."""
+"""Features of a network's penultimate layer."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ def penultimate_features(
     batch_size: int = 256,
     progress: Callable[[int, int], None] | None = None,
 ) -> NDArray[np.float32]:
-    """Return what enters the last layer, in evaluation mode; the network is left in the mode it was in.
+    """Return the inputs of the last layer in evaluation mode; the network's mode is restored.
 
-    Maps and sequences of tokens, which few last layers take, are averaged over their places. Where two last layers
-    decide together (networks that learned from a teacher), what enters them stands side by side.
+    Feature maps and token sequences are averaged over their positions. For two last layers (distilled networks), their
+    inputs are concatenated.
 
     Args:
         network: On ``device``.
-        preprocessing: Scales and normalizes.
+        preprocessing: Scaling and normalization of the input.
         pixels: uint8 ``(M, H, W, C)``, decoded images.
-        rows: int64 ``(N,)``, which of them.
-        device: Where the network is.
-        batch_size: Images at a time.
+        rows: int64 ``(N,)``, indices of the images.
+        device: Device of the network.
+        batch_size: Images per batch.
         progress: Called with (images done, N) after each batch.
 
     Returns:
         float32 ``(N, F)``, in the order of ``rows``.
 
     Raises:
-        NetworkError: The network has no last layer that is known.
+        NetworkError: The last layer cannot be identified.
     """
     was_training = network.training
     network.eval()
@@ -63,17 +63,17 @@ def penultimate_features(
 
 @contextlib.contextmanager
 def entering_head(network: nn.Module, every: int = 1) -> Iterator[Callable[[], Tensor]]:
-    """Watch what enters the last layer while a network is used for something else; see `penultimate_features`.
+    """Record the inputs of the last layer during other forward passes; see `penultimate_features`.
 
     Args:
-        network: What is watched.
-        every: In so many passes each image is seen again, first as it is; what is seen again is passed over.
+        network: The network to record.
+        every: Number of consecutive forward passes per batch (views of it); only the first is recorded.
 
     Yields:
-        A function that returns the features of all images since it was last called, float32 ``(N, F)`` on the CPU.
+        A function that returns the features of all images since its last call, float32 ``(N, F)`` on the CPU.
 
     Raises:
-        NetworkError: The network has no last layer that is known.
+        NetworkError: The last layer cannot be identified.
     """
     head = head_of(network)
     heads = list(head) if isinstance(head, nn.ModuleList) else [head]
@@ -97,7 +97,7 @@ def entering_head(network: nn.Module, every: int = 1) -> Iterator[Callable[[], T
 
 
 def _one_vector_each(values: Tensor) -> Tensor:
-    """Turn ``(N, F)``, tokens ``(N, T, F)`` or maps ``(N, F, H, W)`` into ``(N, F)``."""
+    """Reduce ``(N, F)``, tokens ``(N, T, F)`` or feature maps ``(N, F, H, W)`` to ``(N, F)``."""
     if values.ndim == 4:
         return values.mean(dim=(2, 3))
     return values.mean(dim=1) if values.ndim == 3 else values

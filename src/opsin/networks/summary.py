@@ -1,29 +1,59 @@
-"""What a network is made of: its layers, their output shapes, parameters and multiplications."""
+"""Summary of a network: layers, output shapes, parameters and multiply-accumulate operations."""
 
 from __future__ import annotations
 
 import copy
-from typing import Any
+from collections.abc import Callable
+from typing import TypedDict
 
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 
-def summarize(network: nn.Module, input_shape: tuple[int, int, int]) -> dict[str, Any]:
+class LayerSummary(TypedDict):
+    """A module that owns parameters.
+
+    Attributes:
+        name: Dotted name of the module.
+        type: Its class.
+        output: Output shape without the batch dimension.
+        parameters: Number of parameters.
+        trainable: Whether any parameter is trained.
+    """
+
+    name: str
+    type: str
+    output: list[int]
+    parameters: int
+    trainable: bool
+
+
+class NetworkSummary(TypedDict):
+    """Size and layers of a network.
+
+    Attributes:
+        parameters: Number of parameters.
+        macs: Multiply-accumulate operations per image, in matrix products and convolutions.
+        input: Shape (C, H, W) of one image.
+        layers: The modules that own parameters, in forward order.
+    """
+
+    parameters: int
+    macs: int
+    input: list[int]
+    layers: list[LayerSummary]
+
+
+def summarize(network: nn.Module, input_shape: tuple[int, int, int]) -> NetworkSummary:
     """Count a network's parameters layer by layer and the multiply-accumulate operations of one image.
 
     Args:
-        network: Maps images ``(N, C, H, W)`` to logits. It is not changed.
+        network: Maps images ``(N, C, H, W)`` to logits; it is not modified.
         input_shape: (C, H, W).
-
-    Returns:
-        ``{"parameters": int, "macs": int, "input": [C, H, W], "layers": [{"name", "type", "output", "parameters",
-        "trainable"}]}``. Layers are the modules that own parameters, in the order in which they run; ``output`` is the
-        shape without the batch. ``macs`` counts matrix products and convolutions.
     """
     network = copy.deepcopy(network).to("cpu").eval()
-    layers: list[dict[str, Any]] = []
+    layers: list[LayerSummary] = []
     hooks = []
     for name, module in network.named_modules():
         own = list(module.parameters(recurse=False))
@@ -42,7 +72,7 @@ def summarize(network: nn.Module, input_shape: tuple[int, int, int]) -> dict[str
     }
 
 
-def _recorder(name: str, own: list[nn.Parameter], layers: list[dict[str, Any]]) -> Any:
+def _recorder(name: str, own: list[nn.Parameter], layers: list[LayerSummary]) -> Callable[..., None]:
     def record(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         if any(layer["name"] == name for layer in layers):
             return

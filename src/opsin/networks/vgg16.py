@@ -1,28 +1,28 @@
-"""VGG16: torchvision's convolutions with their ImageNet weights, under one of three new heads."""
+"""VGG16: torchvision's convolutions with their ImageNet weights, and a choice of three heads."""
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 
 HEADS = ("pooled", "dense", "flattened")
-BLOCKS = 5  # of convolutions, each ended by pooling
+BLOCKS = 5  # blocks of convolutions, each followed by pooling
 
 
 class VGG16(nn.Module):
-    """Thirteen 3x3 convolutions with ReLU in five blocks that end in pooling, then a head (Simonyan, Zisserman 2015).
+    """Thirteen 3x3 convolutions with ReLU in five blocks with pooling, and a head (Simonyan and Zisserman 2015).
 
-    The convolutions are torchvision's own ``features``, with the same names and shapes in the state. To train in
-    three stages, each from the weights of the one before: ``training.trainable_layers = 1`` (the head), ``4`` (and
-    the three convolutions of the upper block), ``0`` (all).
+    The convolutions are torchvision's ``features``, with the same names and shapes in the state dict. For training in
+    three stages, each from the weights of the previous one: ``training.trainable_layers = 1`` (the head), ``4`` (also
+    the three convolutions of the last block), ``0`` (all).
 
     Args:
         num_classes: Number of outputs.
-        in_channels: Channels of the image; for grey ones the first weights are summed over the colors.
-        image_size: (height, width). Below 32 pixels the last poolings, which would leave nothing, are left out.
-        dropout: Chance of a unit to be left out before each dense layer of the head.
-        pretrained: Take ImageNet weights for the convolutions.
-        head: "pooled" (global average pooling, one dense layer), "dense" (a hidden layer between them), or "flattened"
-            (all values of the last map into a hidden layer, as VGG16 itself does).
+        in_channels: Channels of the image; for gray images the first weights are summed over the colors.
+        image_size: (height, width). Below 32 pixels the last pooling layers are omitted.
+        dropout: Dropout probability before each dense layer of the head.
+        pretrained: Use ImageNet weights for the convolutions.
+        head: "pooled" (global average pooling, one dense layer), "dense" (with a hidden layer between them), or
+            "flattened" (the flattened last feature map and a hidden layer, as in the original VGG16).
         head_width: Units of the hidden layer.
     """
 
@@ -40,7 +40,7 @@ class VGG16(nn.Module):
     ):
         super().__init__()
         if head not in HEADS:
-            raise ValueError(f"there is no head '{head}', but {', '.join(HEADS)}")
+            raise ValueError(f"there is no head '{head}'; choose one of {', '.join(HEADS)}")
         self.features = _create_features(in_channels, pretrained)
         kept = min(BLOCKS, min(image_size).bit_length() - 1)
         pools = [number for number, layer in enumerate(self.features) if isinstance(layer, nn.MaxPool2d)]
@@ -64,7 +64,9 @@ def _create_features(in_channels: int, pretrained: bool) -> nn.Sequential:
 
     features = make_layers(cfgs["D"])
     for layer in features:
-        if isinstance(layer, nn.Conv2d):  # torchvision's beginning, without which random weights learn nothing
+        if isinstance(
+            layer, nn.Conv2d
+        ):  # torchvision's initialization; with torch's default the network does not train
             nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
     if pretrained:

@@ -1,8 +1,8 @@
-"""The recipe: everything that decides a run, as frozen dataclasses that are written and read as TOML.
+"""The recipe: everything that determines a run, as frozen dataclasses, read from and written to TOML.
 
-A key left out (``None`` here) is decided by a stated rule when the data are known (`opsin.training.defaults`); a resolved
-recipe reproduces its run and leaves open only ``data.memory_gb``, which is the machine's affair, and ``minutes``, whose
-place the epochs take. Its sections are in `opsin.recipe.schema`.
+An unset key (``None`` here) is decided by a documented rule once the data are known (`opsin.training.defaults`). A
+resolved recipe reproduces its run; only ``data.memory_gb``, which depends on the machine, and ``minutes``, which is
+replaced by epochs, stay unset. The sections are in `opsin.recipe.schema`.
 """
 
 from __future__ import annotations
@@ -35,10 +35,9 @@ class Recipe:
 
     task: str | None = setting(
         None,
-        "what is learned; left out: as the labels are",
-        choices=("classification", "multilabel", "regression", "segmentation"),
+        "task (classification, multilabel, regression or segmentation); default: from the form of the targets",
     )
-    seed: int = setting(0, "seed of weights, order and augmentation", low=0)
+    seed: int = setting(0, "random seed of the initial weights, the order of the images and augmentation", low=0)
     data: DataRecipe = field(default_factory=DataRecipe)
     split: SplitRecipe = field(default_factory=SplitRecipe)
     network: NetworkRecipe = field(default_factory=NetworkRecipe)

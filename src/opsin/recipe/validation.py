@@ -24,7 +24,7 @@ def build(section: type[T], values: Mapping[str, Any], where: str, known: Sequen
         section: A dataclass whose fields are declared by `opsin.recipe.schema.setting`.
         values: Tables as TOML gives them.
         where: What to call the source in an error message.
-        known: Every key and table of the whole recipe, dotted; a mistyped key is told the nearest of them.
+        known: Every key and table of the whole recipe, dotted; the nearest one is suggested for a mistyped key.
         prefix: The dotted name of this table, with its dot at the end.
 
     Raises:
@@ -108,7 +108,7 @@ def _checked_names(value: Any, what: str) -> tuple[str, ...]:
         value = [name.strip() for name in parsed.split(",")] if isinstance(parsed, str) else parsed
         value = [name for name in value if name != ""]
     if not isinstance(value, list | tuple) or not all(type(name) in (str, int) for name in value):
-        raise RecipeError(f'{what} must be names parted by commas, or a list like ["a", "b"], not {value!r}.')
+        raise RecipeError(f'{what} must be names separated by commas, or a list like ["a", "b"], not {value!r}.')
     return tuple(dict.fromkeys(map(str, value)))
 
 

@@ -1,1 +1,1 @@
-"""The machine: devices, precision, progress."""
+"""Runtime environment: devices, precision, memory, progress bars."""

@@ -1,4 +1,4 @@
-"""Where a network computes, and in which precision."""
+"""Device and precision of computations."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from opsin.errors import RecipeError
 
 
 def create_fabric(device: str = "auto", precision: str = "32-true") -> Fabric:
-    """Make the Fabric that places tensors and sets the precision: one device.
+    """Create the Fabric for one device, which places tensors and sets the precision.
 
     Args:
-        device: "auto" takes a GPU of NVIDIA or Apple where there is one; or "cpu", "cuda", "mps".
+        device: "cpu", "cuda", "mps", or "auto": an NVIDIA or Apple GPU if available, else the CPU.
         precision: "32-true", "bf16-mixed" or "16-mixed".
 
     Raises:
-        RecipeError: This machine has no such device, or the device no such precision.
+        RecipeError: The device is not available, or does not support the precision.
     """
-    logging.getLogger("lightning_fabric").setLevel(logging.ERROR)  # it announces what we say ourselves
+    logging.getLogger("lightning_fabric").setLevel(logging.ERROR)  # Opsin prints the device itself
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # advice about faster settings that the recipe has already decided
+            warnings.simplefilter("ignore")  # suggests settings that the recipe has already decided
             return Fabric(accelerator=device, devices=1, precision=precision)  # type: ignore[arg-type]
     except (RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[0].rstrip(".")

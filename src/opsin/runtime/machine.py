@@ -1,4 +1,4 @@
-"""What machine this is, for the run folder and the report, and how its memory is used."""
+"""Description of the machine for the run folder and the report; memory and process utilities."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import torch
 
 
 def describe_machine(device: torch.device | str) -> dict[str, Any]:
-    """Return versions, processor, cores and the device a run uses. The host's name is not among them."""
+    """Return versions, processor, cores and device of a run, without the host name."""
     device = torch.device(device)
     processor = _processor()
     names = {"cuda": lambda: torch.cuda.get_device_name(device), "mps": lambda: "Apple GPU"}
@@ -32,7 +32,7 @@ def describe_machine(device: torch.device | str) -> dict[str, Any]:
 
 
 def _processor() -> str:
-    """Return the processor's name as the system gives it."""
+    """Return the name of the processor."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:
             for line in file:
@@ -43,18 +43,18 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-# Numbers and usual values of glibc's options, from malloc.h and mallopt(3).
+# Parameters and defaults of glibc, from malloc.h and mallopt(3).
 _TRIM_THRESHOLD, _USUAL_TRIM = -1, 128 * 1024
 _MMAP_MAX, _USUAL_MMAPS = -4, 65_536
 
 
 @contextmanager
 def memory_kept() -> Iterator[None]:
-    """Keep memory that is set free for what comes next, rather than give it back to the system at once.
+    """Keep freed memory for reuse instead of returning it to the system at once.
 
-    The C library of Linux (glibc) maps large blocks anew each time, and the system clears each of their pages: a tenth
-    of the time of training on a processor, where every batch needs the same blocks again. At the end all that is free
-    goes back. With other C libraries nothing is done.
+    glibc maps large blocks with mmap for each allocation, and the kernel zeroes their pages: a tenth of the training
+    time on a CPU, where every batch needs the same blocks. At the end all free memory is returned. Other C libraries
+    are left unchanged.
     """
     library = ctypes.CDLL(None) if sys.platform == "linux" else None
     if library is None or not (hasattr(library, "mallopt") and hasattr(library, "malloc_trim")):
@@ -71,13 +71,13 @@ def memory_kept() -> Iterator[None]:
 
 
 def this_process() -> dict[str, Any]:
-    """Return what tells this process from all others, so that two never train one run at once."""
+    """Return an identifier of this process, so that two processes never train the same run."""
     process = psutil.Process()
     return {"pid": process.pid, "started": process.create_time()}
 
 
 def is_another_alive(process: dict[str, Any] | None) -> bool:
-    """Whether a process that `this_process` described is still running, and is not this one."""
+    """Whether a process identified by `this_process` is still running, and is not this one."""
     if not process or process["pid"] == os.getpid():
         return False
     try:

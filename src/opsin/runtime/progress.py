@@ -10,13 +10,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 
 def decoding(console: Console) -> AbstractContextManager[Callable[[int, int], None]]:
-    """Draw a bar while images are decoded and compared; yields what is called with (steps done, all steps)."""
+    """Show a progress bar while images are decoded; yields a callback for (steps done, total steps)."""
     return working(console, "reading and comparing images")
 
 
 @contextmanager
 def working(console: Console | None, what: str) -> Iterator[Callable[[int, int], None]]:
-    """Draw a bar on a terminal while something is done; yields what is called with (steps done, all steps)."""
+    """Show a progress bar on a terminal; yields a callback for (steps done, total steps)."""
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     shown = console is not None and console.is_terminal
     with Progress(*columns, console=console, transient=True, disable=not shown) as bar:

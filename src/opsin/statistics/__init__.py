@@ -1,1 +1,1 @@
-"""Intervals and tests; NumPy and SciPy alone."""
+"""Confidence intervals and tests, in pure NumPy and SciPy."""

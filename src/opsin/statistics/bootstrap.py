@@ -1,10 +1,10 @@
-"""How sure a score is: Wilson's interval for proportions, the bootstrap for everything else.
+"""Confidence intervals of scores: Wilson's interval for proportions, the bootstrap for everything else.
 
-Every score here is a function of sums over images (hits of a class, losses, calibration gaps), so that a resample needs
-only new sums: one sparse matrix product scores all resamples at once. The units that are drawn are images, cells of the
-confusion matrix standing for all their images, or, where images come in groups (patient, slide, video), whole groups.
+Every score is a function of sums over images (hits of a class, losses, calibration gaps), so that a resample only needs
+new sums: one sparse matrix product scores all resamples at once. The resampled units are images, with equal images
+pooled (cells of the confusion matrix), or whole groups (patient, slide, video).
 
-Nothing is random from call to call: the generator is seeded with 0.
+Results are deterministic: the generator is seeded with 0.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _NEEDS_SPREAD = "BCa|cluster bootstrap|reflected bootstrap|(clustered )?(DeLong|
 
 @dataclass(frozen=True)
 class Interval:
-    """A score and the range its true value lies in with 95 % confidence.
+    """A score with its 95 % confidence interval.
 
     Attributes:
-        value: The score; nan where it is undefined (recall of a class without images).
+        value: The score; nan if undefined (recall of a class without images).
         low: Lower bound, finite.
         high: Upper bound, finite.
-        method: How the bounds were found.
-        n: The images that the score is about.
+        method: Method of the interval.
+        n: Number of images of the score.
     """
 
     value: float
@@ -51,13 +51,13 @@ class Interval:
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """S scores of the data and of each resample.
+    """S scores of the data and of each bootstrap resample.
 
     Attributes:
         values: float64 ``(S,)``; the scores.
-        resampled: float64 ``(resamples, S)``; nan where a resample leaves a score undefined.
-        acceleration: float64 ``(S,)``; how fast each score's standard error changes with the score (jackknife).
-        n: Images or groups that were drawn.
+        resampled: float64 ``(resamples, S)``; nan where a score is undefined for a resample.
+        acceleration: float64 ``(S,)``; jackknife estimate of the BCa acceleration.
+        n: Number of resampled images or groups.
     """
 
     values: NDArray[np.float64]
@@ -69,12 +69,13 @@ class Bootstrap:
 def wilson(successes: float, n: float, level: float = 0.95) -> Interval:
     """Return the score interval of a proportion (Wilson 1927, Journal of the American Statistical Association 22:209).
 
-    It keeps its level for few images and near 0 and 1, and is finite at them: 20 of 20 right give 0.84 to 1.
+    Its coverage is close to nominal for few images and near 0 and 1, where it has positive width: 20 of 20 give 0.84 to
+    1.
 
     Args:
-        successes: How many were right, from 0 to ``n``.
-        n: How many there were; 0 gives a value of nan between 0 and 1.
-        level: Confidence.
+        successes: Number of successes, from 0 to ``n``.
+        n: Number of trials; 0 gives a value of nan between 0 and 1.
+        level: Confidence level.
     """
     if n == 0:
         return Interval(math.nan, 0.0, 1.0, "Wilson", 0)
@@ -82,15 +83,16 @@ def wilson(successes: float, n: float, level: float = 0.95) -> Interval:
     share = successes / n
     center = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    # At 0 and n the bound is exactly 0 or 1; rounding must not push it past the value.
+    # At 0 and n the bound is exactly 0 or 1, despite rounding.
     low, high = max(0.0, min(center - half, share)), min(1.0, max(center + half, share))
     return Interval(float(share), float(low), float(high), "Wilson", int(n))
 
 
 def mean_bounds(intervals: Sequence[Interval]) -> tuple[float, float]:
-    """Return the bounds of the mean of independent scores, from those of each.
+    """Return the bounds of the mean of independent scores from their individual bounds.
 
-    The distances from value to bound add up like standard errors (Zou and Donner 2008, Statistics in Medicine 27:1693).
+    The distances from value to bound are combined like standard errors (Zou and Donner 2008, Statistics in Medicine
+    27:1693).
 
     Args:
         intervals: At least one, each with a value.
@@ -101,9 +103,9 @@ def mean_bounds(intervals: Sequence[Interval]) -> tuple[float, float]:
 
 
 def number_of_resamples(n: int) -> int:
-    """Return 2,000, or above 10,000 units as many as 20 million draws allow, but never fewer than 1,000.
+    """Return the number of resamples: 2,000; above 10,000 units fewer (20 million draws in total), at least 1,000.
 
-    Efron and Tibshirani (1993, An Introduction to the Bootstrap, section 14.3) ask for 1,000 or more for BCa.
+    Efron and Tibshirani (1993, An Introduction to the Bootstrap, section 14.3) recommend at least 1,000 for BCa.
     """
     return max(1000, min(RESAMPLES, DRAWS // max(n, 1)))
 
@@ -114,13 +116,13 @@ def bootstrap(
     counts: NDArray[np.int64] | None = None,
     resamples: int | None = None,
 ) -> Bootstrap:
-    """Draw images or groups with replacement, as many as there are, and score each such resample.
+    """Nonparametric bootstrap: resample images or groups with replacement and score each resample.
 
     Args:
-        terms: Sparse ``(U, M)``; what one image or group of each kind adds to each of M sums.
-        score: From sums ``(..., M)`` to scores ``(..., S)``, nan where undefined.
-        counts: int64 ``(U,)``; how many images each row of ``terms`` stands for. Left out, one.
-        resamples: How many; left out, `number_of_resamples`. Memory is bounded whatever the number.
+        terms: Sparse ``(U, M)``; contribution of one image or group to each of M sums.
+        score: Maps sums ``(..., M)`` to scores ``(..., S)``, nan where undefined.
+        counts: int64 ``(U,)``; multiplicity of each row of ``terms``; default: 1.
+        resamples: Number of resamples; default: `number_of_resamples`. Memory is bounded for any number.
     """
     counts = np.ones(terms.shape[0], np.int64) if counts is None else counts
     n, (units, sums) = int(counts.sum()), terms.shape
@@ -144,15 +146,15 @@ def bootstrap(
 def bca(
     result: Bootstrap, level: float = 0.95, units: NDArray[np.int64] | None = None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the bias-corrected and accelerated bounds (Efron 1987, same journal 82:171) of each score.
+    """Return the bias-corrected and accelerated bounds of each score (BCa; Efron 1987, JASA 82:171).
 
     The normal quantiles are widened to ``sqrt(u / (u - 1))`` times Student's for u units (Hesterberg 2015, The American
-    Statistician 69:371), without which few groups give intervals that are too short.
+    Statistician 69:371), as intervals from few groups are too short otherwise.
 
     Args:
         result: From `bootstrap`.
-        level: Confidence.
-        units: int64 ``(S,)``; the number of images or groups that each score is about; left out, all of them.
+        level: Confidence level.
+        units: int64 ``(S,)``; number of images or groups of each score; default: all of them.
 
     Returns:
         Lower and upper bounds, float64 ``(S,)`` each; nan where the resamples do not differ (see `without_spread`).
@@ -160,7 +162,7 @@ def bca(
     units = np.full(len(result.values), result.n) if units is None else units
     known = ~np.isnan(result.resampled)
     with np.errstate(invalid="ignore", divide="ignore"):
-        # Scores on few images take few values; half of those that equal the estimate lie below it.
+        # Scores of few images are discrete; half of the ties with the estimate count as below it.
         ties = np.abs(result.resampled - result.values) <= 1e-12 * np.maximum(1, np.abs(result.values))
         below = ((result.resampled < result.values) & ~ties).sum(axis=0) + ties.sum(axis=0) / 2
         number = known.sum(axis=0)
@@ -180,9 +182,9 @@ def bca(
 def reflected(result: Bootstrap, level: float = 0.95) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the basic bootstrap bounds, ``2 value - quantile`` (Davison and Hinkley 1997, section 5.2), of each score.
 
-    For scores that err upward on few images, as the calibration error does: resampling errs upward once more, which BCa
-    and percentiles take for the truth and the reflection takes back. How far upward they err depends on the unknown
-    truth, so that the upper bound is the percentile's where that is larger.
+    For scores with an upward bias on few images, such as the calibration error: resampling adds the bias a second time,
+    which BCa and percentile intervals keep and the reflection removes. As the bias depends on the unknown true value,
+    the upper bound is that of the percentile interval if it is larger.
 
     Returns:
         As `bca`.
@@ -197,16 +199,16 @@ def reflected(result: Bootstrap, level: float = 0.95) -> tuple[NDArray[np.float6
 
 
 def linearized(value: float, variance: float, free: float, level: float = 0.95) -> tuple[float, float]:
-    """Return bounds of a score between 0 and 1 from the variance that the influences of single images give it.
+    """Return bounds of a score between 0 and 1 from the variance given by influence functions.
 
-    A Student's t interval of the log-odds, whose bounds stay between 0 and 1 (for the area under the ROC curve: Pepe
+    A Student's t interval on the logit scale, which stays between 0 and 1 (for the area under the ROC curve: Pepe
     2003, The Statistical Evaluation of Medical Tests, section 5.2).
 
     Args:
         value: The score.
         variance: Sum of squared influences of independent images or groups.
-        free: Degrees of freedom, about the number of the rarer kind of image or group less 1.
-        level: Confidence.
+        free: Degrees of freedom, about the number of images or groups of the rarer class minus 1.
+        level: Confidence level.
 
     Returns:
         Lower and upper bound; nan where nothing varies (see `without_spread`).
@@ -221,33 +223,33 @@ def linearized(value: float, variance: float, free: float, level: float = 0.95) 
 def without_spread(
     value: float, n: float, least: float = 0.0, most: float = 1.0, level: float = 0.95
 ) -> tuple[float, float]:
-    """Return bounds of a score that is the same in all resamples: all right, all wrong, one image, one group.
+    """Return bounds of a score without variation between resamples: all correct, all wrong, one image, one group.
 
-    Images unlike all n seen ones may exist, up to the part that Wilson's upper bound of 0 in n allows, and may have any
-    score; for a proportion of 0 or 1 this is Wilson's interval itself.
+    A fraction of unseen images, at most Wilson's upper bound for 0 of n, may have any score; for a proportion of 0 or 1
+    this is Wilson's interval.
 
     Args:
         value: The score.
-        n: Images or groups that it is about.
-        least: Its smallest possible value.
-        most: Its largest possible value.
-        level: Confidence.
+        n: Number of images or groups.
+        least: Smallest possible value.
+        most: Largest possible value.
+        level: Confidence level.
     """
     unseen = wilson(0, n, level).high
     return value - unseen * (value - least), value + unseen * (most - value)
 
 
 def bounded(value: float, low: float, high: float, method: str, n: int, alike: float, most: float = 1.0) -> Interval:
-    """Return the interval of a score, also where nothing varies from which bounds could have come.
+    """Return the interval of a score, with a fallback for scores without variation.
 
     Args:
-        value: The score; nan where it is undefined, for which the interval is everything.
-        low: Lower bound; nan where nothing varies, for which `without_spread` gives the bounds.
+        value: The score; nan if undefined, which gives the whole range.
+        low: Lower bound; nan without variation, which gives the bounds of `without_spread`.
         high: Upper bound.
-        method: How bounds are found where something varies.
-        n: The images that the score is about.
-        alike: Images or groups that it rests on.
-        most: The largest possible score.
+        method: Name of the method of the bounds.
+        n: Number of images of the score.
+        alike: Effective number of images or groups.
+        most: Largest possible score.
     """
     if np.isnan(value):
         return Interval(value, 0.0, most, method, n)
@@ -258,25 +260,25 @@ def bounded(value: float, low: float, high: float, method: str, n: int, alike: f
 
 
 def _draws(generator: np.random.Generator, counts: NDArray[np.int64], resamples: int) -> NDArray[np.float64]:
-    """Return how often each unit is drawn, ``(resamples, U)``, each row summing to the number of images or groups."""
+    """Return the multiplicity of each unit ``(resamples, U)``; each row sums to the number of images or groups."""
     n, units = int(counts.sum()), len(counts)
     if n > units:
         return generator.multinomial(n, counts / n, size=resamples).astype(np.float64)
-    # Where no unit stands for several, counting uniform draws is the same and several times faster.
+    # Without multiplicities, counting uniform draws is equivalent and several times faster.
     drawn = generator.integers(0, units, size=(resamples, units), dtype=np.int64)
     drawn += np.arange(resamples)[:, None] * units
     return np.bincount(drawn.ravel(), minlength=resamples * units).reshape(resamples, units).astype(np.float64)
 
 
 def _chunks(rows: int, width: int) -> Iterator[tuple[int, int]]:
-    """Yield (start, stop) of as many rows at a time as keeps an array of that width below `CHUNK` numbers."""
+    """Yield (start, stop) of chunks of rows; an array of that width has at most `CHUNK` elements per chunk."""
     step = max(1, CHUNK // max(width, 1))
     for start in range(0, rows, step):
         yield start, min(start + step, rows)
 
 
 def _quantiles(units: NDArray[np.int64], level: float) -> NDArray[np.float64]:
-    """Return the lower and upper standard normal quantiles ``(2, ...)``, widened for few units; nan for one."""
+    """Return the lower and upper standard normal quantiles ``(2, ...)``, widened for few units; nan for one unit."""
     free = np.where(units > 1, units - 1.0, np.nan)
     upper = np.sqrt((free + 1) / free) * special.stdtrit(free, 0.5 + level / 2)
     return np.stack([-upper, upper])
@@ -292,5 +294,5 @@ def _acceleration(moments: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _spread(resampled: NDArray[np.float64]) -> bool:
-    """Return whether the resampled scores differ by more than rounding."""
+    """Whether the resampled scores differ by more than rounding."""
     return len(resampled) > 0 and bool(np.ptp(resampled) > 1e-12 * max(1.0, float(np.abs(resampled).max())))

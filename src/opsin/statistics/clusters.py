@@ -1,4 +1,4 @@
-"""Images that come in groups (patient, slide, video) and so count for less than as many single ones."""
+"""Clustered images: groups (patient, slide, video) as the units of intervals and tests."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ ENOUGH_GROUPS = 30
 
 
 def group_method(groups: int, method: str = "cluster bootstrap") -> str:
-    """Name the method of an interval that rests on so many groups."""
+    """Return the name of an interval method with its number of groups."""
     return f"{method}, {groups} group{'s' * (groups != 1)}{': indicative' * (groups < ENOUGH_GROUPS)}"
 
 
 def groups_behind(method: str) -> int | None:
-    """Return the number of groups that `group_method` wrote into a method, or None for a method without groups."""
+    """Return the number of groups in a name from `group_method`, or None for other methods."""
     found = re.search(r"(\d+) groups?\b", method)
     return int(found[1]) if found else None
 
 
 def membership_of(groups: NDArray | None) -> sparse.csr_array | None:
-    """Return the sparse ``(G, N)`` matrix of which image is in which group; None where each image is on its own."""
+    """Return the sparse ``(G, N)`` membership matrix of groups and images; None if no group has two images."""
     if groups is None:
         return None
     names, group_of = np.unique(groups, return_inverse=True)

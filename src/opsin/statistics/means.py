@@ -7,13 +7,13 @@ from numpy.typing import NDArray
 
 
 def mean_terms(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return what images add to the sums of their scores and to the number of scores, ``(N, 2 K)``."""
+    """Return the contributions of images to the sums and counts of K scores, ``(N, 2 K)``."""
     known = ~np.isnan(scores)
     return np.concatenate([np.where(known, scores, 0), known], axis=1)
 
 
 def means_of(sums: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the means ``(..., K)`` of sums of scores and numbers of scores ``(..., 2 K)``; nan where there is none."""
+    """Return the means ``(..., K)`` from sums and counts ``(..., 2 K)``; nan for a count of 0."""
     total, number = np.split(sums, 2, axis=-1)
     return np.divide(total, number, out=np.full(total.shape, np.nan), where=number > 0)
 

@@ -1,4 +1,4 @@
-"""Tests and intervals for two classifiers on the same images, and the correction for many of them."""
+"""Paired tests and intervals for two classifiers on the same images, and correction for multiple tests."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 from scipy import sparse, special
 
 PERMUTATIONS = 9_999
-FLIPS = 500_000_000  # coin flips per test, below which there are as many permutations as that
+FLIPS = 500_000_000  # maximum number of coin flips per test, which limits the permutations
 CHUNK = 8_000_000
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
-    """Return the mid-p value of McNemar's test that two classifiers are right equally often.
+    """Return the mid-p value of McNemar's test that two classifiers have the same accuracy.
 
-    The exact binomial test of the images that only one of them gets right, without half the probability of the outcome
-    itself: it holds its level nearly always, while the exact test wastes much of it (Fagerland, Lydersen and Laake
+    The exact binomial test on the images that only one classifier gets right, with half the probability of the observed
+    outcome: its level is close to nominal, while the exact test is conservative (Fagerland, Lydersen and Laake
     2013, BMC Medical Research Methodology 13:91).
 
     Args:
@@ -35,14 +35,14 @@ def mcnemar(only_first: int, only_second: int) -> float:
 def paired_proportions(only_first: int, only_second: int, n: int, level: float = 0.95) -> tuple[float, float]:
     """Return the bounds of the difference of two proportions of the same n images.
 
-    Wald's interval after one image more of each kind of disagreement, which keeps its level for few of them (Bonett and
+    Wald's interval after adding one disagreement of each kind, which has nominal coverage even for few (Bonett and
     Price 2012, Journal of Educational and Behavioral Statistics 37:479).
 
     Args:
         only_first: Images that only the first classifier gets right.
         only_second: Images that only the second gets right.
-        n: All images.
-        level: Confidence.
+        n: Number of images.
+        level: Confidence level.
     """
     first, second = (only_first + 1) / (n + 2), (only_second + 1) / (n + 2)
     half = special.ndtri(0.5 + level / 2) * math.sqrt((first + second - (first - second) ** 2) / (n + 2))
@@ -50,13 +50,13 @@ def paired_proportions(only_first: int, only_second: int, n: int, level: float =
 
 
 def wald_bounds(value: float, squared_error: float, units: int, level: float = 0.95) -> tuple[float, float]:
-    """Return Student's symmetric bounds of an estimate from so many images or groups."""
+    """Return symmetric Student's t bounds of an estimate from a number of images or groups."""
     half = float(special.stdtrit(max(1, units - 1), 0.5 + level / 2)) * math.sqrt(squared_error)
     return value - half, value + half
 
 
 def wald_p_value(value: float, squared_error: float, units: int) -> float:
-    """Return the two-sided p-value that belongs to `wald_bounds`; 1 where nothing varies."""
+    """Return the two-sided p-value that corresponds to `wald_bounds`; 1 without variation."""
     if squared_error < 1e-24:
         return 1.0
     return float(2 * special.stdtr(max(1, units - 1), -abs(value) / math.sqrt(squared_error)))
@@ -70,16 +70,16 @@ def sign_flip(
 ) -> NDArray[np.float64]:
     """Return two-sided p-values for the differences of the scores of two classifiers on the same units.
 
-    If the two were alike, each image (or group) might as well have been predicted by the other one. So predictions are
-    exchanged for half of the units at random, many times; the p-value is the part of these exchanges, the observed one
-    counted in, whose difference is at least as large (Phipson and Smyth 2010, Statistical Applications in Genetics and
-    Molecular Biology 9:39). Nothing is random from call to call.
+    Paired permutation test: under the null hypothesis the predictions of an image (or group) are exchangeable between
+    the classifiers, so they are swapped for random halves of the units. The p-value is the fraction of permutations,
+    including the observed one, with a difference at least as large (Phipson and Smyth 2010, Statistical Applications in
+    Genetics and Molecular Biology 9:39). Results are deterministic.
 
     Args:
-        first: Sparse ``(U, M)``; what each unit adds to the sums of the first classifier.
+        first: Sparse ``(U, M)``; contribution of each unit to the sums of the first classifier.
         second: The same for the second.
-        score: From sums ``(..., M)`` to scores ``(..., S)``.
-        tests: How many such tests are made in all, which shortens each where there are many.
+        score: Maps sums ``(..., M)`` to scores ``(..., S)``.
+        tests: Total number of such tests; many reduce the permutations of each.
 
     Returns:
         float64 ``(S,)``.
@@ -103,9 +103,9 @@ def sign_flip(
 
 
 def holm(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return p-values corrected for their number (Holm 1979, Scandinavian Journal of Statistics 6:65).
+    """Return p-values adjusted for multiple tests (Holm 1979, Scandinavian Journal of Statistics 6:65).
 
-    Whoever calls those below 0.05 true is wrong in any of them with a probability of at most 0.05.
+    Rejecting those below 0.05 controls the family-wise error rate at 0.05.
     """
     order = np.argsort(p_values, kind="stable")
     stepped = p_values[order] * np.arange(len(p_values), 0, -1)

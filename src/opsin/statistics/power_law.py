@@ -1,4 +1,4 @@
-"""What more training images would bring: a power law through the errors after training on growing parts of them."""
+"""Learning curves: a power law fitted to the errors at several training set sizes, and its extrapolation."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 DRAWS = 1000
-CAN_TELL = 0.1  # an interval of the accuracy that is wider than this says nothing worth saying
-HARDLY = 0.005  # a gain below this is none
-EXPONENTS = np.geomspace(0.05, 2, 150)  # those of networks are 0.07 to 1 (Hestness et al. 2017)
+CONCLUSIVE = 0.1  # maximum width of the interval of a conclusive extrapolation
+NEGLIGIBLE = 0.005  # a smaller gain is reported as none
+EXPONENTS = np.geomspace(0.05, 2, 150)  # for neural networks 0.07 to 1 (Hestness et al. 2017)
 
 
 @dataclass(frozen=True)
 class PowerLaw:
-    """An error that falls with the number n of training images: ``floor + scale * n ** -exponent``.
+    """Error as a function of the number n of training images: ``floor + scale * n ** -exponent``.
 
-    That is the form which measured learning curves have (Cortes et al. 1993; Hestness et al. 2017, Deep Learning
-    Scaling is Predictable, Empirically).
+    Empirical learning curves have this form (Cortes et al. 1993; Hestness et al. 2017, Deep Learning Scaling is
+    Predictable, Empirically).
 
     Attributes:
-        floor: The error that no number of images takes away, 0 or more.
+        floor: Irreducible error, 0 or more.
         scale: 0 or more.
         exponent: 0.05 to 2.
     """
@@ -33,11 +33,11 @@ class PowerLaw:
     exponent: float
 
     def error(self, images: NDArray[np.floating] | float) -> Any:
-        """Return the error after so many training images."""
+        """Return the error for a number of training images."""
         return self.floor + self.scale * np.asarray(images, float) ** -self.exponent
 
     def images(self, error: float) -> float:
-        """Return how many training images bring the error down to this; infinite where none do."""
+        """Return the number of training images for an error; infinite if it is below the floor."""
         if error <= self.floor:
             return math.inf
         return float((self.scale / (error - self.floor)) ** (1 / self.exponent))
@@ -46,16 +46,16 @@ class PowerLaw:
 def fit_power_laws(
     images: NDArray[np.floating], errors: NDArray[np.floating], noise: NDArray[np.floating]
 ) -> list[PowerLaw]:
-    """Fit by least squares with floor and scale at or above 0.
+    """Fit power laws by weighted least squares with non-negative floor and scale.
 
-    For a given exponent the two others follow from linear equations; all exponents of a fine grid are tried.
+    For a given exponent, floor and scale are the solution of linear equations; the exponent is found by grid search.
 
     Args:
         images: float ``(N,)``, above 0.
-        errors: float ``(D, N)``; D curves, each fitted for itself.
-        noise: float ``(N,)``, above 0; standard error of each.
+        errors: float ``(D, N)``; D curves, each fitted separately.
+        noise: float ``(N,)``, above 0; standard errors.
     """
-    middle = float(np.exp(np.log(images).mean()))  # keeps the equations well conditioned
+    middle = float(np.exp(np.log(images).mean()))  # for numerical conditioning
     basis, weights = (images / middle) ** -EXPONENTS[:, None], noise**-2.0
     ones, cross, squares = weights.sum(), basis @ weights, basis**2 @ weights
     level, slope = (errors @ weights)[:, None], (errors * weights) @ basis.T
@@ -73,19 +73,19 @@ def fit_power_laws(
 
 
 @dataclass(frozen=True)
-class Foreseen:
-    """What a learning curve says of more images.
+class Extrapolation:
+    """Extrapolation of a learning curve to twice as many training images.
 
     Attributes:
         law: The fit.
-        reached: The score that it gives for all training images that there are.
-        images: Twice as many.
-        expected: The score with twice as many.
-        low: Lower bound of that, 95 %.
+        reached: Fitted score for all training images.
+        images: Twice the number of training images.
+        expected: Extrapolated score for that number.
+        low: Lower bound of its 95 % interval.
         high: Upper bound.
-        told: Whether that is certain enough to be worth saying.
-        sentence: All of it in words.
-        band: float ``(3, M)``: images, lower and upper bound of the error, for drawing.
+        conclusive: Whether the interval is narrow enough for a statement.
+        sentence: The result in words.
+        band: float ``(3, M)``: images, lower and upper bound of the error, for plots.
     """
 
     law: PowerLaw
@@ -94,34 +94,33 @@ class Foreseen:
     expected: float
     low: float
     high: float
-    told: bool
+    conclusive: bool
     sentence: str
     band: NDArray[np.float64]
 
 
-def foresee(
+def extrapolate(
     images: NDArray[np.integer],
     errors: NDArray[np.floating],
     validated: int,
     score: str = "accuracy",
     seed: int = 0,
-) -> Foreseen:
-    """Fit a power law to measured errors and say what twice as many images would bring.
+) -> Extrapolation:
+    """Fit a power law to measured errors and extrapolate it to twice as many images.
 
-    The interval comes from a parametric bootstrap: the mean error at each size is drawn anew with its standard error,
-    and the law is fitted again. That error is estimated from how far repetitions lie apart, all sizes together, with
-    their variance in proportion to ``error * (1 - error)``; without repetitions it is that of a proportion of the
-    validation images.
+    The interval is a parametric bootstrap: the mean error at each size is resampled with its standard error, and the
+    law is refitted. The standard error is pooled over the repetitions at all sizes, with a variance proportional to
+    ``error * (1 - error)``; without repetitions it is that of a proportion of the validation images.
 
     Args:
-        images: int ``(N,)``; training images of each run.
-        errors: float ``(N,)``; validation error of each run, 1 less the score.
-        validated: How many images each was validated on.
-        score: What the score is called.
-        seed: Of the bootstrap.
+        images: int ``(N,)``; number of training images of each run.
+        errors: float ``(N,)``; validation error of each run, 1 minus the score.
+        validated: Number of validation images.
+        score: Name of the score.
+        seed: Random seed of the bootstrap.
 
     Raises:
-        ValueError: There are fewer than three sizes.
+        ValueError: There are fewer than three distinct sizes.
     """
     sizes, means, noise, freedom = _pool(images, errors, validated)
     if len(sizes) < 3:
@@ -137,15 +136,17 @@ def foresee(
     low, high = np.quantile([each.error(grid) for each in laws], [0.025, 0.975], axis=0)
     now, then = float(law.error(most)), float(law.error(2 * most))
     bounds = (1 - float(high[-1]), 1 - float(low[-1]))
-    told = bounds[1] - bounds[0] <= CAN_TELL
-    sentence = _sentence(score, law, most, (1 - now, 1 - then), bounds, told)
-    return Foreseen(law, 1 - now, round(2 * most), 1 - then, *bounds, told, sentence, np.stack([grid, low, high]))
+    conclusive = bounds[1] - bounds[0] <= CONCLUSIVE
+    sentence = _sentence(score, law, most, (1 - now, 1 - then), bounds, conclusive)
+    return Extrapolation(
+        law, 1 - now, round(2 * most), 1 - then, *bounds, conclusive, sentence, np.stack([grid, low, high])
+    )
 
 
 def _pool(
     images: NDArray[np.integer], errors: NDArray[np.floating], validated: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], int]:
-    """Return the sizes, ascending, the mean error of each, its standard error, and that one's degrees of freedom."""
+    """Return the sizes in ascending order, their mean errors and standard errors, and the degrees of freedom."""
     sizes, place = np.unique(images, return_inverse=True)
     counts = np.bincount(place)
     means = np.bincount(place, errors) / counts
@@ -153,30 +154,30 @@ def _pool(
     freedom = int((counts - 1).sum())
     share = 1 / validated
     if freedom:
-        # No better than a quarter of the counting error: few repetitions may agree by chance.
+        # At least a quarter of the binomial variance: few repetitions may agree by chance.
         share = max(float((((errors - means[place]) ** 2) / spread[place]).sum() / freedom), share / 4)
     return sizes.astype(float), means, np.sqrt(share * spread / counts), freedom
 
 
 def _sentence(
-    score: str, law: PowerLaw, most: float, values: tuple[float, float], bounds: tuple[float, float], told: bool
+    score: str, law: PowerLaw, most: float, values: tuple[float, float], bounds: tuple[float, float], conclusive: bool
 ) -> str:
     now, then = values
     twice = f"Twice as many training images ({2 * most:,.0f})"
     interval = f"({bounds[0]:.1%}–{bounds[1]:.1%})"
-    if not told:
+    if not conclusive:
         return (
-            f"What {twice[0].lower()}{twice[1:]} would bring cannot be told from these runs: the {score} may then lie "
-            f"anywhere from {bounds[0]:.1%} to {bounds[1]:.1%}. More repeats, or a larger validation split, would tell."
+            f"These runs do not determine the gain of {twice[0].lower()}{twice[1:]}: the 95 % interval of the {score} "
+            f"is {bounds[0]:.1%} to {bounds[1]:.1%}. Use more repeats (--repeats) or a larger validation split."
         )
-    if bounds[1] - now < HARDLY:
+    if bounds[1] - now < NEGLIGIBLE:
         return (
-            f"{twice} would bring hardly anything: {score} would go from {now:.1%} to {then:.1%} {interval}. Look at "
-            "the labels and at what is confused instead."
+            f"{twice} would hardly improve {score}: from {now:.1%} to {then:.1%} {interval}. Check the labels and the "
+            "confusion matrix instead."
         )
     half = law.images((1 - now) / 2)
     times = half / most
-    said = f"{twice} would bring {score} from {now:.1%} to about {then:.1%} {interval}."
+    said = f"{twice} would improve {score} from {now:.1%} to about {then:.1%} {interval}."
     if times >= 30:
         return said
-    return f"{said} To halve what it lacks of 100 % would take about {times:.{int(times < 2)}f} times as many."
+    return f"{said} Halving the remaining error would take about {times:.{int(times < 2)}f} times as many."

@@ -1,4 +1,4 @@
-"""How sure the areas under the ROC and the precision-recall curve are, from the influence of each image on them."""
+"""Confidence intervals of the areas under ROC and precision-recall curves from influence functions."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ def ranking_intervals(
 ) -> tuple[list[Interval], Interval]:
     """Return several areas on the same N images, and their mean, each with its 95 % interval.
 
-    The mean takes into account that its areas share their images; areas that are undefined do not enter it.
+    The interval of the mean accounts for the shared images; undefined areas are excluded from the mean.
 
     Args:
         influence: `opsin.metrics.thresholds.roc_auc_influence` or ``average_precision_influence``.
-        positives: For each area, which images are positive, bool ``(N,)``.
-        scores: For each area, float ``(N,)``.
-        method: What to call the method.
-        membership: Sparse ``(G, N)``; which image is in which of G groups. Left out: images stand for themselves.
+        positives: Positive images of each area, bool ``(N,)``.
+        scores: Scores of each area, float ``(N,)``.
+        method: Name of the method.
+        membership: Sparse ``(G, N)``; membership of images in G groups; default: independent images.
 
     Returns:
-        An interval for each area, nan between 0 and 1 where it is undefined, and that of the mean.
+        An interval for each area, nan between 0 and 1 if undefined, and the interval of the mean.
     """
     single: list[Interval] = []
     known, together = [], np.zeros(1)
@@ -48,8 +48,8 @@ def ranking_intervals(
             known.append((value, variance, max(units, 1)))
             together = together + moved
     values, variances, numbers = np.array(known or [(np.nan, 0, 1)], np.float64).T
-    # Welch and Satterthwaite's degrees of freedom of a mean whose parts are not equally well known; a single image
-    # has none, and does not take them from all the rest.
+    # Welch-Satterthwaite degrees of freedom of a mean of estimates with unequal variances; a single image has none, and
+    # must not reduce those of the others to 0.
     parts = (variances**2 / np.maximum(numbers - 1, 0.5)).sum()
     free = float(variances.sum() ** 2 / parts) if parts > 0 else 0.0
     variance = float((together**2).sum()) / len(values) ** 2
@@ -59,7 +59,7 @@ def ranking_intervals(
 
 
 def _units_of_rarer(positive: NDArray[np.bool_], membership: sparse.csr_array | None) -> int:
-    """Return how many images, or groups that hold such images, there are of the rarer kind, positive or not."""
+    """Return the number of images, or of groups with such images, of the rarer class (positive or negative)."""
     kinds = (positive.astype(np.float64), (~positive).astype(np.float64))
     return int(min(kind.sum() if membership is None else (membership @ kind > 0).sum() for kind in kinds))
 

@@ -1,4 +1,4 @@
-"""Writing files so that a crash, a kill or a full disk never costs what was there before."""
+"""Atomic writes: a crash, a kill or a full disk never damages the previous content of a file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import Any
 
 from opsin.errors import RunError
 
-# Windows refuses to replace a file that any program has open; virus scanners and indexers hold new ones for a moment.
+# Windows cannot replace a file that is open in any program; virus scanners and indexers briefly open new files.
 WINDOWS = os.name == "nt"
 WAITS = (0.05, 0.1, 0.2, 0.3, 0.4)  # seconds between two attempts
 
@@ -28,19 +28,19 @@ def _read_umask() -> int:
     return current
 
 
-_UMASK = _read_umask()  # once: reading it changes it for a moment, for all threads
+_UMASK = _read_umask()  # read once, as reading it changes it briefly for all threads
 
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give the path of a temporary file that takes the place of ``path`` when the block ends without an error.
+    """Yield the path of a temporary file that replaces ``path`` when the block ends without an error.
 
-    The new content is on the disk before it replaces the old one, and the replacement is one step: whatever happens,
-    ``path`` holds either all of the old or all of the new content.
+    The new content is flushed to disk before the atomic replacement: ``path`` always holds either the old or the new
+    content, each complete.
 
     Raises:
-        RunError: The disk is full, the folder may not be written to, or ``path`` is open in another program where the
-            system minds that; ``path`` is as it was.
+        RunError: The disk is full, the folder is not writable, or ``path`` is open in another program (Windows);
+            ``path`` is unchanged.
     """
     handle, name = -1, ""
     try:
@@ -57,24 +57,24 @@ def replacing(path: Path) -> Iterator[Path]:
         reason = _system_reason(error)
         if reason is None:
             raise
-        raise RunError(f"{path} could not be written: {reason}. What was there before is untouched.") from error
+        raise RunError(f"{path} could not be written: {reason}. The previous file is unchanged.") from error
 
 
 def _system_reason(error: BaseException) -> str | None:
-    """Return why the system refused to write, or None for any other error."""
+    """Return the reason why the system refused to write, or None for any other error."""
     full = {errno.ENOSPC, errno.EDQUOT} if hasattr(errno, "EDQUOT") else {errno.ENOSPC}
-    # safetensors reports a full disk as an exception of its own that carries the system's words.
+    # safetensors raises its own exception for a full disk, with the message of the system.
     if (isinstance(error, OSError) and error.errno in full) or "No space left on device" in str(error):
-        return "the disk is full; free some space and go on with `opsin train --resume`"
+        return "the disk is full; free some space and resume with `opsin train --resume`"
     if isinstance(error, PermissionError):
-        return "its folder may not be written to"
+        return "its folder is not writable"
     if isinstance(error, FileNotFoundError):
         return "its folder does not exist"
     return None
 
 
 def _replace(name: str, path: Path) -> None:
-    """Put a file in the place of another, on Windows with about a second's patience for who has it open."""
+    """Replace a file; on Windows, retry for about a second while it is open in another program."""
     for wait in WAITS if WINDOWS else ():
         with contextlib.suppress(PermissionError):
             return os.replace(name, path)
@@ -85,35 +85,35 @@ def _replace(name: str, path: Path) -> None:
         if not WINDOWS:
             raise
         raise RunError(
-            f"{path} could not be written: it is open in another program; close it there and try again. What was there "
-            "before is untouched."
+            f"{path} could not be written: it is open in another program; close it there and try again. The previous "
+            "file is unchanged."
         ) from error
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text in one step; see `replacing`."""
+    """Write UTF-8 text atomically; see `replacing`."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write indented JSON in one step; see `replacing`."""
+    """Write indented JSON atomically; see `replacing`."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 def write_json_lines(path: Path, rows: list[dict[str, Any]]) -> None:
-    """Write one JSON object per line in one step; see `replacing`."""
+    """Write one JSON object per line atomically; see `replacing`."""
     write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
 def write_csv(path: Path, header: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
-    """Write a CSV in one step; see `replacing`."""
+    """Write a CSV file atomically; see `replacing`."""
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([header, *rows])
 
 
 def read_csv_rows(path: Path) -> list[list[str]]:
-    """Return the rows of a CSV, without its header."""
+    """Read the rows of a CSV file, without its header."""
     with path.open(newline="", encoding="utf-8") as file:
         return list(csv.reader(file))[1:]
 
@@ -130,7 +130,7 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
         rows = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
         for number, row in enumerate(rows):
             if not isinstance(row, dict):
-                raise ValueError(f"entry {number + 1} is no table")
+                raise ValueError(f"entry {number + 1} is not an object")
     return rows
 
 
@@ -139,10 +139,10 @@ DAMAGE = (ValueError, LookupError, TypeError, AttributeError, EOFError, csv.Erro
 
 @contextlib.contextmanager
 def damage_explained(path: Path) -> Iterator[None]:
-    """Turn what reading a damaged file raises into a sentence.
+    """Convert the exceptions of reading a damaged file to a `RunError`.
 
     Raises:
-        RunError: The file is not what it should be, or the system refuses to read it.
+        RunError: The file is damaged, or the system refuses to read it.
     """
     try:
         yield
@@ -150,4 +150,4 @@ def damage_explained(path: Path) -> Iterator[None]:
         raise RunError(f"{path} cannot be read: {error.strerror or error}.") from None
     except DAMAGE as error:
         what = f"{error} is missing" if isinstance(error, KeyError) else str(error) or type(error).__name__
-        raise RunError(f"{path} is damaged ({what}); restore it from a copy or train anew.") from None
+        raise RunError(f"{path} is damaged ({what}); restore it from a backup or train again.") from None

@@ -1,4 +1,4 @@
-"""Weights as safetensors files: tensors and a few facts, written in one step, never a pickle."""
+"""Weights as safetensors files: tensors and JSON metadata, written atomically, never pickled."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from opsin.storage.atomic import replacing
 
 
 def save_weights(path: Path, network: nn.Module, **facts: Any) -> None:
-    """Write a network's weights and statistics, with a few facts as JSON.
+    """Write a network's parameters and buffers, with metadata as JSON.
 
     Raises:
-        RunError: The disk is full; the file that was there before is untouched.
+        RunError: The disk is full; the previous file is unchanged.
     """
     write_tensors(path, dict(network.state_dict()), facts)
 
 
 def load_weights(path: Path, network: nn.Module) -> dict[str, Any]:
-    """Fill a network with what `save_weights` wrote, and return the facts.
+    """Load a file of `save_weights` into a network, and return its metadata.
 
     Raises:
-        RunError: The file is missing, damaged, or of another network.
+        RunError: The file is missing, damaged, or holds the weights of another network.
     """
     tensors, facts = read_tensors(path)
     fill(network, tensors, path)
@@ -35,10 +35,10 @@ def load_weights(path: Path, network: nn.Module) -> dict[str, Any]:
 
 
 def fill(network: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
-    """Copy tensors into a network by name; ``path`` is where they come from, for the message.
+    """Copy tensors into a network by name; ``path`` is their source, for the error message.
 
     Raises:
-        RunError: Names or shapes are those of another network.
+        RunError: Names or shapes do not match the network.
     """
     try:
         network.load_state_dict(tensors)
@@ -48,10 +48,10 @@ def fill(network: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
-    """Write tensors by name, and facts as JSON in the header, in one step.
+    """Write tensors by name, with metadata as JSON in the header, atomically.
 
     Raises:
-        RunError: The disk is full; the file that was there before is untouched.
+        RunError: The disk is full; the previous file is unchanged.
     """
     contiguous = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     with replacing(path) as temporary:
@@ -59,31 +59,31 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any])
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Return what `write_tensors` wrote.
+    """Read the tensors and metadata of a file of `write_tensors`.
 
     Raises:
-        RunError: The file is missing or damaged, or a pickle (``.pt``), which could run any program.
+        RunError: The file is missing or damaged, or a pickle (``.pt``), which could execute code.
     """
     if not path.exists():
         raise RunError(f"{path} is missing: the run ended before it was written, or it was moved.")
     if _is_pickle(path):
         raise RunError(
-            f"{path} is a pickled file, which could run any program on this machine; Opsin reads safetensors only."
+            f"{path} is a pickled file, which could run any program on this machine; Opsin reads only safetensors."
         )
     try:
         with safe_open(path, framework="pt") as file:
             facts = json.loads((file.metadata() or {}).get("opsin", "{}"))
-            return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118 - it is no dict
+            return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118 - not a dict
     except (SafetensorError, json.JSONDecodeError, OSError, ValueError) as error:
         raise RunError(
-            f"{path} is damaged ({error}); restore it from a copy, or train anew from recipe.toml."
+            f"{path} is damaged ({error}); restore it from a backup, or train again from recipe.toml."
         ) from None
 
 
 def _is_pickle(path: Path) -> bool:
-    """Whether a file begins like a pickle, or like the zip archive that torch's ``.pt`` files are."""
+    """Whether a file starts like a pickle, or like a zip archive (torch's ``.pt``)."""
     with path.open("rb") as file:
         start = file.read(9)
-    if start[8:] == b"{":  # where the header of safetensors begins, after its length
+    if start[8:] == b"{":  # start of the safetensors header, after its length
         return False
     return start[:2] == b"PK" or (len(start) > 1 and start[0] == 0x80 and start[1] <= 5)

@@ -1,1 +1,1 @@
-"""Studies: named variants of a recipe, times seeds, trained and compared side by side."""
+"""Studies: named variants of a recipe, trained with several seeds and compared."""

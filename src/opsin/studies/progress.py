@@ -1,9 +1,9 @@
-"""What a study says while it runs: one live table, or a line for each run where there is no terminal."""
+"""Progress of a study on the console: a live table on a terminal, else one line per finished run."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.live import Live
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 
 class StudyTable:
-    """Shows how far each run has come; a context manager.
+    """Live table of the progress of all runs; a context manager.
 
     Args:
-        console: Where.
+        console: Output console.
         study: The study.
-        jobs: Its runs, whose states change.
+        jobs: Its runs; their states are read at each update.
     """
 
     def __init__(self, console: Console, study: Study, jobs: Sequence[Job]):
@@ -43,12 +43,12 @@ class StudyTable:
             self.live.stop()
 
     def draw(self) -> None:
-        """Draw the table anew."""
+        """Update the table."""
         if self.live:
             self.live.update(self._table(), refresh=True)
 
-    def tell(self, job: Job) -> None:
-        """Say how a run ended, where there is no table."""
+    def report(self, job: Job) -> None:
+        """Print the outcome of a run, unless the table shows it."""
         if not self.live:
             done = sum(each.state == "finished" for each in self.jobs)
             text = f"[{done}/{len(self.jobs)}] {job.variant} {_where(job)}: {job.state} {self._cell(job)}"
@@ -68,7 +68,7 @@ class StudyTable:
         return table
 
     def _cell(self, job: Job) -> str:
-        """Return how far a run has come, in a few words; empty where there is nothing to say."""
+        """Return the progress of a run in a few words, or an empty string."""
         if job.state not in ("training", "finished"):
             return ""
         try:
@@ -83,7 +83,7 @@ class StudyTable:
             shown = f", validation {score:.4f}" if score is not None else ""
             return f"epoch {len(history)}/{run.recipe.training.epochs}{shown}"
         except (OpsinError, KeyError):
-            return ""  # it is being written at this moment
+            return ""  # the file is being written
 
 
 def _where(job: Job) -> str:
@@ -91,5 +91,5 @@ def _where(job: Job) -> str:
 
 
 def _scored(run: RunFolder, score: str) -> str:
-    found: dict[str, Any] = run.scorecard.get("test") or run.scorecard.get("validation", {})
+    found = run.scorecard.get("test") or run.scorecard.get("validation", {})
     return f"{score.replace('_', ' ')} {found[score]['value']:.4f}" if score in found else ""

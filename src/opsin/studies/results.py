@@ -1,10 +1,10 @@
-"""What comes out of a study: a row for each variant, differences from parents, and the best by validation."""
+"""Results of a study: a row per variant, differences from parents, and the best variant on validation."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -26,23 +26,83 @@ from opsin.tasks.registry import task_spec
 COMPARISON = "comparison.json"
 
 
+class FindingCount(TypedDict):
+    """A kind of finding in the verdicts of a variant's runs, and the number of runs that have it."""
+
+    kind: str
+    severity: str
+    runs: int
+
+
+class VariantRow(TypedDict):
+    """The row of a variant in ``study.json``.
+
+    Attributes:
+        name: Name of the variant.
+        parent: Its parent.
+        asks: The question it answers.
+        changes: Dotted key -> value of the keys that differ from the parent.
+        published: Score -> published value.
+        runs: Names of the run folders.
+        seeds: Training seeds.
+        values: Test score of each seed.
+        mean: Mean of the values.
+        deviation: Standard deviation of the values; None for one seed.
+        interval: 95 % interval of the mean.
+        validation: Mean validation score.
+        network: Name of the network.
+        parameters: Number of parameters.
+        macs: Multiply-accumulate operations per image.
+        epochs: Mean number of epochs.
+        seconds: Mean training time.
+        images_per_second: Mean throughput of training.
+        threads: Number of threads.
+        difference: Difference from the parent, with a sentence.
+        findings: Findings of the verdicts.
+        apart: Whether it is excluded from the comparison, as its classes differ.
+    """
+
+    name: str
+    parent: str | None
+    asks: str
+    changes: dict[str, Any]
+    published: dict[str, float]
+    runs: list[str]
+    seeds: list[int]
+    values: list[float]
+    mean: float
+    deviation: float | None
+    interval: list[float] | None
+    validation: float
+    network: str
+    parameters: int
+    macs: int
+    epochs: float
+    seconds: float | None
+    images_per_second: float | None
+    threads: int | None
+    difference: dict[str, Any] | None
+    findings: list[FindingCount]
+    apart: bool
+
+
 def conclude_study(study: Study, folder: StudyFolder) -> None:
-    """Write the results of the finished runs into ``study.json``, and ``comparison.json`` where there are several."""
+    """Write the results of the finished runs to ``study.json``, and their comparison to ``comparison.json``."""
     finished = {name: found for name in study.variants if (found := folder.runs(name))}
     task = next(iter(finished.values()))[0].task
     runs = {name: found for name, found in finished.items() if found[0].task == task}
     study = replace(study, score=study.score or task_spec(task).main_metric)
-    alike = _answering_alike(runs)
-    comparison, reason = _compare(study, alike)
+    comparable = _comparable(runs)
+    comparison, reason = _compare(study, comparable)
     if comparison is not None:
         write_json(folder.path / COMPARISON, comparison.to_dict())
     else:
         (folder.path / COMPARISON).unlink(missing_ok=True)
-    rows = [_row(study, name, found, comparison) | {"apart": name not in alike} for name, found in runs.items()]
+    rows = [_row(study, name, found, comparison, apart=name not in comparable) for name, found in runs.items()]
     sign = -1 if describe_score(study.score).lower_is_better else 1
     best = max((row for row in rows if not row["apart"]), key=lambda row: sign * row["validation"])
     notes = [_other_task(name, task, finished[name][0].task) for name in finished if name not in runs]
-    notes += [_apart(name, next(iter(runs)), runs) for name in runs if name not in alike]
+    notes += [_apart(name, next(iter(runs)), runs) for name in runs if name not in comparable]
     notes += [] if reason is None else [f"The variants could not be compared image by image: {reason}"]
     if comparison is not None:
         notes += [note for note in comparison.notes if "--seed" not in note and "--split" not in note]
@@ -60,26 +120,26 @@ def conclude_study(study: Study, folder: StudyFolder) -> None:
     )
 
 
-def _answering_alike(runs: dict[str, list[RunFolder]]) -> dict[str, list[RunFolder]]:
-    """Return the variants whose networks answer with the classes of the first one's: the others do another thing."""
+def _comparable(runs: dict[str, list[RunFolder]]) -> dict[str, list[RunFolder]]:
+    """Return the variants with the same classes as the first one; the others solve a different problem."""
     first = next(iter(runs.values()))[0]
     return {name: found for name, found in runs.items() if sorted(found[0].classes) == sorted(first.classes)}
 
 
 def _other_task(name: str, wanted: str, task: str) -> str:
-    return f"{name} does {task} and the first variant {wanted}: its scores are others, and are in its own report."
+    return f"{name} does {task} and the first variant {wanted}; its scores are in its own report."
 
 
 def _apart(name: str, first: str, runs: dict[str, list[RunFolder]]) -> str:
     number, wanted = (len(runs[each][0].classes) for each in (name, first))
     return (
-        f"{name} tells {number:,} classes apart and {first} {wanted:,}, which is another question: it is not compared "
-        "with the others, nor can it be the best of them."
+        f"{name} has {number:,} classes and {first} {wanted:,}, which is a different problem: it is neither compared "
+        "nor ranked with the others."
     )
 
 
 def _compare(study: Study, runs: dict[str, list[RunFolder]]) -> tuple[Comparison | None, str | None]:
-    """Compare all finished runs, each variant with its parent; else say why they cannot be compared."""
+    """Compare each variant with its parent over all finished runs, or return the reason why that is impossible."""
     every = [run for found in runs.values() for run in found]
     names = {run.path: name for name, found in runs.items() for run in found}
     if len(every) < 2:
@@ -90,8 +150,8 @@ def _compare(study: Study, runs: dict[str, list[RunFolder]]) -> tuple[Comparison
         return None, str(error)
 
 
-def _pairs(study: Study, runs: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return each finished variant with the nearest of its ancestors that is finished too."""
+def _pairs(study: Study, runs: dict[str, list[RunFolder]]) -> list[tuple[str, str]]:
+    """Return each finished variant with its nearest finished ancestor."""
     pairs = []
     for name in runs:
         parent = study.variants[name].parent
@@ -102,8 +162,8 @@ def _pairs(study: Study, runs: dict[str, Any]) -> list[tuple[str, str]]:
     return pairs
 
 
-def _row(study: Study, name: str, runs: list[RunFolder], comparison: Comparison | None) -> dict[str, Any]:
-    """Return what the table says of a variant."""
+def _row(study: Study, name: str, runs: list[RunFolder], comparison: Comparison | None, apart: bool) -> VariantRow:
+    """Return the row of a variant in the table of results."""
     variant = study.variants[name]
     cards = [run.scorecard for run in runs]
     values = [card[TEST][study.score]["value"] for card in cards]
@@ -118,7 +178,7 @@ def _row(study: Study, name: str, runs: list[RunFolder], comparison: Comparison 
         "parent": variant.parent,
         "asks": variant.asks,
         "changes": variant.changes,
-        "published": variant.published,
+        "published": dict(variant.published),
         "runs": [part.name for run in runs for part in (run.folds if isinstance(run, FoldedRun) else [run])],
         "seeds": [run.recipe.seed for run in runs],
         "values": values,
@@ -137,22 +197,23 @@ def _row(study: Study, name: str, runs: list[RunFolder], comparison: Comparison 
         "findings": [
             {"kind": kind, "severity": severity, "runs": count} for (kind, severity), count in verdicts.items()
         ],
+        "apart": apart,
     }
 
 
 def _mean(values: list[float | None]) -> float | None:
-    """Return the mean; None for runs that were put together of others, which take no time of their own."""
+    """Return the mean of the known values; None for ensembles, which have no training time."""
     known = [value for value in values if value is not None]
     return float(np.mean(known)) if known else None
 
 
 def _once(findings: list[dict[str, str]]) -> list[dict[str, str]]:
-    """Return findings, one of each kind."""
+    """Return one finding of each kind."""
     return list({finding["kind"]: finding for finding in findings}.values())
 
 
 def _difference(name: str, study: Study, comparison: Comparison | None) -> dict[str, Any] | None:
-    """Return the difference of a variant from its parent by the score that decides, and its sentence."""
+    """Return the difference of a variant from its parent in the deciding score, with its sentence."""
     if comparison is None:
         return None
     names = [recipe.name for recipe in comparison.recipes]
@@ -176,13 +237,13 @@ def _about(difference: Difference, names: list[str], grouped: bool) -> str:
         f"{difference.value:+.4f}, {difference.low:+.4f} to {difference.high:+.4f}, {p_words(difference.corrected)}"
     )
     if difference.better is None:
-        return f"Cannot be told from {parent} ({measured}): {what_it_takes(difference, grouped)}."
+        return f"No significant difference from {parent} ({measured}): {what_it_takes(difference, grouped)}."
     word = "Better" if difference.better == difference.first else "Worse"
     return f"{word} than {parent} ({measured})."
 
 
-def _sentence(study: Study, rows: list[dict[str, Any]], best: dict[str, Any]) -> str:
-    """Say what came out, in one sentence or a few."""
+def _sentence(study: Study, rows: list[VariantRow], best: VariantRow) -> str:
+    """Summarize the results in one sentence or a few."""
     name = score_words(study.score)
     several = f" (mean of {len(best['values'])} seeds)" if len(best["values"]) > 1 else ""
     said = f"{best['name']} is best on validation; its {name} on test is {best['mean']:.4f}{several}"
@@ -195,5 +256,5 @@ def _sentence(study: Study, rows: list[dict[str, Any]], best: dict[str, Any]) ->
             said += f" {words.capitalize()}: {', '.join(found)}."
     same = [row["name"] for row in rows if row["difference"] and row["difference"]["outcome"] == "same"]
     if same:
-        said += f" Cannot be told from its parent: {', '.join(same)}."
+        said += f" No significant difference from its parent: {', '.join(same)}."
     return said

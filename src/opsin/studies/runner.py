@@ -1,4 +1,4 @@
-"""Running a study: every variant with every seed, side by side in worker processes, and the report."""
+"""Run a study: train every variant with every seed in worker processes, and write the report."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from opsin.errors import DataError, OpsinError, RecipeError, RunError, TrainingI
 from opsin.reporting.formats import number_of
 from opsin.runs.folder import RunFolder
 from opsin.runs.study import StudyFolder
-from opsin.studies.jobs import Job
+from opsin.studies.jobs import Job, WorkerOptions
 from opsin.studies.progress import StudyTable
 from opsin.studies.study import Study
 from opsin.studies.workers import Workers, available_cores
 
-POLL = 0.5  # seconds between two looks at how far the runs have come
-MEMORY = 1 / 3  # part of the free memory that the images of all runs may take
+POLL = 0.5  # seconds between two updates of the progress
+MEMORY = 1 / 3  # fraction of the free memory for the images of all runs
 
 
 def run_study(
@@ -48,49 +48,48 @@ def run_study(
 ) -> StudyFolder:
     """Train every variant of a study with every seed, compare them, and write the report.
 
-    Each variant's test split is opened once for each finished run; the best is chosen on validation. Called again, it
-    passes over finished runs, which it knows by the hash of their recipe, goes on with interrupted ones, and tries
-    failed ones anew.
+    The test split is evaluated once per finished run; the best variant is chosen on validation. A second call skips
+    finished runs (identified by the hash of their recipe), resumes interrupted ones and retries failed ones.
 
     Args:
-        study: A TOML file, the name of a study of ours, or a `Study`.
-        data: The images of all variants; left out: those the study names.
-        seeds: How many seeds, or which; left out: those of the study.
-        jobs: How many runs are trained side by side; left out: one for each core, or for each GPU.
-        only: Some variants only.
-        budget: Minutes after which no run goes on; what was finished is reported.
-        settings: ``key=value`` for all variants, as ``training.epochs=3``.
-        out: The study's folder; left out, ``runs/NAME-study``.
-        data_root: A folder that holds named data sets.
-        anonymous: Leave file names and paths out of the reports.
-        inspect: Inspect each network further, as `opsin.train` does.
-        quiet: Say nothing.
+        study: A TOML file, the name of a bundled study, or a `Study`.
+        data: Images of all variants; default: those of the study.
+        seeds: Number of seeds, or a list of them; default: those of the study.
+        jobs: Number of runs trained in parallel; default: one per GPU, else one per core.
+        only: Names of the variants to train; default: all.
+        budget: Time budget in minutes; after it all runs stop, and the finished ones are reported.
+        settings: ``key=value`` for all variants, such as ``training.epochs=3``.
+        out: Folder of the study; default: ``runs/NAME-study``.
+        data_root: Folder of named datasets.
+        anonymous: Omit file names and paths from the reports.
+        inspect: Inspect each network after training, as in `opsin.train`.
+        quiet: Print nothing.
 
     Returns:
         The study's folder.
 
     Raises:
-        RecipeError: The study is wrong.
-        DataError: The images of not one variant can be read.
-        OpsinError: Not one run could be finished.
-        TrainingInterrupted: Ctrl-C or a termination signal ended it; the same call goes on with it.
+        RecipeError: The study is invalid.
+        DataError: No variant's images can be read.
+        OpsinError: No run could be finished.
+        TrainingInterrupted: Ctrl-C or a termination signal; the same call resumes the study.
     """
     console = Console(quiet=quiet)
-    study = wanted_study(study, data, seeds, only, settings)
-    refuse_missing_data(study, data_root)
+    study = resolve_study(study, data, seeds, only, settings)
+    check_data(study, data_root)
     number, devices = choose_workers(study, jobs, len(study.variants) * len(study.seeds) * max(1, study.folds))
     place = Path(out) if out is not None else Path("runs") / f"{study.name}-study"
     folder = StudyFolder.create(place, state="training", anonymous=anonymous, **describe(study))
     waiting = _jobs(study, folder)
-    _pass_over_finished(waiting, data_root)
-    shared = shared_facts(number, data_root, anonymous, inspect)
+    _mark_finished(waiting, data_root)
+    options = worker_options(number, data_root, anonymous, inspect)
     deadline = time.monotonic() + 60 * budget if budget is not None else None
     with stopping() as stopped, Workers(number, place / "logs", devices) as workers:
         console.print(_headline(study, waiting, number, workers.threads), highlight=False)
         with StudyTable(console, study, waiting) as table:
-            _run(waiting, workers, shared, folder, table, stopped, deadline)
+            _run(waiting, workers, options, folder, table, stopped, deadline)
         if any(job.state == "training" for job in waiting):
-            console.print("stopping: the runs in progress save their state first", highlight=False)
+            console.print("stopping; the runs in training save their state first", highlight=False)
     for job in waiting:
         if job.state == "training":
             job.state = "interrupted"
@@ -99,7 +98,7 @@ def run_study(
 
 
 def describe(study: Study) -> dict[str, Any]:
-    """Return what ``study.json`` says of the study itself."""
+    """Return the definition of the study for ``study.json``."""
     variants = {
         name: {
             "parent": each.parent,
@@ -107,7 +106,7 @@ def describe(study: Study) -> dict[str, Any]:
             "published": each.published,
             "changes": each.changes,
             "recipe": each.recipe.to_dict(),
-            "begins_with": each.begins_with,
+            "starts_from": each.starts_from,
             "ensemble": list(each.ensemble),
             "soup": each.soup,
         }
@@ -125,34 +124,36 @@ def describe(study: Study) -> dict[str, Any]:
 
 
 def choose_workers(study: Study, jobs: int | None, runs: int) -> tuple[int, int]:
-    """Return how many runs are trained side by side, and how many GPUs they share (0: none)."""
+    """Return the number of runs trained in parallel, and the number of GPUs they use (0: none)."""
     devices = _count_devices(study)
     return jobs or max(1, min(devices or available_cores(), runs)), devices
 
 
-def shared_facts(number: int, data_root: str | Path | None, anonymous: bool, inspect: bool) -> dict[str, Any]:
-    """Return what the jobs of all workers say alike; the free memory is shared out among them."""
+def worker_options(
+    number: int, data_root: str | Path | None, anonymous: bool = False, inspect: bool = False, open_test: bool = True
+) -> WorkerOptions:
+    """Return the common options of all jobs; the free memory is divided evenly among the workers."""
     root = str(Path(data_root).resolve()) if data_root is not None else ""
     memory = psutil.virtual_memory().available * MEMORY / number / 2**30
     return {
         "data_root": root,
         "anonymous": anonymous,
         "inspect": inspect,
-        "open_test": True,
+        "open_test": open_test,
         "memory_gb": round(memory, 2),
     }
 
 
-def wanted_study(
+def resolve_study(
     source: Study | str | Path,
     data: str | Path | None,
     seeds: int | Sequence[int] | None,
     only: Sequence[str],
     settings: Sequence[str],
 ) -> Study:
-    """Return a study as a call wants it: its images, seeds, variants and settings."""
+    """Return the study with the data, seeds, variants and settings of a call."""
     study = source if isinstance(source, Study) else Study.read(source)
-    study = study.set([*([] if data is None else [f"data.source={_in_full(data)}"]), *settings])
+    study = study.set([*([] if data is None else [f"data.source={_absolute(data)}"]), *settings])
     if seeds is not None:
         wanted = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
         if not wanted:
@@ -161,11 +162,11 @@ def wanted_study(
     return study.select(only) if only else study
 
 
-def refuse_missing_data(study: Study, data_root: str | Path | None) -> None:
-    """Raise where the images of not one variant can be read, before anything is begun.
+def check_data(study: Study, data_root: str | Path | None) -> None:
+    """Check that the images of at least one variant can be read, before any run starts.
 
     Raises:
-        DataError: They cannot; the first variant's reason.
+        DataError: None can; the message is that of the first variant.
     """
     from opsin.training.prepare import read_source
 
@@ -180,17 +181,17 @@ def refuse_missing_data(study: Study, data_root: str | Path | None) -> None:
     source = next(iter(recipes.values())).data.source
     known = not source or source in CATALOGUE or os.path.lexists(source)
     raise DataError(
-        str(errors[0]) + ("" if known else f" Say where your images are: --data PATH, in place of {source}.")
+        str(errors[0]) + ("" if known else f" Give the path of your images: --data PATH, instead of {source}.")
     )
 
 
-def _in_full(data: str | Path) -> str:
-    """Return the path of what is there in full, as workers may stand elsewhere; a name stays as it is."""
+def _absolute(data: str | Path) -> str:
+    """Return an existing path as an absolute one; the name of a dataset is returned as it is."""
     return str(Path(data).resolve()) if Path(data).exists() else str(data)
 
 
 def _jobs(study: Study, folder: StudyFolder) -> list[Job]:
-    """Return all runs, seed by seed and fold by fold, those that others need before these."""
+    """Return all runs, by seed and fold, each after the runs it needs."""
     made: list[Job] = []
     for seed, fold in itertools.product(study.seeds, range(study.folds) if study.folds else [None]):
         places = {name: folder.place(name, seed, study.hash(name, seed), fold) for name in study.variants}
@@ -202,19 +203,19 @@ def _jobs(study: Study, folder: StudyFolder) -> list[Job]:
             recipe = replace(variant.recipe, seed=seed)
             if fold is not None:
                 recipe = recipe.merge({"split": {"fold": fold}})
-            if variant.begins_with is not None:
-                weights = str(places[variant.begins_with].resolve())
+            if variant.starts_from is not None:
+                weights = str(places[variant.starts_from].resolve())
                 recipe = recipe.merge({"network": {"weights": weights, "pretrained": False}})
-                if recipe.data.label != study.variants[variant.begins_with].recipe.data.label:
-                    # Images are shared out by label: otherwise it would hold out some that those weights have seen.
+                if recipe.data.label != study.variants[variant.starts_from].recipe.data.label:
+                    # The split is stratified by label: reuse the other run's, so that test images stay unseen.
                     recipe = recipe.merge({"split": {"file": weights}})
             needs = tuple(places[other] for other in variant.needs)
             made.append(Job(name, seed, places[name], recipe, fold, needs, bool(variant.ensemble), variant.soup))
     return made
 
 
-def _pass_over_finished(jobs: Sequence[Job], data_root: str | Path | None) -> None:
-    """Mark the jobs whose runs are finished; where files have other dates now, a worker looks inside."""
+def _mark_finished(jobs: Sequence[Job], data_root: str | Path | None) -> None:
+    """Mark the jobs whose runs are finished; if file dates have changed, a worker compares the contents."""
     from opsin.workflow.request import ask, identify
 
     read: dict[str, Dataset] = {}
@@ -226,7 +227,7 @@ def _pass_over_finished(jobs: Sequence[Job], data_root: str | Path | None) -> No
             job.state = "finished" if members == {"finished"} else job.state
             continue
         images = repr((job.recipe.task, job.recipe.data))
-        with suppress(OpsinError):  # what is wrong with the data, the worker says
+        with suppress(OpsinError):  # the worker reports errors of the data
             asked, read[images] = ask(read.get(images), job.recipe, {}, data_root)
             if RunFolder(job.place).info.get("asked") == identify(asked, read[images]):
                 job.state = "finished"
@@ -235,13 +236,13 @@ def _pass_over_finished(jobs: Sequence[Job], data_root: str | Path | None) -> No
 def _run(
     jobs: list[Job],
     workers: Workers,
-    shared: dict[str, Any],
+    options: WorkerOptions,
     folder: StudyFolder,
     table: StudyTable,
     stopped: threading.Event,
     deadline: float | None,
 ) -> None:
-    """Keep all workers busy until every run is done, the time is up, or a person ends it."""
+    """Distribute the jobs to the workers until all are done, the deadline has passed or the study is stopped."""
     while not stopped.is_set() and (deadline is None or time.monotonic() < deadline):
         finished = {job.place for job in jobs if job.state == "finished"}
         lost = {job.place: job for job in jobs if job.state in ("failed", "skipped")}
@@ -249,21 +250,21 @@ def _run(
             gone = [lost[run].variant for run in job.needs if run in lost]
             if job.state == "waiting" and gone:
                 job.state, job.why = "skipped", f"It needs the run of {gone[0]}, which failed."
-                table.tell(job)
+                table.report(job)
             elif job.state == "waiting" and workers.idle and finished.issuperset(job.needs):
-                workers.start(jobs.index(job), job.message | shared)
+                workers.start(jobs.index(job), {**job.message, **options})
                 job.state = "training"
         if not workers.running:
             return
-        for number, said in workers.wait(POLL):
-            jobs[number].state, jobs[number].why = said["state"], said["why"]
+        for number, result in workers.wait(POLL):
+            jobs[number].state, jobs[number].why = result["state"], result["why"]
             folder.update(runs=[job.row for job in jobs])
-            table.tell(jobs[number])
+            table.report(jobs[number])
         table.draw()
 
 
 def _conclude(study: Study, folder: StudyFolder, jobs: list[Job], console: Console, stopped: bool) -> StudyFolder:
-    """Compare what is finished, write the report, and say how it ended."""
+    """Compare the finished runs, write the report, and print the outcome."""
     from opsin.reporting.pages.study import write_study_page
     from opsin.studies.results import conclude_study
 
@@ -276,7 +277,7 @@ def _conclude(study: Study, folder: StudyFolder, jobs: list[Job], console: Conso
         folder.update(state="interrupted")
         raise TrainingInterrupted(
             f"Stopped with {len(finished)} of {len(jobs)} runs finished in {folder.path}; nothing is lost. The same "
-            "command goes on from there."
+            "command resumes the study."
         )
     folder.update(state="interrupted" if open_ones else "finished")
     failed = [job for job in jobs if job.state == "failed"]
@@ -284,12 +285,12 @@ def _conclude(study: Study, folder: StudyFolder, jobs: list[Job], console: Conso
         raise OpsinError(f"No run of {study.name} could be finished. {failed[0].variant}: {failed[0].why}")
     if not finished:
         raise RunError(
-            f"The time was up before a run was finished in {folder.path}; the same command goes on from there."
+            f"The time budget ended before any run finished in {folder.path}; the same command resumes the study."
         )
     console.print(folder.info["sentence"], highlight=False, soft_wrap=True)
     if open_ones:
         console.print(
-            f"{len(open_ones)} of {len(jobs)} runs are not finished; the same command goes on with them.",
+            f"{len(open_ones)} of {len(jobs)} runs are not finished; the same command resumes them.",
             highlight=False,
             soft_wrap=True,
         )
@@ -299,17 +300,17 @@ def _conclude(study: Study, folder: StudyFolder, jobs: list[Job], console: Conso
 
 def _headline(study: Study, jobs: Sequence[Job], number: int, threads: int) -> str:
     done = sum(job.state == "finished" for job in jobs)
-    again = f", {done} of them finished before" if done else ""
+    again = f", {done} already finished" if done else ""
     factors = [number_of(len(study.variants), "variant"), number_of(len(study.seeds), "seed")]
     factors += [number_of(study.folds, "fold")] if study.folds else []
     return (
         f"{study.name}: {' × '.join(factors)} = {number_of(len(jobs), 'run')}{again}; "
-        f"{number} at a time, {number_of(threads, 'core')} each"
+        f"{number} in parallel, {number_of(threads, 'core')} each"
     )
 
 
 def _count_devices(study: Study) -> int:
-    """Return how many GPUs the runs can share; 0 where they are to run on the processor."""
+    """Return the number of GPUs for the runs; 0 if all variants train on the CPU."""
     if all(each.recipe.training.device in ("cpu", "mps") for each in study.variants.values()):
         return 0
     import torch
@@ -319,7 +320,7 @@ def _count_devices(study: Study) -> int:
 
 @contextmanager
 def stopping() -> Iterator[threading.Event]:
-    """Give an event that Ctrl-C or a termination signal sets, once; a second one ends at once."""
+    """Yield an event that Ctrl-C or a termination signal sets; a second signal ends the process immediately."""
     event = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield event

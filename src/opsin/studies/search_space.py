@@ -1,9 +1,9 @@
-"""The table ``[search]`` of a study: which keys of which variant are searched, and between which values.
+"""Search space of a study: the table ``[search]`` with the variant, its keys and their ranges.
 
 ::
 
     [search]
-    variant = "wide"                       # left out: the base
+    variant = "wide"                       # default: the base
     trials = 30
 
     [search.space]
@@ -32,16 +32,16 @@ RANGE = ("low", "high", "log", "step", "choices")
 
 @dataclass(frozen=True)
 class Range:
-    """The values that one key may take.
+    """Search range of one key.
 
     Attributes:
-        key: A dotted key of the recipe.
-        low: The smallest; whole where ``whole``.
-        high: The largest.
-        log: Whether to search evenly in the logarithm.
-        step: Distance of neighboring values; None: none.
-        choices: The values, where they are listed; the others are then 0.
-        whole: Whether the values are whole numbers.
+        key: Dotted key of the recipe.
+        low: Lower bound; an integer if ``whole``.
+        high: Upper bound.
+        log: Whether values are sampled on a logarithmic scale.
+        step: Distance between adjacent values; None: continuous.
+        choices: Categorical values; the bounds are then 0.
+        whole: Whether the values are integers.
     """
 
     key: str
@@ -53,7 +53,7 @@ class Range:
     whole: bool = False
 
     def suggest(self, trial: Trial) -> Any:
-        """Let a trial choose a value."""
+        """Return the value suggested by a trial."""
         if self.choices:
             return self.choices[trial.suggest_categorical(self.key, list(range(len(self.choices))))]
         if self.whole:
@@ -61,18 +61,18 @@ class Range:
         return trial.suggest_float(self.key, self.low, self.high, step=self.step, log=self.log)
 
     def named(self, value: Any) -> Any:
-        """Return the value that a trial's parameter stands for."""
+        """Return the recipe value of a trial's parameter."""
         return self.choices[int(value)] if self.choices else value
 
 
 @dataclass(frozen=True)
 class Search:
-    """What is searched.
+    """A hyperparameter search.
 
     Attributes:
-        variant: The variant whose keys vary.
-        trials: How many recipes are tried.
-        space: The keys.
+        variant: The variant that is varied.
+        trials: Number of trials.
+        space: Range of each key.
     """
 
     variant: str
@@ -84,11 +84,11 @@ def read_search(study: Study) -> Search:
     """Read the table ``[search]`` of a study.
 
     Raises:
-        RecipeError: There is none, or it is wrong; the sentence says where.
+        RecipeError: The table is missing or invalid; the message names the place.
     """
     where, table = f"{study.name}, [search]", study.search
     if not table:
-        raise RecipeError(f"{study.name} has no table [search]; see docs/studies.md for what it holds.")
+        raise RecipeError(f"{study.name} has no table [search]; see docs/studies.md for its keys.")
     for key in table:
         if key not in KEYS:
             raise RecipeError(f"{where}: unknown key '{key}'{nearest(key, KEYS)}; it has {', '.join(KEYS)}.")
@@ -100,7 +100,7 @@ def read_search(study: Study) -> Search:
     if not isinstance(space, Mapping) or not space:
         raise RecipeError(f"{where}: [search.space] must name at least one key of the recipe.")
     ranges = tuple(_range(key, each, where) for key, each in space.items())
-    for each in ranges:  # every end must be a value that the recipe takes
+    for each in ranges:  # every bound must be a valid value of the recipe
         for value in each.choices or (each.low, each.high):
             study.variants[variant].recipe.set(each.key, int(value) if each.whole else value)
     return Search(variant, trials, ranges)
@@ -116,12 +116,12 @@ def _range(key: str, table: Any, where: str) -> Range:
     if "choices" in table:
         choices = table["choices"]
         if len(table) > 1 or not isinstance(choices, list) or len(choices) < 2:
-            raise RecipeError(f"{place}: 'choices' must be a list of two values or more, and stand alone.")
+            raise RecipeError(f"{place}: 'choices' must be a list of at least two values, without other keys.")
         return Range(key, choices=tuple(choices))
     low, high, log, step = table.get("low"), table.get("high"), table.get("log", False), table.get("step")
     numbers = [value for value in (low, high, *([] if step is None else [step]))]
     if not all(type(value) in (int, float) and math.isfinite(value) for value in numbers) or low >= high:  # type: ignore[operator]
-        raise RecipeError(f"{place}: 'low' and 'high' must be numbers, the first less than the second.")
+        raise RecipeError(f"{place}: 'low' and 'high' must be numbers, with low < high.")
     if log and (low <= 0 or step is not None):  # type: ignore[operator]
-        raise RecipeError(f"{place}: a logarithmic range begins above 0 and has no 'step'.")
+        raise RecipeError(f"{place}: a logarithmic range must be above 0 and has no 'step'.")
     return Range(key, low, high, bool(log), step, (), all(type(value) is int for value in numbers))  # type: ignore[arg-type]

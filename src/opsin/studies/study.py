@@ -1,18 +1,18 @@
-"""A study: one TOML file with a base recipe and named variants, each a small difference from its parent.
+"""A study: one TOML file with a base recipe and named variants, each defined by its changes to a parent.
 
 ::
 
     name = "digits-width"
     question = "How wide must the network be?"
     seeds = [0, 1, 2]
-    base = "narrow"                        # what the variant of [recipe] is called; left out: base
+    base = "narrow"                        # name of the variant [recipe]; default: base
 
     [recipe]                               # any key of a recipe, and asks, published
     data.source = "digits"
     network = { name = "mlp", options = { units = [16] } }
 
     [variants.wide]
-    inherits = "narrow"                    # left out: the base
+    inherits = "narrow"                    # default: the base
     asks = "Do more units help?"
     published = { accuracy = 0.97 }
     network.options.units = [256]          # only what differs
@@ -38,13 +38,13 @@ class Study:
     """Named variants of a recipe.
 
     Attributes:
-        name: What it is called.
-        question: What it is to find out.
-        seeds: Each variant is trained once with each.
-        score: The score that decides; empty: the main one of the task.
-        variants: By name, parents before their children.
-        base: The name of the variant that all others come from.
-        search: The table ``[search]``, as `opsin.studies.search` reads it; empty where there is none.
+        name: Its name.
+        question: The question it answers.
+        seeds: Training seeds; each variant is trained once per seed.
+        score: The score that ranks the variants; empty: the main score of the task.
+        variants: Name -> variant, parents before children.
+        base: Name of the root variant.
+        search: The table ``[search]``, read by `opsin.studies.search`; may be empty.
     """
 
     name: str
@@ -58,18 +58,18 @@ class Study:
     def __post_init__(self) -> None:
         splits = [each.recipe.split for each in self.variants.values()]
         if any(split.fold for split in splits):
-            raise RecipeError(f"{self.name}: a study trains on every fold; leave out split.fold.")
+            raise RecipeError(f"{self.name}: a study trains on every fold; remove split.fold.")
         if len({split.folds for split in splits}) > 1:
             raise RecipeError(
-                f"{self.name}: all variants must have the same split.folds, to be compared image by image."
+                f"{self.name}: all variants must have the same split.folds, as they are compared image by image."
             )
 
     @classmethod
     def read(cls, source: str | Path) -> Study:
-        """Read a study from a TOML file, or one of those that come with Opsin by its name.
+        """Read a study from a TOML file, or a bundled study by its name.
 
         Raises:
-            RecipeError: There is no such study, or its file is wrong; the sentence says what and where.
+            RecipeError: The study does not exist, or its file is invalid; the message names the place.
         """
         from opsin.studies.bundled import STUDIES, bundled_file
 
@@ -88,7 +88,7 @@ class Study:
         except (UnicodeDecodeError, IsADirectoryError, PermissionError) as error:
             raise RecipeError(f"{path} cannot be read as a study: {error}.") from None
         except tomllib.TOMLDecodeError as error:
-            raise RecipeError(f"{path} is not valid TOML: {error}.") from None  # this names a variant given twice
+            raise RecipeError(f"{path} is not valid TOML: {error}.") from None  # includes duplicate variants
         return cls.from_dict(table, str(source), path.stem, beside)
 
     @classmethod
@@ -98,13 +98,13 @@ class Study:
         """Build a study from nested tables.
 
         Args:
-            table: As TOML gives it.
-            where: What to call the source in an error message.
-            name: What the study is called where it does not say so itself.
-            folder: Where the paths of data are looked for first, as a study and its images often lie side by side.
+            table: Tables of the study file.
+            where: Name of the source in error messages.
+            name: Default name of the study.
+            folder: Folder in which relative data paths are resolved first, usually that of the study file.
 
         Raises:
-            RecipeError: A key is unknown, a parent is missing or its own descendant, two variants are the same.
+            RecipeError: A key is unknown, a parent is missing, the parents form a cycle, or two variants are identical.
         """
         for key in table:
             if key not in TOP:
@@ -121,17 +121,19 @@ class Study:
         )
 
     def select(self, names: Sequence[str]) -> Study:
-        """Return the study with some of its variants only, and those whose runs they need.
+        """Return the study with only some of its variants, and those whose runs they need.
 
-        A variant whose parent is left out differs from its nearest ancestor that is not.
+        If the parent of a variant is not selected, its nearest selected ancestor becomes its parent.
 
         Raises:
-            RecipeError: There is no such variant.
+            RecipeError: A variant does not exist.
         """
         for name in names:
             if name not in self.variants:
                 known = ", ".join(self.variants)
-                raise RecipeError(f"{self.name} has no variant '{name}'{nearest(name, self.variants)}; it has {known}.")
+                raise RecipeError(
+                    f"{self.name} has no variant '{name}'{nearest(name, self.variants)}; the variants are {known}."
+                )
         wanted: set[str] = set()
         waiting = list(names)
         while waiting:
@@ -140,7 +142,7 @@ class Study:
         return replace(self, variants={name: self._below(name, wanted) for name in self.variants if name in wanted})
 
     def _below(self, name: str, kept: Container[str]) -> Variant:
-        """Return a variant with its nearest ancestor that is kept for a parent."""
+        """Return a variant with its nearest selected ancestor as its parent."""
         variant = self.variants[name]
         above = variant.parent
         while above is not None and above not in kept:
@@ -148,18 +150,18 @@ class Study:
         if above is None or above == variant.parent:
             return replace(variant, parent=above)
         changes = differing(self.variants[above].recipe.to_dict(), variant.recipe.to_dict())
-        if variant.begins_with is not None:
-            changes["begins with"] = variant.begins_with
+        if variant.starts_from is not None:
+            changes["starts from"] = variant.starts_from
         return replace(variant, parent=above, changes=changes)
 
     def set(self, assignments: Sequence[str]) -> Study:
-        """Return the study with some keys set to other values in every variant.
+        """Return the study with some keys changed in every variant.
 
         Args:
             assignments: ``key=value``, as on the command line.
 
         Raises:
-            RecipeError: A key is unknown or a value does not suit it.
+            RecipeError: A key is unknown or its value is invalid.
         """
         variants = {}
         for name, variant in self.variants.items():
@@ -174,11 +176,11 @@ class Study:
 
     @property
     def folds(self) -> int:
-        """How many folds each variant is cross-validated on; 0: none."""
+        """Number of cross-validation folds; 0: no folds."""
         return next(iter(self.variants.values())).recipe.split.folds
 
     def hash(self, name: str, seed: int) -> str:
-        """Return six hexadecimal digits that change with anything that decides the run of a variant and a seed."""
+        """Return six hexadecimal digits that identify everything that determines the run of a variant and a seed."""
         variant = self.variants[name]
         chain = [replace(variant.recipe, seed=seed).hash, str(variant.soup)]
         chain += [self.hash(other, seed) for other in variant.needs]
@@ -186,10 +188,10 @@ class Study:
 
 
 def _seeds(value: Any, where: str) -> tuple[int, ...]:
-    """Return the seeds of ``[0, 1, 2]``, or of a number of them."""
+    """Return the seeds from a list such as ``[0, 1, 2]`` or from their number."""
     if type(value) is int and value > 0:
         return tuple(range(value))
     good = isinstance(value, list) and value and all(type(seed) is int and seed >= 0 for seed in value)
     if not good or len(set(value)) < len(value):
-        raise RecipeError(f"{where}: 'seeds' must be a number of seeds or a list of different ones, not {value!r}.")
+        raise RecipeError(f"{where}: 'seeds' must be the number of seeds or a list of distinct seeds, not {value!r}.")
     return tuple(value)

@@ -1,4 +1,4 @@
-"""The variants of a study: recipes, each a small difference from its parent, as their tables in a study file say it."""
+"""Variants of a study: recipes, each defined by its changes to a parent, read from the tables of a study file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from opsin.errors import RecipeError, nearest
 from opsin.recipe.recipe import Recipe
 from opsin.recipe.validation import flat
 
-OF_VARIANT = ("inherits", "begins_with", "ensemble", "soup", "asks", "published")
+OF_VARIANT = ("inherits", "starts_from", "ensemble", "soup", "asks", "published")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
@@ -23,15 +23,15 @@ class Variant:
     """One recipe of a study.
 
     Attributes:
-        name: What it is called; also the front of its run folders' names.
-        parent: The variant it differs from; None for the base.
-        recipe: Its recipe; the seed is that of each run.
-        changes: Dotted key -> value, for the keys in which it differs from its parent; None: left to the rules again.
+        name: Its name; also the prefix of its run folders.
+        parent: The variant it is derived from; None for the base.
+        recipe: Its recipe; each run sets the seed.
+        changes: Dotted key -> value of the keys that differ from the parent; None: unset, decided by a rule.
         asks: The question it answers.
-        published: Score -> what others measured.
-        begins_with: The variant whose trained weights, of the same seed, it begins from.
-        ensemble: The variants whose runs of the same seed it puts together instead of training.
-        soup: Whether it averages their weights in the place of their predictions.
+        published: Score -> published value.
+        starts_from: The variant whose trained weights, of the same seed, are its initial weights.
+        ensemble: The variants whose runs of the same seed form an ensemble; nothing is trained.
+        soup: Whether the weights of the ensemble are averaged instead of the predictions.
     """
 
     name: str
@@ -40,26 +40,26 @@ class Variant:
     changes: dict[str, Any]
     asks: str = ""
     published: Mapping[str, float] = field(default_factory=dict)
-    begins_with: str | None = None
+    starts_from: str | None = None
     ensemble: tuple[str, ...] = ()
     soup: bool = False
 
     @property
     def needs(self) -> tuple[str, ...]:
         """The variants whose runs of the same seed must be finished first."""
-        return self.ensemble or ((self.begins_with,) if self.begins_with else ())
+        return self.ensemble or ((self.starts_from,) if self.starts_from else ())
 
 
 def read_variants(table: Mapping[str, Any], where: str, folder: Path | None) -> dict[str, Variant]:
     """Read the variants of a study, the base first, then in the order of the file.
 
     Args:
-        table: The tables of the study, as TOML gives them.
-        where: What to call the source in an error message.
-        folder: Where the paths of data are looked for first.
+        table: Tables of the study file.
+        where: Name of the source in error messages.
+        folder: Folder in which relative data paths are resolved first.
 
     Raises:
-        RecipeError: A key is unknown, a parent is missing or its own descendant, two variants are the same.
+        RecipeError: A key is unknown, a parent is missing, the parents form a cycle, or two variants are identical.
     """
     tables = _tables(table, where)
     base = next(iter(tables))
@@ -71,10 +71,10 @@ def read_variants(table: Mapping[str, Any], where: str, folder: Path | None) -> 
 
 
 def text_of(table: Mapping[str, Any], key: str, default: str, where: str) -> str:
-    """Return the text of a key, or the default where it is left out.
+    """Return the text of a key, or the default.
 
     Raises:
-        RecipeError: It is no text.
+        RecipeError: The value is not text.
     """
     value = table.get(key, default)
     if not isinstance(value, str):
@@ -86,7 +86,7 @@ def _tables(table: Mapping[str, Any], where: str) -> dict[str, Mapping[str, Any]
     """Return name -> table of each variant, the base first.
 
     Raises:
-        RecipeError: A name is unfit or taken, or what should be a table is none.
+        RecipeError: A name is invalid or duplicate, or a value is not a table.
     """
     base = text_of(table, "base", "base", where)
     variants = table.get("variants", {})
@@ -94,25 +94,25 @@ def _tables(table: Mapping[str, Any], where: str) -> dict[str, Mapping[str, Any]
         if not isinstance(value, Mapping):
             raise RecipeError(f"{where}: [{key}] must be a table, not {value!r}.")
     if base in variants:
-        raise RecipeError(f"{where}: two variants are called '{base}': the [recipe] is one of them; rename the other.")
+        raise RecipeError(f"{where}: two variants are called '{base}'; one of them is [recipe]. Rename the other.")
     tables: dict[str, Mapping[str, Any]] = {base: table.get("recipe", {}), **variants}
     for name, each in tables.items():
         if not isinstance(each, Mapping):
             raise RecipeError(f"{where}: the variant '{name}' must be a table, [variants.{name}], not {each!r}.")
         if not NAME.fullmatch(name):
-            raise RecipeError(f"{where}: a variant cannot be called '{name}': use letters, digits, - and _.")
+            raise RecipeError(f"{where}: a variant cannot be called '{name}'; use letters, digits, '-' and '_'.")
     lower = [name.lower() for name in tables]
-    if len(set(lower)) < len(lower):  # their folders would be one on Windows and macOS
+    if len(set(lower)) < len(lower):  # their folders would coincide on Windows and macOS
         twin = next(name for name in tables if lower.count(name.lower()) > 1)
-        raise RecipeError(f"{where}: two variants are called '{twin}' but for small and capital letters.")
+        raise RecipeError(f"{where}: the names of two variants differ from '{twin}' only in case; rename one.")
     return tables
 
 
 def _parents_first(tables: Mapping[str, Mapping[str, Any]], base: str, where: str) -> list[str]:
-    """Return the names in an order in which parents come before their children.
+    """Return the names in topological order, parents before children.
 
     Raises:
-        RecipeError: A parent is missing, or a variant descends from itself.
+        RecipeError: A parent is missing, or the parents form a cycle.
     """
     for name, table in tables.items():
         if name == base and "inherits" in table:
@@ -120,8 +120,8 @@ def _parents_first(tables: Mapping[str, Mapping[str, Any]], base: str, where: st
         for key, other in _links(name, table, where):
             if other not in tables:
                 raise RecipeError(
-                    f"{where}: the variant '{name}' {WORDS[key]} '{other}', which there is not"
-                    f"{nearest(str(other), tables)}; there are {', '.join(tables)}."
+                    f"{where}: the variant '{name}' {WORDS[key]} '{other}', which does not exist"
+                    f"{nearest(str(other), tables)}; the variants are {', '.join(tables)}."
                 )
     parents = {name: [] if name == base else [_parent(table, base)] for name, table in tables.items()}
     _order(parents, where)
@@ -134,34 +134,34 @@ def _parents_first(tables: Mapping[str, Mapping[str, Any]], base: str, where: st
 
 
 def _parent(table: Mapping[str, Any], base: str) -> str:
-    """Return which variant another differs from: an ensemble from its first member, where it does not say."""
+    """Return the parent of a variant; the default is the first member for an ensemble, else the base."""
     return table.get("inherits", table["ensemble"][0] if table.get("ensemble") else base)
 
 
-# What a variant says of another, in words.
-WORDS = {"inherits": "inherits", "begins_with": "begins with", "ensemble": "is an ensemble of"}
+# Verbs for the keys that name another variant.
+WORDS = {"inherits": "inherits", "starts_from": "starts from", "ensemble": "is an ensemble of"}
 
 
 def _links(name: str, table: Mapping[str, Any], where: str) -> list[tuple[str, Any]]:
-    """Return the key and the name of each variant that a variant names."""
+    """Return (key, name) of each variant that another one refers to."""
     members = table.get("ensemble", [])
     if not isinstance(members, list) or len(members) == 1:
-        raise RecipeError(f'{where}: the variant \'{name}\' needs two members or more, ensemble = ["a", "b"].')
-    links = [(key, table[key]) for key in ("inherits", "begins_with") if key in table]
+        raise RecipeError(f'{where}: the variant \'{name}\' needs at least two members, ensemble = ["a", "b"].')
+    links = [(key, table[key]) for key in ("inherits", "starts_from") if key in table]
     return [*links, *(("ensemble", member) for member in members)]
 
 
 def _order(needs: Mapping[str, Sequence[str]], where: str) -> list[str]:
-    """Return names so that each comes after those it needs.
+    """Return the names in topological order.
 
     Raises:
-        RecipeError: Some need each other.
+        RecipeError: There is a cycle.
     """
     try:
         return list(TopologicalSorter(needs).static_order())
     except CycleError as error:
         circle = " -> ".join(reversed(error.args[1]))
-        raise RecipeError(f"{where}: the variants go in a circle ({circle}): each needs the next.") from None
+        raise RecipeError(f"{where}: the variants form a cycle ({circle}); each needs the next.") from None
 
 
 def _variant(
@@ -176,7 +176,7 @@ def _variant(
     place = f"{where}, [{'recipe' if name == base else f'variants.{name}'}]"
     own = {key: value for key, value in table.items() if key not in OF_VARIANT}
     if "seed" in own:
-        raise RecipeError(f"{place}: the seeds of a study stand in its first lines, seeds = [0, 1, 2].")
+        raise RecipeError(f"{place}: set the seeds at the top of the study file, seeds = [0, 1, 2].")
     parent = None if name == base else known[_parent(table, base)]
     before: dict[str, Any] = {} if parent is None else parent.recipe.to_dict()
     recipe = Recipe.from_dict(inherit(before, own), place)
@@ -187,24 +187,22 @@ def _variant(
     if not isinstance(published, Mapping) or not all(type(value) in (int, float) for value in published.values()):
         raise RecipeError(f"{place}: 'published' must be a table of scores, {{ accuracy = 0.98 }}, not {published!r}.")
     changes = {} if parent is None else differing(parent.recipe.to_dict(), recipe.to_dict())
-    begins_with, ensemble, soup = table.get("begins_with"), tuple(table.get("ensemble", ())), table.get("soup", False)
-    if begins_with is not None:
-        changes["begins with"] = begins_with
+    starts_from, ensemble, soup = table.get("starts_from"), tuple(table.get("ensemble", ())), table.get("soup", False)
+    if starts_from is not None:
+        changes["starts from"] = starts_from
     if ensemble:
-        if own or begins_with is not None:
-            raise RecipeError(
-                f"{place}: an ensemble is put together from finished runs and has no settings of its own."
-            )
+        if own or starts_from is not None:
+            raise RecipeError(f"{place}: an ensemble is made of finished runs and cannot have recipe keys.")
         changes = {"mean of the weights of" if soup else "mean of the predictions of": list(ensemble)}
     asks = text_of(table, "asks", "", place)
     above = None if parent is None else parent.name
-    return Variant(name, above, recipe, changes, asks, dict(published), begins_with, ensemble, bool(soup))
+    return Variant(name, above, recipe, changes, asks, dict(published), starts_from, ensemble, bool(soup))
 
 
 def inherit(parent: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """Return a recipe's tables with some keys changed.
 
-    The options of a network go with its name: a variant that names another network begins with none.
+    The options belong to the network: a variant with another network inherits none.
     """
     before = {key: dict(value) if isinstance(value, Mapping) else value for key, value in parent.items()}
     network = changes.get("network")
@@ -224,13 +222,13 @@ def _deep(base: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
-    """Return dotted key -> new value of the keys that differ; None for one that is there no longer."""
+    """Return dotted key -> new value of the keys that differ; None for a key that is now unset."""
     old, new = flat(before), flat(after)
     return {key: new.get(key) for key in {**new, **old} if old.get(key) != new.get(key)}
 
 
 def _refuse_twins(variants: Mapping[str, Variant], where: str) -> None:
-    """Raise where two variants would be the same runs."""
+    """Raise if two variants would train identical runs."""
     seen: dict[str, str] = {}
     for name, variant in variants.items():
         key = json.dumps(
@@ -238,6 +236,6 @@ def _refuse_twins(variants: Mapping[str, Variant], where: str) -> None:
         )
         if key in seen:
             raise RecipeError(
-                f"{where}: the variants '{seen[key]}' and '{name}' are the same recipe; change or drop one."
+                f"{where}: the variants '{seen[key]}' and '{name}' have the same recipe; change or remove one."
             )
         seen[key] = name

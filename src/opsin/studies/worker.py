@@ -1,8 +1,8 @@
-"""A process that trains the runs of a study, one after another: ``python -m opsin.studies.worker``.
+"""Worker process that trains the runs of a study one after another: ``python -m opsin.studies.worker``.
 
-It reads a job, a line of JSON, from standard input, and answers with a line on standard output: ``{"state":
-"finished"}``, or ``"failed"`` or ``"interrupted"`` with ``"why"``. The end of its input means: stop. A run that is
-being trained then saves its state first, whatever became of the study that wanted it.
+It reads one job per line (JSON) from standard input and writes one result per line to standard output: ``{"state":
+"finished"}``, or ``"failed"`` or ``"interrupted"`` with ``"why"``. At the end of its input it stops; a run in training
+saves its state first, even if the study has crashed.
 """
 
 from __future__ import annotations
@@ -20,31 +20,30 @@ from queue import SimpleQueue
 from typing import Any
 
 from opsin.errors import OpsinError, TrainingInterrupted
+from opsin.studies.jobs import JobResult, WorkerJob
 
-LOG = 2  # what libraries print goes to the log, as standard output is for answers
+LOG = 2  # output of libraries goes to the log (standard error); standard output is for results
 
 
 class Worker:
-    """Trains runs, and keeps the images of the last one for the next."""
+    """Trains runs, and caches the images of the last run for the next."""
 
     def __init__(self) -> None:
         self.prepared: Any = None
         self.stamp = ""
 
-    def run(self, job: dict[str, Any]) -> None:
-        """Train, go on with, or pass over one run.
+    def run(self, job: WorkerJob) -> None:
+        """Train, resume or skip one run, or combine its members into an ensemble.
 
         Args:
-            job: ``recipe``, ``place``, ``members`` (folders of the runs it puts together in the place of training) and
-                ``soup``, ``memory_gb`` (for the images), and the facts of the run: ``data_root``,
-                ``anonymous``, ``inspect`` and ``open_test``.
+            job: The job, see `opsin.studies.jobs`.
 
         Raises:
             OpsinError: It cannot be trained.
             TrainingInterrupted: The study was stopped.
         """
         if job["members"]:
-            self._put_together(job)
+            self._ensemble(job)
             return
         from rich.console import Console
 
@@ -66,33 +65,38 @@ class Worker:
             self.prepared = reused or prepare(within, dataset)
             return self.prepared
 
-        shared = {key: job[key] for key in ("anonymous", "inspect", "open_test", "data_root")}
+        shared = {
+            "anonymous": job["anonymous"],
+            "inspect": job["inspect"],
+            "open_test": job["open_test"],
+            "data_root": job["data_root"],
+        }
         train_or_go_on(asked, dataset, Path(job["place"]), shared, Console(quiet=True), ready)
 
-    def _put_together(self, job: dict[str, Any]) -> None:
-        """Make one run of several."""
+    def _ensemble(self, job: WorkerJob) -> None:
+        """Combine several runs into one."""
         from opsin.workflow.ensemble import ensemble
 
-        shutil.rmtree(job["place"], ignore_errors=True)  # one that was stopped halfway is made anew
+        shutil.rmtree(job["place"], ignore_errors=True)  # an unfinished one is replaced
         ensemble(job["members"], soup=job["soup"], out=job["place"], inspect=job["inspect"], quiet=True)
 
 
-def answer(worker: Worker, job: dict[str, Any]) -> dict[str, str]:
-    """Run a job and say how it went."""
+def answer(worker: Worker, job: WorkerJob) -> JobResult:
+    """Run a job and return its result."""
     try:
         worker.run(job)
     except TrainingInterrupted as stopped:
         return {"state": "interrupted", "why": str(stopped)}
     except OpsinError as error:
         return {"state": "failed", "why": str(error)}
-    except Exception as error:  # a bug costs this run, not the study; its traceback is in the log
+    except Exception as error:  # a bug fails this run, not the study; the traceback is in the log
         traceback.print_exc()
         return {"state": "failed", "why": f"{type(error).__name__}: {error}"}
     return {"state": "finished", "why": ""}
 
 
 def main() -> None:
-    """Answer jobs until the input ends."""
+    """Process jobs until the input ends."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(LOG, 1)
     jobs: SimpleQueue[str | None] = SimpleQueue()
@@ -104,7 +108,7 @@ def main() -> None:
             jobs.put(line)
         jobs.put(None)
         if busy.is_set():
-            signal.raise_signal(signal.SIGTERM)  # the loop stops after its step and saves; before and after it, we end
+            signal.raise_signal(signal.SIGTERM)  # training stops after the current step and saves its state
 
     threading.Thread(target=read, daemon=True).start()
     worker = Worker()

@@ -1,4 +1,4 @@
-"""Worker processes that train the runs of a study side by side, each on its share of the machine."""
+"""Pool of worker processes that train the runs of a study in parallel."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-STOP_SECONDS = 120  # how long a stopped run may take to end its step and save
+from opsin.studies.jobs import JobResult, WorkerJob
 
-# What decides how many threads the libraries start, and what the run says of the machine.
+STOP_SECONDS = 120  # time for a stopped run to finish its step and save its state
+
+# Number of threads of the numerical libraries; also recorded in the run.
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -26,29 +27,29 @@ class _Process:
 
     Attributes:
         process: The process.
-        job: The key of what it is training; None: it waits.
-        log: What it writes beside its answers.
+        job: Key of the current job; None: idle.
+        log: File of its standard error.
     """
 
     process: subprocess.Popen[str]
-    job: Any
+    job: int | None
     log: Path
 
 
 class Workers:
-    """A few worker processes, each of which trains one run at a time; a context manager.
+    """Pool of worker processes, each of which trains one run at a time; a context manager.
 
     Args:
-        number: How many.
-        logs: The folder of their logs.
-        devices: How many GPUs there are to share; 0: none.
+        number: Number of processes.
+        logs: Folder of their logs.
+        devices: Number of GPUs to distribute; 0: none.
     """
 
     def __init__(self, number: int, logs: Path, devices: int = 0):
         self.number, self.logs, self.devices = number, logs, devices
         self.threads = max(1, available_cores() // number)
         self.places: list[_Process | None] = [None] * number
-        self.answers: queue.Queue[tuple[int, subprocess.Popen[str], dict[str, str] | None]] = queue.Queue()
+        self.answers: queue.Queue[tuple[int, subprocess.Popen[str], JobResult | None]] = queue.Queue()
 
     def __enter__(self) -> Workers:
         return self
@@ -57,54 +58,54 @@ class Workers:
         self.stop()
 
     @property
-    def running(self) -> list[Any]:
-        """The keys of the jobs that are being done."""
+    def running(self) -> list[int]:
+        """The keys of the current jobs."""
         return [place.job for place in self.places if place and place.job is not None]
 
     @property
     def idle(self) -> bool:
-        """Whether another job can begin."""
+        """Whether another job can start."""
         return len(self.running) < self.number
 
-    def start(self, key: Any, job: Mapping[str, Any]) -> None:
-        """Give a job to a worker that waits.
+    def start(self, key: int, job: WorkerJob) -> None:
+        """Start a job on an idle worker.
 
         Args:
-            key: Comes back with the answer.
-            job: See `opsin.studies.worker`.
+            key: Identifies the job in the results of `wait`.
+            job: The job.
         """
         at = next(at for at, place in enumerate(self.places) if place is None or place.job is None)
-        place = self.places[at] or self._begin(at)
+        place = self.places[at] or self._launch(at)
         self.places[at], place.job = place, key
         assert place.process.stdin
         try:
             place.process.stdin.write(json.dumps(job) + "\n")
             place.process.stdin.flush()
         except OSError:
-            pass  # it died while it waited; its reader says so
+            pass  # the process died while idle; its reader reports it
 
-    def wait(self, seconds: float) -> list[tuple[Any, dict[str, str]]]:
-        """Return the answers ``{"state", "why"}`` that have come, after waiting for the first at most so long."""
-        found: list[tuple[Any, dict[str, str]]] = []
+    def wait(self, seconds: float) -> list[tuple[int, JobResult]]:
+        """Return the results that have arrived, waiting at most ``seconds`` for the first."""
+        found: list[tuple[int, JobResult]] = []
         deadline = time.monotonic() + seconds
         while True:
             try:
-                at, process, said = self.answers.get(timeout=max(0, deadline - time.monotonic()))
+                at, process, result = self.answers.get(timeout=max(0, deadline - time.monotonic()))
             except queue.Empty:
                 return found
             deadline = time.monotonic()
             place = self.places[at]
             if place is None or place.process is not process:
                 continue
-            if said is None:
+            if result is None:
                 self.places[at] = None
-                said = {"state": "failed", "why": _last_words(place, process.wait())}
+                result = {"state": "failed", "why": _last_words(place, process.wait())}
             if place.job is not None:
-                found.append((place.job, said))
+                found.append((place.job, result))
                 place.job = None
 
     def stop(self) -> None:
-        """End all workers; what they are training saves its state first."""
+        """Stop all workers; runs in training save their state first."""
         places = [place for place in self.places if place]
         for place in places:
             if place.process.stdin:
@@ -123,16 +124,16 @@ class Workers:
                 place.log.unlink()
         self.places = [None] * self.number
 
-    def _begin(self, at: int) -> _Process:
+    def _launch(self, at: int) -> _Process:
         environment = os.environ | dict.fromkeys(THREADS, str(self.threads))
         if self.devices:
             environment["CUDA_VISIBLE_DEVICES"] = str(at % self.devices)
         self.logs.mkdir(parents=True, exist_ok=True)
         log = self.logs / f"worker-{at + 1}.log"
-        # A group of its own: Ctrl-C reaches the study alone, which then stops its workers one way on every system.
-        apart: dict[str, Any] = {"start_new_session": True}
+        # A separate process group: Ctrl-C reaches only the study, which then stops its workers, on every system.
+        group: dict[str, Any] = {"start_new_session": True}
         if sys.platform == "win32":
-            apart = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+            group = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
         with log.open("ab") as errors:
             process = subprocess.Popen(
                 [sys.executable, "-m", "opsin.studies.worker"],
@@ -142,7 +143,7 @@ class Workers:
                 env=environment,
                 text=True,
                 encoding="utf-8",
-                **apart,
+                **group,
             )
         threading.Thread(target=self._read, args=(at, process), daemon=True).start()
         return _Process(process, None, log)
@@ -156,14 +157,16 @@ class Workers:
 
 
 def _last_words(place: _Process, code: int) -> str:
-    """Say how a worker ended that gave no answer."""
-    reason = "it was killed, perhaps for want of memory: try fewer --jobs" if code in (-9, 137) else f"exit code {code}"
+    """Describe how a worker ended without a result."""
+    reason = (
+        "it was killed, perhaps because memory ran out: try fewer --jobs" if code in (-9, 137) else f"exit code {code}"
+    )
     lines = place.log.read_text(encoding="utf-8", errors="replace").strip().splitlines() if place.log.exists() else []
-    return f"Its process ended without an answer ({reason}{'; ' + lines[-1] if lines else ''}); see {place.log}."
+    return f"Its process ended without a result ({reason}{'; ' + lines[-1] if lines else ''}); see {place.log}."
 
 
 def available_cores() -> int:
-    """Return how many cores this process may use."""
+    """Return the number of cores available to this process."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

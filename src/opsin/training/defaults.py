@@ -23,7 +23,7 @@ import torch
 
 from opsin.data.dataset import Dataset
 from opsin.data.fingerprint import SMALL, Fingerprint, find_symmetry
-from opsin.errors import RecipeError
+from opsin.errors import RecipeError, nearest
 from opsin.networks.backbones import backbone_of, find_weights
 from opsin.networks.registry import NETWORKS
 from opsin.recipe.recipe import Recipe
@@ -58,7 +58,9 @@ def resolve_task(recipe: Recipe, dataset: Dataset) -> Recipe:
         )
     losses, loss = task_spec(dataset.task).losses, recipe.training.loss
     if loss is not None and loss not in losses:
-        raise RecipeError(f"training.loss = {loss} is not for {dataset.task}, which takes {' or '.join(losses)}.")
+        raise RecipeError(
+            f"training.loss = {loss} is not for {dataset.task}, which takes {' or '.join(losses)}{nearest(loss, losses)}."
+        )
     return replace(recipe, task=dataset.task, training=replace(recipe.training, loss=loss or losses[0]))
 
 

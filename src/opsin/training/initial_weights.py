@@ -11,7 +11,7 @@ from torch import nn
 
 from opsin.data.preprocessing import Preprocessing
 from opsin.errors import NetworkError, RunError
-from opsin.networks.layer_groups import begin_at_even_odds, head_of
+from opsin.networks.layer_groups import head_of, zero_last_layer
 from opsin.runs.folder import RunFolder
 from opsin.storage.safetensors import read_tensors
 
@@ -92,7 +92,7 @@ def begin_from(network: nn.Module, source: Source, classes: Sequence[str]) -> st
         fitting = {key: value for key, value in fitting.items() if key not in head}
     network.load_state_dict(own | fitting)
     if not head <= set(fitting):
-        begin_at_even_odds(network)
+        zero_last_layer(network)
     name = source.path.name if source.folder is None else source.folder.name
     epoch = f", epoch {facts['epoch']}" if "epoch" in facts else ""
     return f"{name}{epoch}, {len(fitting)} of {len(own)} tensors"

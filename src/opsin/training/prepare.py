@@ -26,6 +26,7 @@ from opsin.data.targets import EncodedTargets, Targets
 from opsin.errors import DataError, unreadable_message
 from opsin.networks.backbones import input_statistics
 from opsin.recipe.recipe import Recipe
+from opsin.tasks.registry import task_spec
 from opsin.training.defaults import resolve_input, resolve_task, resolve_training
 from opsin.training.initial_weights import Source, find_source
 
@@ -115,7 +116,10 @@ def read_source(recipe: Recipe, data_root: str | Path | None = None, *, check: b
 
     Raises:
         DataError: The data cannot be read.
+        RecipeError: There is no such task.
     """
+    if recipe.task is not None:
+        task_spec(recipe.task)  # a mistyped task is named before anything is read
     if not recipe.data.source:
         raise DataError(
             "No data given: name a folder, a CSV, npz or IDX file, or a known data set (`opsin datasets`); a run that "

@@ -19,7 +19,7 @@ from opsin.recipe.recipe import Recipe
 from opsin.runs.collection import RunCollection
 from opsin.runs.folder import FORMAT, RunFolder
 from opsin.runtime.progress import decoding
-from opsin.statistics.power_law import foresee
+from opsin.statistics.power_law import extrapolate
 from opsin.storage.atomic import write_json
 from opsin.tasks.registry import task_spec
 from opsin.training.prepare import Prepared, prepare, prepare_other_split
@@ -168,9 +168,15 @@ def _conclude(
     if len(np.unique(images)) < 3:
         raise DataError(f"{prepared.dataset.name}: its groups are so large that fewer than three --sizes differ.")
     errors = np.clip([1 - row["score"]["value"] for row in rows], 0.0, 1.0)
-    seen = foresee(images, errors, validated, describe_score(name).words)
+    seen = extrapolate(images, errors, validated, describe_score(name).words)
     law = {"floor": seen.law.floor, "scale": seen.law.scale, "exponent": seen.law.exponent}
-    doubled = {"images": seen.images, "score": seen.expected, "low": seen.low, "high": seen.high, "told": seen.told}
+    doubled = {
+        "images": seen.images,
+        "score": seen.expected,
+        "low": seen.low,
+        "high": seen.high,
+        "told": seen.conclusive,
+    }
     info = {
         "format": FORMAT,
         "opsin": __version__,

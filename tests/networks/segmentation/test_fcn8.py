@@ -52,7 +52,7 @@ def test_dense_layers_as_convolutions_give_the_same_numbers_everywhere(names):
         if isinstance(layer, nn.Conv2d | nn.Linear):
             nn.init.kaiming_normal_(layer.weight)
     network = FCN8(3, 3, (224, 224), width=1 / 64).eval()
-    network.begin_from(names(classifier.state_dict()))
+    network.load_vgg16(names(classifier.state_dict()))
     images = torch.randn(1, 3, 224, 256)
     features = images
     for stage in network.stages:
@@ -69,7 +69,7 @@ def test_dense_layers_as_convolutions_give_the_same_numbers_everywhere(names):
 def test_grey_images_sum_the_first_weights_over_the_colors():
     classifier = SmallVGG16()
     network = FCN8(2, 1, (64, 64), width=1 / 64)
-    network.begin_from(as_timm(classifier.state_dict()))
+    network.load_vgg16(as_timm(classifier.state_dict()))
     grey = torch.randn(1, 1, 32, 32)
     torch.testing.assert_close(network.stages[0][0](grey), classifier.features[0](grey.expand(-1, 3, -1, -1)))
 
@@ -77,9 +77,9 @@ def test_grey_images_sum_the_first_weights_over_the_colors():
 def test_weights_that_do_not_fit():
     state = as_timm(SmallVGG16().state_dict())
     with pytest.raises(ValueError, match="full width"):
-        FCN8(2, 3, (64, 64), width=1 / 32).begin_from(state)
+        FCN8(2, 3, (64, 64), width=1 / 32).load_vgg16(state)
     with pytest.raises(ValueError, match="not the weights of a VGG16"):
-        FCN8(2, 3, (64, 64), width=1 / 64).begin_from({"features.0.weight": state["features.0.weight"]})
+        FCN8(2, 3, (64, 64), width=1 / 64).load_vgg16({"features.0.weight": state["features.0.weight"]})
 
 
 def test_scores_of_three_sizes_are_added():

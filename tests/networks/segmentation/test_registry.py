@@ -78,7 +78,7 @@ def test_an_encoder_with_the_offline_weights_sees_what_the_whole_network_sees(ch
         (("unett", 2, 3, (32, 32)), "did you mean 'unet'"),
         (("unets:resnet18", 2, 3, (32, 32)), "did you mean 'unet:resnet18'"),
         (("unet:resnet1818", 2, 3, (32, 32)), "no encoder 'resnet1818'"),
-        (("unet:vit_tiny_patch16_224", 2, 3, (32, 32)), "cannot be made"),
+        (("unet:vit_tiny_patch16_224", 2, 3, (32, 32)), "cannot be created"),
     ],
 )
 def test_networks_that_cannot_be_made_are_explained(arguments, said):
@@ -96,8 +96,8 @@ def test_networks_that_cannot_be_made_are_explained(arguments, said):
         ("unet", {"in_channels": 3}, "data.channels"),
         ("macro_unet", {"parts": ["context"]}, "parts are dilation, squeeze, attention, not 'context'"),
         (f"unet:{ENCODER}", {"upsample": "bilinear"}, "did you mean 'upsampling'"),
-        (f"unet:{ENCODER}", {"upsampling": "unpooling"}, "nothing to undo"),
-        (f"fpn:{ENCODER}", {"wings": 2}, "cannot be made with the options"),
+        (f"unet:{ENCODER}", {"upsampling": "unpooling"}, "without max pooling"),
+        (f"fpn:{ENCODER}", {"wings": 2}, "cannot be created with the options"),
     ],
 )
 def test_wrong_options_are_explained(name, options, said):

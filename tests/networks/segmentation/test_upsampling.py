@@ -6,7 +6,7 @@ from torch.nn import functional
 from opsin.networks.segmentation.upsampling import (
     UPSAMPLING,
     Upsampling,
-    begin_as_bilinear,
+    initialize_bilinear,
     padded,
 )
 
@@ -65,7 +65,7 @@ def test_unpooling_puts_values_back_where_they_came_from():
     expected = torch.zeros(4, 4)
     expected[1::2, 1::2] = torch.tensor([[5.0, 7.0], [13.0, 15.0]])
     torch.testing.assert_close(back[0, 0], expected)
-    with pytest.raises(ValueError, match="where max pooling"):
+    with pytest.raises(ValueError, match="indices of max pooling"):
         layer(pooled)
 
 
@@ -75,9 +75,9 @@ def test_pixel_shuffle_begins_without_a_checkerboard():
 
 
 @pytest.mark.parametrize("factor", [2, 8])
-def test_a_transposed_convolution_can_begin_as_bilinear_interpolation(factor):
+def test_a_transposed_convolution_can_initialize_bilinear_interpolation(factor):
     layer = Upsampling("transposed", 3, 3, factor, 2 * factor)
-    begin_as_bilinear(layer.convolution)
+    initialize_bilinear(layer.convolution)
     image = torch.randn(1, 3, 6, 6)
     expected = functional.interpolate(image, scale_factor=factor, mode="bilinear", align_corners=False)
     inner = slice(factor, -factor)  # at the edge the one sees zeros beyond, the other repeats the edge

@@ -53,8 +53,9 @@ HEADLINES = {
 
 def in_order(findings: list[Finding]) -> list[Finding]:
     """Return findings, most severe first, equally severe ones in the order of `HEADLINES`."""
-    order = list(HEADLINES)
-    return sorted(findings, key=lambda finding: (SEVERITIES.index(finding.severity), order.index(finding.kind)))
+    order = {kind: place for place, kind in enumerate(HEADLINES)}
+    last = len(order)  # kinds that a room of its own adds
+    return sorted(findings, key=lambda found: (SEVERITIES.index(found.severity), order.get(found.kind, last)))
 
 
 def headline(findings: list[Finding], scorecard: dict[str, dict[str, dict[str, Any]]]) -> str:
@@ -75,7 +76,9 @@ def headline(findings: list[Finding], scorecard: dict[str, dict[str, dict[str, A
         return "healthy" + (f"; more `{worst}` images would help most" if worst else "")
     kinds = list(dict.fromkeys(finding.kind for finding in findings))[:2]
     words = [
-        f"low recall of `{worst}`" if kind in ("weak-class", "imbalance") and worst else HEADLINES[kind]
+        f"low recall of `{worst}`"
+        if kind in ("weak-class", "imbalance") and worst
+        else HEADLINES.get(kind, kind.replace("-", " "))
         for kind in kinds
     ]
     return "; ".join(dict.fromkeys(words))

@@ -1,1 +1,1 @@
-"""Networks that name every pixel, one file per family."""
+"""Segmentation networks, one file per architecture."""

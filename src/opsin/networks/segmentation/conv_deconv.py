@@ -1,4 +1,4 @@
-"""The simplest network that names pixels: convolutions down, transposed convolutions up, nothing in between."""
+"""Convolutional encoder-decoder without skip connections."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from opsin.networks.segmentation.upsampling import Upsampling, padded
 
 
 class ConvDeconv(nn.Module):
-    """Convolution, ReLU and max pooling to ever smaller maps, then as many enlarging steps with ReLU.
+    """Steps of convolution, ReLU and max pooling, then as many upsampling steps with ReLU.
 
     Args:
-        num_classes: Number of outputs for each pixel.
+        num_classes: Number of outputs per pixel.
         in_channels: Channels of the image.
-        image_size: (height, width); the network takes any.
-        dropout: Chance of a channel to be left out before the last layer.
-        widths: Channels of the steps down; those up are the same in reverse.
-        batch_normalization: After every convolution and every enlarging step.
+        image_size: (height, width); any size.
+        dropout: Probability of dropping a channel before the last layer.
+        widths: Channels of the encoder steps; the decoder has the same in reverse.
+        batch_normalization: Whether batch normalization follows each convolution and upsampling.
         upsampling: See `opsin.networks.segmentation.upsampling.Upsampling`.
     """
 

@@ -1,4 +1,4 @@
-"""What U-shaped networks share: blocks of convolutions, and the way up that joins coarse maps with fine ones."""
+"""Decoder of U-Nets: blocks of convolutions, attention gates, upsampling with skip connections."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Block = Callable[[int, int], nn.Module]
 
 
 def double_convolution(in_channels: int, out_channels: int, kernel: int = 3) -> nn.Sequential:
-    """Return twice a convolution that keeps the size, batch normalization and ReLU."""
+    """Return two padded convolutions, each with batch normalization and ReLU."""
     layers: list[nn.Module] = []
     for channels in (in_channels, out_channels):
         layers += [
@@ -25,10 +25,10 @@ def double_convolution(in_channels: int, out_channels: int, kernel: int = 3) -> 
 
 
 class AttentionGate(nn.Module):
-    """Let the coarse map decide which places of the fine one go on (Oktay et al. 2018, Attention U-Net).
+    """Attention gate: the coarse map weights the positions of the fine map (Oktay et al. 2018, Attention U-Net).
 
     Args:
-        coarse: Channels of the coarse map, brought to the size of the fine one already.
+        coarse: Channels of the coarse map, already upsampled to the size of the fine one.
         fine: Channels of the fine map.
     """
 
@@ -40,20 +40,20 @@ class AttentionGate(nn.Module):
         self.weight = nn.Sequential(nn.ReLU(), nn.Conv2d(between, 1, 1), nn.Sigmoid())
 
     def forward(self, coarse: Tensor, fine: Tensor) -> Tensor:
-        """Return the fine map ``(N, fine, H, W)``, each place times a weight in [0, 1]."""
+        """Return the fine map ``(N, fine, H, W)``, each position multiplied by a weight in [0, 1]."""
         return fine * self.weight(self.coarse(coarse) + self.fine(fine))
 
 
 class Decoder(nn.Module):
-    """From the coarsest map to the finest: enlarge, join with the encoder's map of that size, convolve.
+    """Steps from the coarsest to the finest map: upsample, concatenate the skip connection, convolve.
 
     Args:
         bottom: Channels of the coarsest map.
-        skips: Channels of the encoder's maps, the coarsest first; 0 where there is none of that size.
-        widths: Channels after each step, as many as ``skips``.
-        block: Makes the convolutions of a step: ``block(in_channels, out_channels)``.
+        skips: Channels of the skip connections, coarsest first; 0: a step without one.
+        widths: Channels after each step; same length as ``skips``.
+        block: Creates the convolutions of a step: ``block(in_channels, out_channels)``.
         upsampling: See `opsin.networks.segmentation.upsampling.Upsampling`.
-        attention: Whether `AttentionGate` weighs the encoder's maps.
+        attention: Whether the skip connections have an `AttentionGate`.
     """
 
     def __init__(
@@ -83,8 +83,8 @@ class Decoder(nn.Module):
 
         Args:
             features: The coarsest map.
-            skips: The encoder's maps, the coarsest first, each twice as large as the one before.
-            indices: For unpooling: where max pooling found its values, the coarsest first.
+            skips: Maps of the skip connections, coarsest first, each twice as large as the previous one.
+            indices: For unpooling: indices of max pooling, coarsest first.
         """
         for step, (enlarge, gate, block) in enumerate(zip(self.enlarge, self.gates, self.blocks, strict=True)):
             features = enlarge(features, None if indices is None else indices[step])

@@ -1,7 +1,7 @@
-"""Two U-Nets that look in different ways, alone or together: *macro* sees far, *micro* sees the whole at a glance.
+"""Two complementary U-Nets, alone or combined: *macro* has a large receptive field, *micro* global context.
 
-Made for terrain, where large areas are told by their surroundings and small objects by their texture. Each idea is a
-part that can be left out, so that a study can ask whether it earns its place.
+Designed for terrain, where large areas are recognized by their surroundings and small objects by their texture. Each
+component can be switched off for ablation studies.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from opsin.networks.segmentation.unet import ShapedNetwork, UShape
 MACRO_PARTS = ("dilation", "squeeze", "attention")
 MICRO_PARTS = ("context", "squeeze")
 DUAL_PARTS = ("dilation", "squeeze", "attention", "context", "refinement")
-LARGE_KERNEL = 7  # of the micro U-Net
-TOGETHER = 16  # channels that a CPU's bfloat16 kernels take at once
+LARGE_KERNEL = 7  # kernel size of the micro U-Net
+TOGETHER = 16  # channel multiple of bfloat16 kernels on CPUs
 
 
 class DilatedInception(nn.Module):
-    """3x3 convolutions of several dilations beside each other, joined by a 1x1 convolution (Yu and Koltun 2016).
+    """Parallel 3x3 convolutions with several dilations, fused by a 1x1 convolution (Yu and Koltun 2016).
 
     Args:
-        in_channels: Channels that come in.
-        out_channels: Channels that go out.
-        dilations: One branch for each; together they see ``2 * max(dilations) + 1`` pixels in each direction.
+        in_channels: Input channels.
+        out_channels: Output channels.
+        dilations: One branch for each; the receptive field is ``2 * max(dilations) + 1`` pixels wide.
     """
 
     def __init__(self, in_channels: int, out_channels: int, dilations: Sequence[int] = (1, 2, 4)):
@@ -47,50 +47,50 @@ class DilatedInception(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Return ``(N, out_channels, H, W)``."""
-        return self.join(torch.cat(self._look(features), dim=1))
+        return self.join(torch.cat(self._branches(features), dim=1))
 
-    def _look(self, features: Tensor) -> list[Tensor]:
+    def _branches(self, features: Tensor) -> list[Tensor]:
         cpu = features.device.type == "cpu"
         if cpu and torch.is_autocast_enabled("cpu") and features.shape[1] % TOGETHER:
-            # For other numbers of channels the gradient of dilated weights is nan in bfloat16 (torch 2.15, oneDNN).
+            # Otherwise the gradient of dilated weights is nan in bfloat16 (torch 2.15, oneDNN).
             with torch.autocast("cpu", enabled=False):
                 return [branch(features.float()) for branch in self.branches]
         return [branch(features) for branch in self.branches]
 
 
 class GlobalContext(nn.Module):
-    """Add to each place one vector that sums up the whole map (Cao et al. 2019, GCNet).
+    """Global context block: adds one attention-pooled vector to all positions (Cao et al. 2019, GCNet).
 
     Args:
-        channels: Of the map.
-        reduction: How many times fewer channels the transformation of that vector has in between.
+        channels: Channels of the map.
+        reduction: Reduction ratio of the bottleneck that transforms the vector.
     """
 
     def __init__(self, channels: int, reduction: int = 4):
         super().__init__()
-        between = max(4, channels // reduction)  # of two values normalization would leave the sign alone
-        self.attention = nn.Conv2d(channels, 1, 1, bias=False)  # the softmax takes no notice of a bias
+        between = max(4, channels // reduction)  # layer normalization of two values leaves only their sign
+        self.attention = nn.Conv2d(channels, 1, 1, bias=False)  # softmax is invariant to a bias
         self.transform = nn.Sequential(
             nn.Linear(channels, between), nn.LayerNorm(between), nn.ReLU(), nn.Linear(between, channels)
         )
 
     def forward(self, features: Tensor) -> Tensor:
-        """Return the map ``(N, C, H, W)`` with the summary added."""
+        """Return the map ``(N, C, H, W)`` with the context vector added."""
         weights = self.attention(features).flatten(2).softmax(dim=2)
         summary = (features.flatten(2) * weights).sum(dim=2)
         return features + self.transform(summary)[:, :, None, None]
 
 
 class CellularRefinement(nn.Module):
-    """Repeat one small local rule that changes the logits, as a cellular automaton does (Mordvintsev et al. 2020).
+    """Refinement of the logits by a neural cellular automaton (Mordvintsev et al. 2020).
 
-    Each pixel looks at its eight neighbors' class probabilities and at the image, and adds to its own logits.
+    In each step a pixel reads the class probabilities of its 3x3 neighborhood and the image, and updates its logits.
 
     Args:
         num_classes: Channels of the logits.
         in_channels: Channels of the image.
-        steps: How often; what a pixel learns comes from as many pixels away.
-        hidden: Channels in between.
+        steps: Number of steps; also the radius of the receptive field.
+        hidden: Hidden channels.
     """
 
     def __init__(self, num_classes: int, in_channels: int, steps: int = 4, hidden: int = 16):
@@ -98,7 +98,7 @@ class CellularRefinement(nn.Module):
         self.steps = steps
         self.look = nn.Conv2d(num_classes + in_channels, hidden, 3, padding=1)
         self.change = nn.Conv2d(hidden, num_classes, 1)
-        nn.init.normal_(self.change.weight, std=0.01)  # the rule begins as one that changes almost nothing
+        nn.init.normal_(self.change.weight, std=0.01)  # at first, the update is almost zero
         nn.init.zeros_(self.change.bias)  # type: ignore[arg-type]
 
     def forward(self, logits: Tensor, images: Tensor) -> Tensor:
@@ -110,15 +110,15 @@ class CellularRefinement(nn.Module):
 
 
 class MacroUNet(ShapedNetwork):
-    """A U-Net that sees far: dilated inception blocks, squeeze-and-excitation (Hu et al. 2018), attention gates.
+    """U-Net with a large receptive field: dilated blocks, squeeze-and-excitation (Hu et al. 2018), attention gates.
 
     Args:
-        num_classes: Number of outputs for each pixel.
+        num_classes: Number of outputs per pixel.
         in_channels: Channels of the image.
-        image_size: (height, width); the network takes any.
-        dropout: Chance of a channel to be left out before the last layer.
+        image_size: (height, width); any size.
+        dropout: Probability of dropping a channel before the last layer.
         widths: Channels of the levels.
-        parts: Of "dilation", "squeeze" and "attention" those that it has.
+        parts: Components, a subset of "dilation", "squeeze" and "attention".
         upsampling: See `opsin.networks.segmentation.upsampling.Upsampling`.
     """
 
@@ -143,15 +143,15 @@ class MacroUNet(ShapedNetwork):
 
 
 class MicroUNet(ShapedNetwork):
-    """A shallow U-Net of fewer but larger (7x7) filters, with the global context at its bottom.
+    """Shallow U-Net with fewer but larger (7x7) filters, and a global context block at its bottom.
 
     Args:
-        num_classes: Number of outputs for each pixel.
+        num_classes: Number of outputs per pixel.
         in_channels: Channels of the image.
-        image_size: (height, width); the network takes any.
-        dropout: Chance of a channel to be left out before the last layer.
+        image_size: (height, width); any size.
+        dropout: Probability of dropping a channel before the last layer.
         widths: Channels of the levels.
-        parts: Of "context" and "squeeze" those that it has.
+        parts: Components, a subset of "context" and "squeeze".
         upsampling: See `opsin.networks.segmentation.upsampling.Upsampling`.
     """
 
@@ -176,15 +176,15 @@ class MicroUNet(ShapedNetwork):
 
 
 class DualUNet(nn.Module):
-    """Macro and micro U-Net side by side: the mean of their logits, refined by a cellular automaton.
+    """Macro and micro U-Net in parallel: the mean of their logits, refined by a cellular automaton.
 
     Args:
-        num_classes: Number of outputs for each pixel.
+        num_classes: Number of outputs per pixel.
         in_channels: Channels of the image.
-        image_size: (height, width); the network takes any.
-        dropout: Chance of a channel to be left out before each last layer.
-        parts: Of "dilation", "squeeze", "attention", "context" and "refinement" those that it has.
-        refinement_steps: How often the automaton's rule is applied.
+        image_size: (height, width); any size.
+        dropout: Probability of dropping a channel before each last layer.
+        parts: Components, a subset of "dilation", "squeeze", "attention", "context" and "refinement".
+        refinement_steps: Steps of the cellular automaton.
         upsampling: See `opsin.networks.segmentation.upsampling.Upsampling`.
     """
 
@@ -212,7 +212,7 @@ class DualUNet(nn.Module):
         return logits if self.refinement is None else self.refinement(logits, images)
 
     def get_classifier(self) -> tuple[nn.Module, nn.Module]:
-        """Return the two last layers, one of each U-Net."""
+        """Return the last layers of both U-Nets."""
         return self.macro.head, self.micro.head
 
 

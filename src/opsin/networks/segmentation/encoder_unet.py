@@ -1,4 +1,4 @@
-"""The U-Net whose way down is any network of timm's, with its ImageNet weights where there are any."""
+"""U-Net with any timm network as its encoder, optionally with ImageNet weights."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from opsin.networks.segmentation.upsampling import padded
 
 
 class EncoderUNet(nn.Module):
-    """An encoder's maps of five sizes, joined on the way up.
+    """U-Net decoder on the multi-scale feature maps of an encoder.
 
     Args:
-        encoder: Gives maps of 1, 1/2, 1/4, 1/8, 1/16 and 1/32 of the image, whose channels are ``out_channels``, as
-            those of segmentation-models-pytorch do.
-        num_classes: Number of outputs for each pixel.
-        dropout: Chance of a channel to be left out before the last layer.
-        widths: Channels of the steps up.
+        encoder: Returns maps at strides 1, 2, 4, 8, 16 and 32 with the channels ``out_channels``; an encoder of
+            segmentation-models-pytorch.
+        num_classes: Number of outputs per pixel.
+        dropout: Probability of dropping a channel before the last layer.
+        widths: Channels of the decoder steps.
         upsampling: "transposed", "bilinear" or "shuffle"; see `opsin.networks.segmentation.upsampling.Upsampling`.
-        attention: Whether `opsin.networks.segmentation.decoder.AttentionGate` weighs the encoder's maps.
+        attention: Whether the skip connections have an `opsin.networks.segmentation.decoder.AttentionGate`.
     """
 
     def __init__(
@@ -35,7 +35,9 @@ class EncoderUNet(nn.Module):
     ):
         super().__init__()
         if upsampling == "unpooling":
-            raise ValueError("these encoders halve their maps without max pooling, so that there is nothing to undo")
+            raise ValueError(
+                "these encoders downsample without max pooling, so that unpooling is impossible; use another upsampling"
+            )
         self.encoder = encoder
         _, *channels = encoder.out_channels
         *fine, deepest = channels
@@ -50,7 +52,7 @@ class EncoderUNet(nn.Module):
 
 
 class Head(nn.Module):
-    """Everything after the encoder: what is new where the encoder's weights are not."""
+    """Decoder and last layer: the part without pretrained weights."""
 
     def __init__(self, decoder: Decoder, dropout: float, last: nn.Conv2d):
         super().__init__()
@@ -59,8 +61,8 @@ class Head(nn.Module):
         self.last = last
 
     def forward(self, deepest: Tensor, fine: Sequence[Tensor]) -> Tensor:
-        """Return logits of the map of 1/32 of the image and those of 1/2 to 1/16, the largest first.
+        """Return logits from the map at stride 32 and the maps at strides 2 to 16, largest first.
 
-        The deepest map comes first: it is what is known of an image where features that enter a head are compared.
+        The deepest map is the first argument: it serves as the features of an image (`opsin.networks.penultimate`).
         """
         return self.last(self.dropout(self.decoder(deepest, [*fine[::-1], None])))

@@ -1,4 +1,4 @@
-"""FCN-8 (Long, Shelhamer and Darrell 2015): VGG16 whose dense layers slide over the image, and the way back up."""
+"""FCN-8 (Long, Shelhamer and Darrell 2015): VGG16 with convolutionalized dense layers and skip connections."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ import torch
 from timm.models import adapt_input_conv
 from torch import Tensor, nn
 
-from opsin.networks.segmentation.upsampling import Upsampling, begin_as_bilinear, padded
+from opsin.networks.segmentation.upsampling import Upsampling, initialize_bilinear, padded
 
 STAGES = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))  # VGG16, configuration D
-DENSE = 4096  # outputs of VGG16's two dense layers before its last
-SIDE = 7  # of the map that VGG16's first dense layer sees
+DENSE = 4096  # width of VGG16's two hidden dense layers
+SIDE = 7  # side of the input map of VGG16's first dense layer
 DENSE_NAMES = (("pre_logits.fc1", "pre_logits.fc2"), ("classifier.0", "classifier.3"))  # timm's, torchvision's
 
 
 class FCN8(nn.Module):
-    """VGG16 down to 1/32, dense layers as convolutions, scores of three sizes added on the way up.
+    """VGG16 to stride 32, dense layers as convolutions, scores at three strides added during upsampling.
 
-    With ``upsampling="unpooling"`` the way up is DeconvNet's (Noh et al. 2015): max pooling undone step by step, with
-    the maps of pools 4 and 3 added.
+    With ``upsampling="unpooling"`` the decoder is that of DeconvNet (Noh et al. 2015): step-by-step unpooling, with the
+    maps of pools 4 and 3 added.
 
     Args:
-        num_classes: Number of outputs for each pixel.
+        num_classes: Number of outputs per pixel.
         in_channels: Channels of the image.
-        image_size: (height, width); the network takes any.
-        dropout: Chance of a channel to be left out after each dense layer.
-        pretrained: Begin from the ImageNet weights of VGG16.
-        width: Multiplies all channels; 1 is VGG16 with its 134 million parameters.
-        upsampling: See `opsin.networks.segmentation.upsampling.Upsampling`; "transposed" has kernels 4, 4 and 16 that
-            begin as bilinear interpolation, as in the paper.
+        image_size: (height, width); any size.
+        dropout: Probability of dropping a channel after each dense layer.
+        pretrained: Load the ImageNet weights of VGG16.
+        width: Multiplier of all channels; 1 is VGG16 with its 134 million parameters.
+        upsampling: See `opsin.networks.segmentation.upsampling.Upsampling`; "transposed" has kernels 4, 4 and 16,
+            initialized to bilinear interpolation, as in the paper.
     """
 
     backbone = "vgg16.tv_in1k"  # timm's name of torchvision's weights
@@ -67,13 +67,13 @@ class FCN8(nn.Module):
             nn.Dropout2d(dropout),
         )
         for module in self.modules():
-            if isinstance(module, nn.Conv2d):  # without batch normalization torch's own beginning fades out on the way
+            if isinstance(module, nn.Conv2d):  # without batch normalization, torch's default lets activations vanish
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
                 nn.init.zeros_(module.bias)  # type: ignore[arg-type]
         if pretrained:
             from opsin.networks.pretrained import fetch_weights
 
-            self.begin_from(fetch_weights(self.backbone))
+            self.load_vgg16(fetch_weights(self.backbone))
         pooled = [stage[-1] for stage in widths]
         if upsampling == "unpooling":
             self.head: nn.Module = UnpooledScores(dense, pooled, num_classes)
@@ -91,18 +91,18 @@ class FCN8(nn.Module):
         return self.head(self.dense(features), maps, places)[..., :height, :width]
 
     @torch.no_grad()
-    def begin_from(self, weights: Mapping[str, Tensor]) -> None:
-        """Take over the numbers of a VGG16, all but its last layer.
+    def load_vgg16(self, weights: Mapping[str, Tensor]) -> None:
+        """Load the weights of a VGG16, except for its last layer.
 
         Dense layers become convolutions: the weights ``(4096, 512 * 7 * 7)`` of the first, as ``(4096, 512, 7, 7)``,
-        give on a 7x7 map what the dense layer gives, and on a larger map at each place what it would give there; the
-        second becomes a 1x1 convolution. For grey images the first weights are summed over the colors, as timm does.
+        compute the dense layer at each position of the map; the second becomes a 1x1 convolution. For gray images the
+        first weights are summed over the colors, as in timm.
 
         Args:
-            weights: The state of torchvision's or timm's VGG16, by name.
+            weights: State dict of torchvision's or timm's VGG16.
 
         Raises:
-            ValueError: They are of another network, or of one with other widths.
+            ValueError: They are the weights of another network, or of other widths.
         """
         own = [layer for layer in (*self.stages.modules(), *self.dense) if isinstance(layer, nn.Conv2d)]
         numbers = sorted({int(name.split(".")[1]) for name in weights if name.startswith("features.")})
@@ -115,14 +115,14 @@ class FCN8(nn.Module):
             if layer is own[0]:
                 weight = adapt_input_conv(layer.in_channels, weight)
             if weight.numel() != layer.weight.numel():
-                raise ValueError("the weights of VGG16 fit at its full width alone")
+                raise ValueError("the weights of VGG16 require its full width (width = 1)")
             layer.weight.copy_(weight.view_as(layer.weight))
             if layer.bias is not None:
                 layer.bias.copy_(bias)
 
 
 class AddedScores(nn.Module):
-    """Score the dense map and the maps of pools 4 and 3, and add the scores while they are enlarged by 2, 2 and 8."""
+    """Scores of the dense map and of pools 4 and 3, added during upsampling by 2, 2 and 8."""
 
     def __init__(self, dense: int, pooled: list[int], num_classes: int, upsampling: str):
         super().__init__()
@@ -132,17 +132,17 @@ class AddedScores(nn.Module):
         )
         for module in self.enlarge.modules():
             if isinstance(module, nn.ConvTranspose2d):
-                begin_as_bilinear(module)
+                initialize_bilinear(module)
 
     def forward(self, dense: Tensor, maps: list[Tensor], places: list[Tensor]) -> Tensor:
-        """Return logits of the size of the image; ``places`` is of no use here."""
+        """Return logits of the size of the image; ``places`` is unused."""
         scores = self.enlarge[0](self.scores[0](dense)) + self.scores[1](maps[3])
         scores = self.enlarge[1](scores) + self.scores[2](maps[2])
         return self.enlarge[2](scores)
 
 
 class UnpooledScores(nn.Module):
-    """Undo max pooling step by step, adding the maps of pools 4 and 3, and score the last map."""
+    """Step-by-step unpooling with the maps of pools 4 and 3 added, then scores of the last map."""
 
     def __init__(self, dense: int, pooled: list[int], num_classes: int):
         super().__init__()
@@ -151,7 +151,7 @@ class UnpooledScores(nn.Module):
             Upsampling("unpooling", before, after)
             for before, after in zip([dense, *outgoing[:-1]], outgoing, strict=True)
         )
-        # After undoing pools 5 and 4 the map has the place and size of pools 4 and 3, but not the channels of pool 3.
+        # After unpooling 5 and 4 the map has the resolution of pools 4 and 3, but not the channels of pool 3.
         self.fit = nn.ModuleList([nn.Identity(), nn.Conv2d(pooled[2], pooled[3], 1)])
         self.head = nn.Conv2d(pooled[0], num_classes, 1)
 

@@ -1,4 +1,4 @@
-"""The table of networks that name pixels, and making one of them by name."""
+"""Registry of segmentation networks, created by name."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def create_segmentation_ensemble(
     members: Sequence[Mapping[str, Any]] = ({"name": "conv_deconv"},) * 2,
     average: str = "probabilities",
 ) -> Ensemble:
-    """Make an ensemble of segmentation networks that are trained or filled together; ``dropout`` is each member's own."""
+    """Create an ensemble of networks; each member has its own dropout, ``dropout`` is ignored."""
     networks = create_members(create_segmentation_network, members, num_classes, in_channels, image_size)
     return Ensemble(networks, in_channels, average)
 
@@ -45,8 +45,7 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "ensemble": create_segmentation_ensemble,
 }
 
-# What follows an encoder of timm's in names such as unet:resnet34. Ours is the U-Net; all others are classes of
-# segmentation-models-pytorch.
+# Decoders in names such as unet:resnet34. The U-Net is Opsin's; all others are classes of segmentation-models-pytorch.
 DECODERS = {
     "unet": "",
     "unetplusplus": "UnetPlusPlus",
@@ -61,21 +60,21 @@ DECODERS = {
     "segformer": "Segformer",
 }
 
-ENCODER_STRIDE = 32  # both sides of what enters an encoder are multiples of it
+ENCODER_STRIDE = 32  # the input of an encoder is padded to a multiple of it
 
 
 def list_segmentation_networks(pretrained: bool = False) -> list[str]:
-    """Return the names of all networks for masks: ours, then the decoders, each on the encoder of the offline weights.
+    """Return the names of all networks: Opsin's, then each decoder with the encoder of the offline weights.
 
     Args:
-        pretrained: Only those with ImageNet weights.
+        pretrained: Only networks with ImageNet weights.
     """
     names = [*NETWORKS, *(f"{decoder}:{OFFLINE}" for decoder in DECODERS)]
     return [name for name in names if not pretrained or backbone_of(name) is not None]
 
 
 def backbone_of(name: str) -> str | None:
-    """Return timm's name of the encoder whose ImageNet weights a network can start from, or None."""
+    """Return the timm name of the encoder with ImageNet weights, or None."""
     if name in NETWORKS:
         return getattr(NETWORKS[name], "backbone", None)
     return pretrained_name(name.rpartition(":")[2])
@@ -91,20 +90,20 @@ def create_segmentation_network(
     dropout: float = 0.0,
     options: Mapping[str, Any] | None = None,
 ) -> nn.Module:
-    """Make a network that maps images ``(N, in_channels, H, W)`` to logits ``(N, num_classes, H, W)``.
+    """Create a network that maps images ``(N, in_channels, H, W)`` to logits ``(N, num_classes, H, W)``.
 
     Args:
-        name: One of ours, or DECODER:ENCODER such as ``unet:tf_efficientnet_lite0``.
-        num_classes: Number of outputs for each pixel.
+        name: One of `NETWORKS`, or DECODER:ENCODER such as ``unet:tf_efficientnet_lite0``.
+        num_classes: Number of outputs per pixel.
         in_channels: 1 or 3.
-        image_size: (height, width) of the images it is trained on; it takes others too.
-        pretrained: Begin from an encoder with ImageNet weights.
-        dropout: Before the last layer.
-        options: Further arguments of the constructor.
+        image_size: (height, width) of the training images; the network accepts any size.
+        pretrained: Load ImageNet weights of the encoder.
+        dropout: Dropout probability before the last layer.
+        options: Additional arguments of the constructor.
 
     Raises:
-        NetworkError: The name is unknown (the nearest are shown), an option does not exist or is not the network's to
-            decide, the network cannot take this image size, or its weights cannot be had.
+        NetworkError: The name is unknown (the nearest are suggested), an option does not exist or is set by another
+            key of the recipe, the image size is not supported, or the weights are not available.
     """
     options = dict(options or {})
     check_segmentation_network(name, pretrained)
@@ -120,30 +119,34 @@ def create_segmentation_network(
 
 
 def check_segmentation_network(name: str, pretrained: bool = False) -> None:
-    """Raise unless there is a network of this name, and pretrained weights of it where they are asked for.
+    """Check that a network of this name exists and, if requested, has pretrained weights.
 
     Raises:
-        NetworkError: There is not; the nearest names are shown.
+        NetworkError: It does not; the nearest names are suggested.
     """
     import timm
 
     if name in NETWORKS:
         if pretrained and backbone_of(name) is None:
             raise NetworkError(
-                f"There are no pretrained weights of {name}: leave out --pretrained, or take unet:{OFFLINE}."
+                f"There are no pretrained weights of {name}; remove --pretrained, or use unet:{OFFLINE}."
             )
         return
     decoder, colon, encoder = name.partition(":")
     if not colon or decoder not in DECODERS:
         known = [*NETWORKS, *(f"{decoder}:{encoder or OFFLINE}" for decoder in DECODERS)]
         raise NetworkError(
-            f"There is no network '{name}' for segmentation{nearest(name, known)}; there are {', '.join(NETWORKS)}, "
-            f"and {', '.join(DECODERS)} before a network of timm's, as in unet:{OFFLINE}."
+            f"There is no network '{name}' for segmentation{nearest(name, known)}; choose {', '.join(NETWORKS)}, "
+            f"or one of {', '.join(DECODERS)} with a timm encoder, as in unet:{OFFLINE}."
         )
     if not timm.is_model(encoder):
-        raise NetworkError(f"There is no encoder '{encoder}'{nearest(encoder, list_networks())}: it is one of timm's.")
+        raise NetworkError(
+            f"There is no encoder '{encoder}'{nearest(encoder, list_networks())}; any timm network will do."
+        )
     if pretrained and backbone_of(name) is None:
-        raise NetworkError(f"timm has no pretrained weights of {encoder}: leave out --pretrained, or take another one.")
+        raise NetworkError(
+            f"timm has no pretrained weights of {encoder}; remove --pretrained, or choose another encoder."
+        )
 
 
 def _create_with_encoder(
@@ -165,9 +168,9 @@ def _create_with_encoder(
         raise
     except Exception as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(". ")
-        raise NetworkError(f"{name} cannot be made with the options {options}: {reason}.") from None
+        raise NetworkError(f"{name} cannot be created with the options {options}: {reason}.") from None
     if offline:
-        _fill(network.encoder.model, encoder, in_channels)  # type: ignore[union-attr, arg-type]
+        _load_encoder(network.encoder.model, encoder, in_channels)  # type: ignore[union-attr, arg-type]
     return network
 
 
@@ -186,8 +189,8 @@ def _own_decoder(
     return EncoderUNet(maps, num_classes, dropout, **options)
 
 
-def _fill(encoder: nn.Module, name: str, in_channels: int) -> None:
-    """Fill an encoder from the whole network, whose tensors have the same names."""
+def _load_encoder(encoder: nn.Module, name: str, in_channels: int) -> None:
+    """Load the weights of an encoder from the whole network, which has the same tensor names."""
     whole = create_network(name, 1000, in_channels, (224, 224), pretrained=True).state_dict()
     encoder.load_state_dict({key: whole[key] for key in encoder.state_dict()})
 
@@ -196,13 +199,13 @@ class LibraryNetwork(nn.Module):
     """A network of segmentation-models-pytorch, for images of any size.
 
     Args:
-        kind: The class.
-        encoder: A network of timm's.
-        num_classes: Number of outputs for each pixel.
+        kind: Name of the class.
+        encoder: Name of a timm network.
+        num_classes: Number of outputs per pixel.
         in_channels: Channels of the image.
-        pretrained: True fetches ImageNet weights; None does not.
-        dropout: Chance of a channel to be left out before the last layer.
-        options: Further arguments of the class.
+        pretrained: True downloads ImageNet weights; None does not.
+        dropout: Probability of dropping a channel before the last layer.
+        options: Additional arguments of the class.
     """
 
     def __init__(
@@ -232,7 +235,7 @@ class LibraryNetwork(nn.Module):
 
 
 class LibraryHead(nn.Module):
-    """Everything after the encoder of a network of segmentation-models-pytorch."""
+    """Decoder and last layer of a network of segmentation-models-pytorch."""
 
     def __init__(self, decoder: nn.Module, dropout: float, last: nn.Module):
         super().__init__()
@@ -241,5 +244,5 @@ class LibraryHead(nn.Module):
         self.last = last
 
     def forward(self, deepest: Tensor, maps: Sequence[Tensor]) -> Tensor:
-        """Return logits of the encoder's maps, the last of which is given first; see `encoder_unet.Head`."""
+        """Return logits from the encoder's maps; the deepest is also the first argument (see `encoder_unet.Head`)."""
         return self.last(self.dropout(self.decoder(maps)))

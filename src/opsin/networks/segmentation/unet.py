@@ -1,4 +1,4 @@
-"""U-Net (Ronneberger et al. 2015), with convolutions that keep the size, and its encoder from scratch."""
+"""U-Net (Ronneberger et al. 2015) with padded convolutions, trained from scratch."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from opsin.networks.segmentation.upsampling import padded
 
 
 class UShape(nn.Module):
-    """The body of a U-Net: blocks and max pooling down, a block at the bottom, `Decoder` up.
+    """Body of a U-Net: blocks with max pooling, a bottom block, and a `Decoder`.
 
     Args:
         in_channels: Channels of the image.
-        widths: Channels of the levels, the bottom last; each but the first halves the image.
-        block: Makes the convolutions of a level: ``block(in_channels, out_channels)``.
-        bottom: Follows the block at the bottom and keeps the shape; None: nothing.
+        widths: Channels of the levels, bottom last; each but the first halves the resolution.
+        block: Creates the convolutions of a level: ``block(in_channels, out_channels)``.
+        bottom: Shape-preserving module after the bottom block; None: nothing.
         upsampling: See `opsin.networks.segmentation.upsampling.Upsampling`.
         attention: See `Decoder`.
     """
@@ -53,13 +53,13 @@ class UShape(nn.Module):
 
 
 class ShapedNetwork(nn.Module):
-    """A U and the last layer, which makes logits of what leaves it.
+    """U-Net body with a last layer.
 
     Args:
-        body: The U.
-        width: Channels that leave it.
-        num_classes: Number of outputs for each pixel.
-        dropout: Chance of a channel to be left out before the last layer.
+        body: The body.
+        width: Output channels of the body.
+        num_classes: Number of outputs per pixel.
+        dropout: Probability of dropping a channel before the last layer.
     """
 
     def __init__(self, body: UShape, width: int, num_classes: int, dropout: float):
@@ -74,16 +74,16 @@ class ShapedNetwork(nn.Module):
 
 
 class UNet(ShapedNetwork):
-    """U-Net from scratch.
+    """U-Net without pretrained weights.
 
     Args:
-        num_classes: Number of outputs for each pixel.
+        num_classes: Number of outputs per pixel.
         in_channels: Channels of the image.
-        image_size: (height, width); the network takes any.
-        dropout: Chance of a channel to be left out before the last layer.
+        image_size: (height, width); any size.
+        dropout: Probability of dropping a channel before the last layer.
         widths: Channels of the levels; the original has (64, 128, 256, 512, 1024).
         upsampling: See `opsin.networks.segmentation.upsampling.Upsampling`.
-        attention: Whether `opsin.networks.segmentation.decoder.AttentionGate` weighs the encoder's maps.
+        attention: Whether the skip connections have an `opsin.networks.segmentation.decoder.AttentionGate`.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Ways to make a map larger, from which every segmentation network chooses by name; and padding to a multiple."""
+"""Upsampling layers by name, shared by all segmentation networks, and padding to a multiple."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ UPSAMPLING = ("transposed", "bilinear", "shuffle", "unpooling")
 
 
 class Upsampling(nn.Module):
-    """Make maps larger by a whole factor.
+    """Upsampling by an integer factor.
 
     Args:
-        kind: "transposed" (a transposed convolution: of stride 2 and kernel 3 its kernels overlap unevenly, which may
-            show as a checkerboard; Odena et al. 2016), "bilinear" (interpolation, then a 3x3 convolution), "shuffle"
-            (a 3x3 convolution to factor² times the channels, then sub-pixel shuffle; Shi et al. 2016, begun as
-            nearest-neighbor interpolation; Aitken et al. 2017), or "unpooling" (a 3x3 convolution, then each value
-            back to where max pooling took it from, zeros elsewhere; Zeiler et al. 2011).
-        in_channels: Channels that come in.
-        out_channels: Channels that go out; with "unpooling" those of the maps that were pooled.
-        factor: How many times larger; 2 with "unpooling".
-        kernel: Of "transposed" alone; left out: 3 for the factor 2, else twice the factor.
+        kind: "transposed" (transposed convolution; with stride 2 and kernel 3 its kernels overlap unevenly, which can
+            cause checkerboard artifacts; Odena et al. 2016), "bilinear" (interpolation, then a 3x3 convolution),
+            "shuffle" (a 3x3 convolution to factor² times the channels, then sub-pixel shuffle; Shi et al. 2016,
+            initialized to nearest-neighbor interpolation; Aitken et al. 2017), or "unpooling" (a 3x3 convolution, then
+            max unpooling; Zeiler et al. 2011).
+        in_channels: Input channels.
+        out_channels: Output channels; for "unpooling" those of the pooled maps.
+        factor: Upsampling factor; 2 for "unpooling".
+        kernel: Kernel size of "transposed"; default: 3 for a factor of 2, else twice the factor.
     """
 
     def __init__(self, kind: str, in_channels: int, out_channels: int, factor: int = 2, kernel: int | None = None):
@@ -31,7 +31,7 @@ class Upsampling(nn.Module):
         if kind not in UPSAMPLING:
             raise ValueError(f"upsampling must be one of {', '.join(UPSAMPLING)}, not {kind!r}")
         if kind == "unpooling" and factor != 2:
-            raise ValueError("unpooling undoes max pooling by 2, and nothing else")
+            raise ValueError("unpooling only inverts max pooling by 2; the factor must be 2")
         self.kind = kind
         self.factor = factor
         if kind == "transposed":
@@ -42,7 +42,7 @@ class Upsampling(nn.Module):
             )
         elif kind == "shuffle":
             convolution = nn.Conv2d(in_channels, out_channels * factor**2, 3, padding=1)
-            begin_as_nearest(convolution, factor)
+            initialize_nearest(convolution, factor)
             self.convolution = nn.Sequential(convolution, nn.PixelShuffle(factor))
         else:
             self.convolution = nn.Conv2d(in_channels, out_channels, 3, padding=1)
@@ -52,7 +52,7 @@ class Upsampling(nn.Module):
 
         Args:
             features: ``(N, in_channels, H, W)``.
-            indices: ``(N, out_channels, H, W)``, where max pooling found each value; needed by "unpooling".
+            indices: ``(N, out_channels, H, W)``, indices of max pooling; required for "unpooling".
         """
         if self.kind == "bilinear":
             size = [self.factor * side for side in features.shape[2:]]
@@ -60,22 +60,22 @@ class Upsampling(nn.Module):
         features = self.convolution(features)
         if self.kind == "unpooling":
             if indices is None:
-                raise ValueError("unpooling needs to know where max pooling found its values")
+                raise ValueError("unpooling needs the indices of max pooling")
             features = functional.max_unpool2d(features, indices, [2, 2])
         return features
 
 
 @torch.no_grad()
-def begin_as_nearest(convolution: nn.Conv2d, factor: int) -> None:
-    """Give the channels that a pixel shuffle will lay side by side the same weights (Aitken et al. 2017)."""
+def initialize_nearest(convolution: nn.Conv2d, factor: int) -> None:
+    """Initialize a pixel-shuffle convolution to nearest-neighbor interpolation (Aitken et al. 2017)."""
     for parameter in (convolution.weight, convolution.bias):
         if parameter is not None:
             parameter.copy_(parameter[:: factor**2].repeat_interleave(factor**2, dim=0))
 
 
 @torch.no_grad()
-def begin_as_bilinear(convolution: nn.ConvTranspose2d) -> None:
-    """Set a transposed convolution of the kernel ``2 * stride`` to bilinear interpolation of each channel by itself."""
+def initialize_bilinear(convolution: nn.ConvTranspose2d) -> None:
+    """Initialize a transposed convolution with kernel ``2 * stride`` to bilinear interpolation of each channel."""
     kernel, stride = convolution.kernel_size[0], convolution.stride[0]
     distance = (torch.arange(kernel) - (kernel - 1) / 2).abs() / stride
     weights = (1 - distance).clamp(min=0)
@@ -87,6 +87,6 @@ def begin_as_bilinear(convolution: nn.ConvTranspose2d) -> None:
 
 
 def padded(images: Tensor, multiple: int) -> Tensor:
-    """Repeat the last row and column of ``(N, C, H, W)`` until both sides are multiples of a number."""
+    """Pad ``(N, C, H, W)`` at the bottom and right to multiples of a number, replicating the last row and column."""
     down, right = (-side % multiple for side in images.shape[2:])
     return functional.pad(images, (0, right, 0, down), mode="replicate") if down or right else images

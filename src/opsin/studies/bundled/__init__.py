@@ -1,4 +1,4 @@
-"""The studies that come with Opsin: name -> file beside this one."""
+"""Studies bundled with Opsin: name -> TOML file in this folder."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ STUDIES = {
 
 
 def bundled_file(name: str) -> Path:
-    """Return the TOML file of a study of ours."""
+    """Return the TOML file of a bundled study."""
     return Path(__file__).with_name(STUDIES[name])
 
 
 def list_studies() -> list[str]:
-    """Return the names of the studies that come with Opsin."""
+    """Return the names of the bundled studies."""
     return list(STUDIES)

@@ -1,11 +1,11 @@
-"""How near `opsin estimate-accuracy` comes: accuracies foretold without labels, beside those measured, on changed home images.
+"""Error of `opsin estimate-accuracy`: accuracy estimated without labels against measured accuracy, on corrupted images.
 
-    python benchmarks/foretelling.py runs/cells runs/lesions --images 120
+    python benchmarks/estimate_accuracy.py runs/cells runs/lesions --images 120
 
-Validation images of each run are changed in ways that the simulated laboratories do not have: by single corruptions at
-severities 2 and 4, and by 15 harsher laboratories (severities up to 5). What is foretold for them by the answers alone
-is compared with what is right, with the classes as they are at home, and, six times, with random shares of the classes
-(a flat Dirichlet distribution) that are given. `middle` is what the simulation foretells without seeing the images.
+Validation images of each run are corrupted differently from the simulated domains: by single corruptions at severities
+2 and 4, and by 15 harsher domains (severities up to 5). The accuracy estimated from the predictions alone is compared
+with the true accuracy, once with the class frequencies of the validation images and six times with given random class
+frequencies (a flat Dirichlet distribution). `median` is the simulated estimate, which does not use the images.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ HARSHER = 15
 
 
 def main() -> None:
-    """Change images, estimate_accuracy, and print a table."""
+    """Corrupt images, estimate the accuracy on them, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="+", help="run folders of classifiers")
-    parser.add_argument("--images", type=int, default=120, help="validation images of each (120)")
-    parser.add_argument("--seed", type=int, default=0, help="of the images and of the shares (0)")
+    parser.add_argument("--images", type=int, default=120, help="validation images per run (120)")
+    parser.add_argument("--seed", type=int, default=0, help="random seed of the images and class frequencies (0)")
     options = parser.parse_args()
     print(f"{today()} · {machine()}\n")
     rows = []
@@ -48,12 +48,12 @@ def main() -> None:
             for kind in changed:
                 off = np.array([error for name, *error in found if name == kind])
                 rows.append([run.name, shares, kind, str(len(off)), *(f"{100 * value:.1f}" for value in figures(off))])
-    print(table(["run", "shares", "images", "n", "foretold off by", "on average", "middle off by"], rows))
-    print("\noff by: mean of the absolute differences, in points")
+    print(table(["run", "classes", "images", "n", "absolute error", "mean error", "absolute error, median"], rows))
+    print("\nabsolute error: mean absolute difference, in percentage points")
 
 
 def change(run: opsin.Run, options: argparse.Namespace) -> tuple[Answers, dict[str, Answers]]:
-    """Return what a run answers in its laboratories, and to images that were changed otherwise."""
+    """Return the predictions of a run in its simulated domains, and on images corrupted differently."""
     subject = subject_of(run, prepare_again(run.folder, None, Console(stderr=True)))
     trial = trial_of(subject, choose_rows(subject, options.images, options.seed))
     alone = [
@@ -65,13 +65,13 @@ def change(run: opsin.Run, options: argparse.Namespace) -> tuple[Answers, dict[s
     _, harsher = simulate_laboratories(trial, number=HARSHER, strongest=5.0)
     assert home is not None and harsher is not None  # as the runs are classifiers
     harsher = replace(harsher, predicted=harsher.predicted[1:], confidence=harsher.confidence[1:])
-    return home, {"single corruptions": Answers.of(alone, home.labels), "harsher laboratories": harsher}
+    return home, {"single corruptions": Answers.of(alone, home.labels), "harsher domains": harsher}
 
 
 def errors(
     home: Answers, changed: dict[str, Answers], classes: int, times: int, random: bool, seed: int
 ) -> Iterator[tuple[str, float, float]]:
-    """Yield the kind of images, and by how much the foretold accuracy and the middle laboratory are off."""
+    """Yield the kind of images and the errors of the estimate and of the median simulated domain."""
     generator = np.random.default_rng(seed)
     counts = np.bincount(home.labels, minlength=classes)
     for _ in range(times):
@@ -81,16 +81,16 @@ def errors(
                 shares = shares / shares.sum()
                 weights = (shares / np.maximum(counts, 1))[home.labels]
                 drawn = np.arange(len(weights))
-                if random:  # as many images as at home, drawn by these shares
+                if random:  # a resample of the same size with these class frequencies
                     drawn = generator.choice(drawn, len(drawn), p=weights / weights.sum())
-                told = estimate_from_answers(home, predicted[drawn], confidence[drawn], shares, exact=not random)
+                estimate = estimate_from_answers(home, predicted[drawn], confidence[drawn], shares, exact=not random)
                 right = float((predicted == home.labels)[drawn].mean())
                 middle = float(np.median((home.predicted[1:] == home.labels) @ weights))
-                yield kind, told.expected - right, middle - right
+                yield kind, estimate.expected - right, middle - right
 
 
 def figures(off: NDArray[np.float64]) -> tuple[float, float, float]:
-    """Return the mean absolute and the mean error of the foretold, and the mean absolute error of the middle."""
+    """Return the mean absolute and the mean error of the estimate, and the mean absolute error of the median."""
     return float(np.abs(off[:, 0]).mean()), float(off[:, 0].mean()), float(np.abs(off[:, 1]).mean())
 
 

@@ -1,20 +1,20 @@
-"""Foretell a network's accuracy in another laboratory from home images alone, then measure it there once.
+"""Estimate a network's accuracy under domain shift from source images alone, then measure it once on the target.
 
-    python benchmarks/elsewhere.py cells/home cells/away --seeds 3 --set data.image_size=96
+    python benchmarks/domain_shift.py cells/home cells/away --seeds 3 --set data.image_size=96
 
-Each seed is an ordinary run below --runs, trained on HOME. What is foretold is written into the run folder before the
-labels of AWAY are read, and AWAY is measured once for each run; called again, the script reads both and does neither
-again. Of AWAY only the number of images of each class is used in foretelling: where it holds other shares of the
-classes than HOME, the estimate is for those. The way `answers` sees the images of AWAY beside, without their labels.
+Each seed is an ordinary run below --runs, trained on HOME. The estimate is written into the run folder before the
+labels of AWAY are read, and AWAY is measured once per run; a second call reads both from the run folder. Of AWAY, the
+estimate uses only the number of images of each class, so that it refers to the class frequencies of AWAY. The method
+`answers` also uses the images of AWAY, without their labels.
 
-Ways of foretelling, all fixed before anything was measured:
+Methods, all fixed before the first measurement:
 
-    laboratories   the median of 30 simulated laboratories, severities up to 3 (what the report says)
+    laboratories   median of 30 simulated domains, severities up to 3 (as in the report)
     milder         the same with severities up to 2
     harsher        the same with severities up to 4
-    corruptions    the mean over single corruptions that training has not shown the network, severities 2 and 4
-    home           the accuracy on HOME's test split, which says that nothing changes
-    answers        by what the network answers to the images of AWAY, as in `opsin estimate-accuracy --shares`
+    corruptions    mean over single corruptions that are not part of the augmentation, severities 2 and 4
+    home           accuracy on the test split of HOME (no domain shift)
+    answers        from the predictions on the images of AWAY, as in `opsin estimate-accuracy --shares`
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ SEVERITIES = (2, 4)
 
 
 def main() -> None:
-    """Train, estimate_accuracy, measure, and print a table."""
+    """Train, estimate, measure, and print a table."""
     options = parse()
     print(f"{today()} · {machine()}")
     rows = [inspect(seed, options) for seed in range(options.seeds)]
@@ -55,31 +55,31 @@ def parse() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("home", help="labelled images to train on")
-    parser.add_argument("away", help="labelled images from elsewhere, of some of the same classes")
-    parser.add_argument("--seeds", type=int, default=3, help="how many seeds, from 0 (3)")
-    parser.add_argument("--images", type=int, default=100, help="validation images to estimate_accuracy from (100)")
-    parser.add_argument("--runs", default="runs/elsewhere", help="where the run folders are made (runs/elsewhere)")
+    parser.add_argument("away", help="labelled images from another domain, of some of the same classes")
+    parser.add_argument("--seeds", type=int, default=3, help="number of seeds, counted from 0 (3)")
+    parser.add_argument("--images", type=int, default=100, help="validation images for the estimate (100)")
+    parser.add_argument("--runs", default="runs/domain-shift", help="folder of the runs (runs/domain-shift)")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a key of the recipe")
     parser.add_argument("--json", metavar="FILE", help="write the figures to a file")
     return parser.parse_args()
 
 
 def inspect(seed: int, options: argparse.Namespace) -> dict[str, Any]:
-    """Train one seed, estimate_accuracy, measure away, and return the figures."""
+    """Train one seed, estimate and measure the accuracy on AWAY, and return the figures."""
     settings = dict(item.partition("=")[::2] for item in options.set)
     run = opsin.train(options.home, seed=seed, runs=options.runs, resume=True, inspect=False, **settings)
-    file = run.path / f"foretold-{Path(options.away).name}.json"
+    file = run.path / f"estimated-{Path(options.away).name}.json"
     if not file.exists():
-        file.write_text(json.dumps(foretell_away(run, options), indent=1) + "\n", encoding="utf-8")
-    foretold = json.loads(file.read_text(encoding="utf-8"))
+        file.write_text(json.dumps(estimate_away(run, options), indent=1) + "\n", encoding="utf-8")
+    estimated = json.loads(file.read_text(encoding="utf-8"))
     name = opsin.read_dataset(options.away, check=False).name
     if name not in run.scorecard:
         opsin.evaluate(run, options.away)
-    return {"seed": seed, "run": run.name, "foretold": foretold, "measured": run.scorecard[name]["accuracy"]}
+    return {"seed": seed, "run": run.name, "estimated": estimated, "measured": run.scorecard[name]["accuracy"]}
 
 
-def foretell_away(run: opsin.Run, options: argparse.Namespace) -> dict[str, Any]:
-    """Return way -> accuracy, from home images and the number of images of each class away."""
+def estimate_away(run: opsin.Run, options: argparse.Namespace) -> dict[str, Any]:
+    """Return method -> accuracy, from HOME and the number of images of each class in AWAY."""
     counts = class_counts(run, options.away)
     subject = subject_of(run, prepare_again(run.folder, None, Console()))
     trial = trial_of(subject, choose_rows(subject, options.images))
@@ -111,20 +111,20 @@ def class_counts(run: opsin.Run, data: str) -> list[int]:
 
 
 def weigh(recalls: dict[str, float | None], counts: list[int], run: opsin.Run) -> float:
-    """Return the accuracy that recalls amount to where the classes have these counts."""
+    """Return the accuracy that follows from the recalls, with these numbers of images."""
     pairs = [(recalls.get(name), count) for name, count in zip(run.folder.classes, counts, strict=True)]
     known = [(recall, count) for recall, count in pairs if recall is not None and count]
     return sum(recall * count for recall, count in known) / sum(count for _, count in known)
 
 
 def show(rows: list[dict[str, Any]], options: argparse.Namespace) -> None:
-    """Print a row for each seed, and how far each way was off."""
-    ways = list(rows[0]["foretold"])
+    """Print a row for each seed, and the error of each method."""
+    methods = list(rows[0]["estimated"])
     lines = []
     for row in rows:
-        told, measured = row["foretold"], row["measured"]
-        cells = [f"{told[way]['expected']:.1%}" for way in ways]
-        laboratories = told["laboratories"]
+        estimated, measured = row["estimated"], row["measured"]
+        cells = [f"{estimated[method]['expected']:.1%}" for method in methods]
+        laboratories = estimated["laboratories"]
         lines.append(
             [
                 str(row["seed"]),
@@ -134,10 +134,11 @@ def show(rows: list[dict[str, Any]], options: argparse.Namespace) -> None:
             ]
         )
     print(f"\n{Path(options.home).name} → {Path(options.away).name}, {rows[0]['measured']['n']:,} images away\n")
-    print(table(["seed", "measured away", *ways, "middle 80 % of laboratories"], lines))
-    for way in ways:
-        off = [100 * (row["foretold"][way]["expected"] - row["measured"]["value"]) for row in rows]
-        print(f"{way}: off by {statistics.mean(off):+.1f} points ({min(off):+.1f} to {max(off):+.1f}, n = {len(off)})")
+    print(table(["seed", "measured away", *methods, "central 80 % of simulated domains"], lines))
+    for method in methods:
+        off = [100 * (row["estimated"][method]["expected"] - row["measured"]["value"]) for row in rows]
+        spread = f"({min(off):+.1f} to {max(off):+.1f}, n = {len(off)})"
+        print(f"{method}: error {statistics.mean(off):+.1f} points {spread}")
 
 
 if __name__ == "__main__":
