@@ -151,6 +151,14 @@ def test_every_study_has_its_section(name: str) -> None:
     assert "\n".join(markdown_table(study)) in section, f"renew the table with: opsin study show {name} --markdown"
 
 
+def test_every_term_of_the_glossary_has_two_lines() -> None:
+    text = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    entries = [block for block in text.split("\n\n") if block.startswith("**")]
+    assert len(entries) >= 30
+    for entry in entries:
+        assert entry.count("<br>\n") == 2 and len(entry.splitlines()) == 3, entry
+
+
 def test_every_command_is_explained() -> None:
     page = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
     for verb in VERBS:

@@ -70,13 +70,13 @@ def test_what_was_chosen_is_said() -> None:
     sure = choose_threshold(confidences, right, 0.99)
     assert sure.shown
     assert sure.confidence == pytest.approx(0.9)
-    assert "the 80 % of answers with a confidence of at least 0.900 are right 1.000" in sure.describe()
+    assert "80 % of the images have a confidence of at least 0.900; their accuracy is 1.000" in sure.describe()
     few = choose_threshold(confidences[::10], right[::10], 0.99)
     assert not few.shown
-    assert few.describe().endswith("too few to be sure of 0.99.")
+    assert few.describe().endswith("too few to assure 0.99.")
     none = choose_threshold(*answers([0.9, 0.6], [False, True]), 0.99)
     assert none.coverage == 0
-    assert "No answer is sure enough" in none.describe()
+    assert "No confidence limit" in none.describe()
 
 
 def test_nothing_is_answered_above_every_confidence() -> None:

@@ -124,7 +124,7 @@ def test_the_last_feature_map_of_convolutional_networks(name, size, wanted):
 
 @pytest.mark.parametrize(
     ("name", "reason"),
-    [("mlp", "no convolutions"), ("vit_tiny_patch16_224", "patches"), ("swin_tiny_patch4_window7_224", "patches")],
+    [("mlp", "no convolutional"), ("vit_tiny_patch16_224", "patches"), ("swin_tiny_patch4_window7_224", "patches")],
 )
 def test_networks_without_a_feature_map_say_why(name, reason):
     network = create_network(name, 2, 3, (64, 64))

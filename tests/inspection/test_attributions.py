@@ -92,7 +92,7 @@ def test_networks_without_convolutions_leave_grad_cam_out(copied, subject):
     inspect(copied, replace(subject, predictor=predictor))
     facts = copied.attributions
     assert "grad_cam" not in facts["methods"] and facts["feature_map"] is None
-    assert "no convolutions" in facts["left_out"]["grad_cam"]
+    assert "no convolutional" in facts["left_out"]["grad_cam"]
     assert copied.arrays("attributions.npz", "maps")["maps"].shape[:3] == (12, 2, 3)
     assert "Grad-CAM is left out" in render_report(copied)
 

@@ -71,7 +71,7 @@ def test_no_accuracy_is_above_the_overlap(home, labels, shares):
 def test_classes_that_no_laboratory_had_are_left_out(home):
     told = estimate_from_answers(home, *answers_at(np.arange(100) % CLASSES, 1.0, 0), [1, 1, 1, 1, 5])
     assert told.expected > 0.9
-    with pytest.raises(ValueError, match="a class with a share"):
+    with pytest.raises(ValueError, match="a class with a frequency"):
         estimate_from_answers(home, *answers_at(np.arange(100) % CLASSES, 1.0, 0), [0, 0, 0, 0, 5])
     with pytest.raises(ValueError, match="There must be images"):
         estimate_from_answers(home, np.zeros(0, np.int64), np.zeros(0, np.float32), [1, 1, 1, 1])

@@ -260,7 +260,7 @@ def test_what_costs_little_or_may_be_chance_is_no_finding(rows):
 def test_an_error_counts_beside_what_it_is_without_the_change():
     off = {"severity": 2, "amount": "a little", "value": 5.2, "cost": 1.2, "error": 0.1, "n": 200}
     (found,) = robustness_findings(robustness("mae", 4.0, blur=[off]))
-    assert found.severity == "note" and "brings its MAE from 4.000 to 5.200" in found.sentence
+    assert found.severity == "note" and "MAE from 4.000 to 5.200" in found.sentence
     assert robustness_findings(robustness("mae", 40.0, blur=[off])) == []
     (found,) = robustness_findings(robustness("mae", 2.0, blur=[off]))
     assert found.severity == "warning"

@@ -95,7 +95,11 @@ def test_every_image_stands_with_its_maps(make_run):
     for image, row in zip(facts["images"], rows, strict=True):
         truth, guess = run.classes[labels[row]], run.classes[result.labels[row]]
         assert image["caption"].truth == truth and image["caption"].guess == guess and image["name"] == names[row]
-        wanted = [f"Why {truth}?"] if truth == guess else [f"Why {guess}, its answer?", f"Why {truth}, the truth?"]
+        wanted = (
+            [f"Evidence for {truth}"]
+            if truth == guess
+            else [f"Evidence for {guess} (predicted)", f"Evidence for {truth} (true class)"]
+        )
         assert [asked["text"] for asked in image["explained"]] == wanted
         assert all(len(asked["maps"]) == 4 for asked in image["explained"])
     orange = pixels(facts["images"][0]["explained"][0]["maps"][3])

@@ -49,7 +49,7 @@ def test_secret_is_in_the_open_report(telling_run):
 def test_anonymous_report_holds_no_name(telling_run):
     html = write_report(telling_run, anonymous=True).read_text(encoding="utf-8")
     assert SECRET not in html
-    assert "1 image" in html or "<dt>Images left out</dt><dd>1</dd>" in html  # counted, not named
+    assert "1 image" in html or "<dt>Images excluded</dt><dd>1</dd>" in html  # counted, not named
     assert "8 is found least often" in html  # class names stay
     assert "Opsin</strong> report, anonymous" in html
 

@@ -268,7 +268,7 @@ def test_only_shared_images_are_compared(make, predicted_run) -> None:
 def test_what_is_asked_wrongly_is_said(make) -> None:
     run = make("a")
     for runs in ([run], [run, run.path], []):
-        with pytest.raises(RunError, match="at least two runs"):
+        with pytest.raises(RunError, match="at least two different runs"):
             opsin.compare(runs)
     other = make("b", noise=3)
     with pytest.raises(RunError, match="no score 'acuracy' .did you mean 'accuracy'"):

@@ -73,5 +73,5 @@ def test_what_cannot_be_compared_is_said_in_a_sentence(predicted_run) -> None:
     with pytest.raises(RunError, match="no predictions for its validation split yet: opsin evaluate"):
         pair_runs([first], "validation")
     (first.path / "split.csv").write_text("image,class,split,group,digest\n", encoding="utf-8")
-    with pytest.raises(RunError, match="split.csv has 0 test images and predictions-test.csv 6; .*opsin evaluate"):
+    with pytest.raises(RunError, match="split.csv has 0 test images, predictions-test.csv 6; .*opsin evaluate"):
         pair_runs([first], "test")

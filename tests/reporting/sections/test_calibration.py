@@ -32,7 +32,7 @@ def sharpened(run: RunFolder, factor: float) -> float:
     return calibration_error(labels, stated)
 
 
-@pytest.mark.parametrize(("factor", "words"), [(0.2, "too sure of itself"), (4.0, "too modest")])
+@pytest.mark.parametrize(("factor", "words"), [(0.2, "overconfident"), (4.0, "underconfident")])
 def test_what_calibration_changed_is_shown(make_run: Callable[..., RunFolder], factor: float, words: str) -> None:
     run = make_run()
     before = sharpened(run, factor)

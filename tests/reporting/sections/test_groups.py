@@ -40,10 +40,10 @@ def test_groups_are_scored_once_each(make_run: Callable[..., RunFolder]) -> None
     assert wrong == [{"name": "patient 3-1", "truth": "3", "guess": "8", "confidence": 1.0, "images": 6}]
     assert found["by_group"]["value"] == pytest.approx(1 - len(found["wrong"]) / 40)
     html = render_report(run)
-    assert "Group by group" in html and "patient 3-1" in html and "Accuracy by group" in html
+    assert "Scores by group" in html and "patient 3-1" in html and "Accuracy by group" in html
     assert "patient 3-1" not in render_report(run, anonymous=True)
 
 
 def test_runs_without_groups_have_no_such_section(finished: RunFolder) -> None:
     assert facts(Page.read(finished)) is None
-    assert "Group by group" not in render_report(finished)
+    assert "Scores by group" not in render_report(finished)

@@ -57,7 +57,7 @@ def test_operating_points_are_complete_without_the_script(make_run):
         recall = sklearn.metrics.recall_score(labels, called)
         specificity = sklearn.metrics.recall_score(1 - labels, ~called)
         assert f" {recall:.3f} " in shown and f" {specificity:.3f} " in shown
-    assert "malignant is what is looked for here, as the rarer class in training" in shown
+    assert "malignant is the positive class here (the rarer class in training" in shown
     assert "Best balance" in shown and "At least 95 % found" in shown
 
 
@@ -70,7 +70,7 @@ def test_decisions_and_readers_are_shown(make_run):
     shown = text(page)
     assert embedded(page)["classes"][0]["readers"] == [[0.3, 0.9], [0.1, 0.8]]
     assert "probability of benign" in shown and "as the rarer class" not in shown
-    assert "At least 80 % found" in shown and "a miss costs 7, a false alarm 1" in shown
+    assert "Sensitivity at least 80 %" in shown and "a miss costs 7, a false alarm 1" in shown
     predicted = run.predicted("test")
     labels, result = predicted.targets.values, predicted.predictions
     alarms, found, _ = sklearn.metrics.roc_curve(labels == 0, result.probabilities[:, 0])
@@ -84,7 +84,7 @@ def test_without_validation_nothing_is_chosen(make_run):
     (run.path / "predictions-validation.csv").unlink()
     page = render_report(run)
     assert list(embedded(page)["classes"][0]["points"]) == ["even"]
-    assert "no predictions for validation images" in text(page)
+    assert "no predictions on validation images" in text(page)
 
 
 def test_a_class_without_validation_images_has_no_chosen_threshold(make_run):
@@ -104,7 +104,7 @@ def test_grouped_images_have_intervals_of_groups(make_run):
     rows = "".join(f"image {number},x,test,patient {number // 4},0\n" for number in range(120))
     (run.path / "split.csv").write_text("image,class,split,group,digest\n" + rows, encoding="utf-8")
     page = render_report(run)
-    assert embedded(page)["grouped"] and "Intervals, which rest on whole groups here" in text(page)
+    assert embedded(page)["grouped"] and "computed over whole groups" in text(page)
     facts = thresholds.facts(Page.read(run))
     assert facts["rows"][0]["scores"][0]["method"] == "cluster bootstrap, 30 groups"
 

@@ -1,4 +1,4 @@
-"""Comparing runs on the same test images: which recipe is better, or that it cannot be told."""
+"""Comparison of runs on the same images: which recipe is better, or no significant difference."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from opsin.statistics.clusters import ENOUGH_GROUPS
 from opsin.tasks.registry import task_spec
 
 SPLITS = ("test", "validation")
-# What does not decide how a recipe turns out: the seed, which is what runs of one recipe differ in, and memory.
+# Keys that do not distinguish recipes: the seed, in which runs of one recipe differ, and memory.
 APART = ("seed", "data.memory_gb")
 
 
 class HasPath(Protocol):
-    """Anything that knows its run folder: `opsin.Run`, `RunFolder`."""
+    """Any object with a run folder: `opsin.Run`, `RunFolder`."""
 
     @property
     def path(self) -> Path:
@@ -45,24 +45,23 @@ def compare(
 ) -> Comparison:
     """Compare runs on the images of a split that all of them have predicted.
 
-    Runs whose recipes differ only in the seed are runs of one recipe, and are judged together. Where there is one run
-    of each recipe, intervals and p-values hold for these very networks on new images; where there are several, for new
-    seeds as well.
+    Runs whose recipes differ only in the seed are pooled. With one run per recipe, intervals and p-values hold for
+    these networks on new images; with several, for new seeds as well.
 
     Args:
         runs: At least two runs, or their folders, of the same data and split.
-        split: "test" or "validation". Nothing is predicted anew, so that no locked split is opened.
-        score: The score that decides; left out, the main one of the task. Of classifiers accuracy, balanced_accuracy,
+        split: "test" or "validation". No new predictions are made, so the test split is not used again.
+        score: The deciding score. Default: the main one of the task. For classifiers accuracy, balanced_accuracy,
             macro_f1, roc_auc, average_precision or log_loss.
-        names: Run folder -> what its recipe is called, the same for all runs of a recipe; left out: by the folders.
-        pairs: Which recipes to compare with which, by ``names``; left out: each with each.
+        names: Run folder -> name of its recipe, the same for all runs of a recipe. Default: from the folders.
+        pairs: Pairs of recipes to compare, by ``names``. Default: all pairs.
 
     Raises:
-        RunError: The runs cannot be compared; the sentence says why.
+        RunError: The runs cannot be compared; the message has the reason.
     """
     folders = [_folder(run) for run in runs]
     if len({folder.path.resolve() for folder in folders}) < max(2, len(folders)):
-        raise RunError("Give at least two runs to compare, each of them once.")
+        raise RunError("Give at least two different runs to compare.")
     compared = task_spec(folders[0].task).compared
     score = score or compared[0]
     for value, known, what in ((split, SPLITS, "split"), (score, compared, "score")):
@@ -115,9 +114,9 @@ def _folder(run: str | Path | HasPath) -> RunFolder:
 
 
 def _group(folders: Sequence[RunFolder]) -> list[list[int]]:
-    """Return which runs belong to one recipe, in the order given.
+    """Return the runs of each recipe, in the given order.
 
-    Runs of one recipe that share a seed differ in something else, such as their data, and are taken one by one.
+    Runs of one recipe with equal seeds differ in something else, such as their data, and are kept separate.
     """
     alike: dict[str, list[int]] = {}
     for number, folder in enumerate(folders):
@@ -131,7 +130,7 @@ def _group(folders: Sequence[RunFolder]) -> list[list[int]]:
 
 
 def _named(folders: Sequence[RunFolder], names: Mapping[Path, str]) -> list[list[int]]:
-    """Return which runs are called alike, in the order given."""
+    """Return the runs of each name, in the given order."""
     called = [names[folder.path] for folder in folders]
     return [[run for run, other in enumerate(called) if other == name] for name in dict.fromkeys(called)]
 
@@ -143,7 +142,7 @@ def _starts(recipes: Sequence[Sequence[int]]) -> list[int]:
 def _keys(runs: Sequence[RunFolder]) -> dict[str, tuple[Any, ...]]:
     """Return the keys in which the recipes of runs differ, with their values.
 
-    An ensemble was not trained by its recipe: beside one, ``ensemble`` stands for all keys of networks and training.
+    An ensemble was not trained by its recipe: for it, ``ensemble`` replaces all keys of networks and training.
     """
     tables = [flat(run.recipe.to_dict()) for run in runs]
     if any("ensemble" in run.info for run in runs):
@@ -159,7 +158,7 @@ def _keys(runs: Sequence[RunFolder]) -> dict[str, tuple[Any, ...]]:
 
 
 def _names(recipes: Sequence[Sequence[RunFolder]]) -> list[str]:
-    """Return a name for each recipe: that of its run, or what the names of its runs have in common at the front."""
+    """Return a name for each recipe: that of its run, or the common prefix of the names of its runs."""
     names = []
     for runs in recipes:
         common = os.path.commonprefix([run.name for run in runs])
@@ -181,28 +180,28 @@ def _findings(recipes: Sequence[Compared], measured: Measured, score: str) -> li
 
 
 def _notes(recipes: Sequence[Compared], keys: dict[str, Any], paired: Paired, split: str, units: int) -> list[str]:
-    """Return what a reader must know before believing the comparison."""
+    """Return the caveats of the comparison."""
     notes, images = [], len(paired.targets)
     if max(paired.sizes) > images:
         sizes = ", ".join(f"{size:,}" for size in dict.fromkeys(paired.sizes))
         notes.append(
-            f"The runs have {sizes} {split} images and share {images:,} of them; only these are compared, as "
-            "the others may have been trained on elsewhere."
+            f"The runs have {sizes} {split} images and share {images:,} of them; only these are compared, "
+            "because some runs may have been trained on the others."
         )
     if len(recipes) > 1 and all(len(recipe.runs) == 1 for recipe in recipes):
         notes.append(
-            "Each recipe was trained once, so that this compares networks: another seed may turn out otherwise. "
-            "Train them with further seeds (--seed 1, --seed 2) and compare all runs to compare the recipes themselves."
+            "Each recipe was trained once, so this compares two networks, and other seeds may give another result. "
+            "To compare the recipes, train them with more seeds (--seed 1, --seed 2) and pass all runs."
         )
     if len(recipes) > 1 and not keys:
-        notes.append("The recipes are the same: what differs is the data, the version of the software or the machine.")
+        notes.append("The recipes are the same; the data, the software version or the machine differ.")
     if len({len(recipe.runs) > 1 for recipe in recipes}) > 1:
-        notes.append("Recipes with a single run are taken to vary from seed to seed as much as the other ones do.")
+        notes.append("Recipes with a single run are assumed to vary between seeds as much as the others.")
     if paired.groups is not None and units < ENOUGH_GROUPS:
-        notes.append(f"The images come from only {units} groups, so that intervals and p-values are indicative.")
+        notes.append(f"The images come from only {units} groups, so intervals and p-values are indicative only.")
     if len(recipes) > 2 and split == "test":
         notes.append(
-            "The best of several scores on test is too good by the luck that made it the best. Choose by "
-            "--split validation, and read the test score of the one that you chose."
+            "The best of several test scores is too optimistic. Select with --split validation, and read the test "
+            "score of the selected recipe."
         )
     return notes

@@ -1,4 +1,4 @@
-"""Differences between the scores of runs on the same images: how large, how sure, and what it would take to tell."""
+"""Differences between the scores of runs on the same images: size, significance, and images or seeds needed."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ POWER = 0.8
 
 @dataclass(frozen=True)
 class Difference:
-    """One score of one recipe, less that of another, on the same images.
+    """Difference of one score between two recipes on the same images.
 
     Attributes:
         first: Number of the first recipe.
         second: Number of the second.
-        score: Which score.
-        value: First less second.
+        score: Name of the score.
+        value: First minus second.
         low: Lower bound of the 95 % interval.
         high: Upper bound.
-        method: How the bounds were found.
-        p_value: The chance of such a difference, or a larger one, if there were none.
-        test: How it was found.
-        corrected: The p-value corrected for all pairs of recipes that were compared by this score (Holm).
-        images_needed: How many images (or groups) would tell a difference of this size with a power of 80 %; None where
-            no number would, because the seeds differ too much or there is no difference.
-        seeds_needed: How many seeds of each recipe would, on as many images as there are; None as above, or where there
-            is one seed each.
+        method: Method of the bounds.
+        p_value: P-value of no difference.
+        test: Name of the test.
+        corrected: P-value corrected for all pairs of recipes compared by this score (Holm).
+        images_needed: Number of images (or groups) to detect a difference of this size with a power of 80 %; None if no
+            number would, because the seeds differ too much or there is no difference.
+        seeds_needed: Number of seeds of each recipe to detect it on the present images; None as above, or with one seed
+            each.
     """
 
     first: int
@@ -59,12 +59,12 @@ class Difference:
 
     @property
     def told(self) -> bool:
-        """Whether the two have been told apart: the corrected p-value is below 0.05."""
+        """Whether the difference is significant: the corrected p-value is below 0.05."""
         return self.corrected < 0.05
 
     @property
     def better(self) -> int | None:
-        """The number of the better recipe; None where it cannot be told."""
+        """Number of the better recipe; None without a significant difference."""
         if not self.told or not self.value:
             return None
         return self.first if (self.value > 0) != describe_score(self.score).lower_is_better else self.second
@@ -76,17 +76,17 @@ class Difference:
 
 @dataclass(frozen=True)
 class Measured:
-    """The scores of all runs, and how recipes differ in them.
+    """Scores of all runs and differences between recipes.
 
     Attributes:
         names: The S scores.
-        scores: float64 ``(R, S)``; of each run; nan where a score is undefined.
-        spreads: Of each recipe and score.
+        scores: float64 ``(R, S)``; scores of each run, nan if undefined.
+        spreads: Spread of each recipe and score.
         bounds: Of each recipe with several runs and each score: the 95 % interval of the mean over seeds, for new
             images and new seeds; None for a single run.
-        differences: Of each pair of recipes, score by score.
-        units: How many images or groups were drawn.
-        remark: A sentence on what is not compared; may be empty.
+        differences: Differences of each pair of recipes by score.
+        units: Number of images or groups that were resampled.
+        remark: A sentence on scores that are not compared; may be empty.
     """
 
     names: tuple[str, ...]
@@ -106,7 +106,7 @@ def measure(
     Args:
         task: The scores of all runs on the images that they share.
         recipes: The runs of each recipe.
-        pairs: Which recipes to compare with which; left out: each with each.
+        pairs: Pairs of recipes to compare. Default: all pairs.
     """
     paired = task.paired
     membership = membership_of(paired.groups)
@@ -153,7 +153,7 @@ class _Seen(NamedTuple):
         draws: Of each score, float64 ``(draws, K)``, whose variance is that over new images: of resamples, or made of
             the influences of the images.
         bounds: float64 ``(2, K, summed)``; of the bootstrap.
-        units: How many images or groups there are.
+        units: Number of images or groups.
     """
 
     values: NDArray[np.float64]
@@ -165,7 +165,7 @@ class _Seen(NamedTuple):
 def _of_mean(
     seen: _Seen, own: Sequence[int], spreads: Sequence[Spread], names: Sequence[str]
 ) -> list[tuple[float, float]]:
-    """Return the interval of each score's mean over the runs of a recipe: its difference from what is sure to be 0."""
+    """Return the interval of each score's mean over the runs of a recipe, as its difference from an exact 0."""
     sure = Spread(len(own), 0.0, 0.0)
     rows = list(own)
     found = []
@@ -173,7 +173,7 @@ def _of_mean(
         value = float(seen.values[rows, at].mean())
         low, high = contrast(value, draws[:, rows].mean(axis=1), seen.units, [each, sure]).bounds()
         score = describe_score(name)
-        # Student's interval knows no limits: a part lies between 0 and 1, and an error is no less than 0.
+        # Student's interval is unbounded, but a fraction lies between 0 and 1, and an error is at least 0.
         found.append(
             (max(low, 0.0) if score.part or score.lower_is_better else low, min(high, 1.0) if score.part else high)
         )
@@ -205,7 +205,7 @@ def _look(
 
 
 def _grouped(terms: sparse.csr_array, membership: sparse.csr_array | None) -> sparse.csr_array:
-    """Return what each group adds to the sums, where images come in groups; otherwise what each image adds."""
+    """Return what each group, or without groups each image, adds to the sums."""
     return terms if membership is None else sparse.csr_array(membership @ terms)
 
 
@@ -229,7 +229,7 @@ def _bootstrap(task: Measure, terms: list[sparse.csr_array], weights: NDArray[np
 
 @dataclass(frozen=True)
 class _Pair:
-    """What is known of two recipes before it is known how sure it is."""
+    """Two recipes and the difference of their scores, before its significance is known."""
 
     first: int
     second: int
@@ -247,7 +247,7 @@ class _Pair:
 
     @property
     def defined(self) -> list[str]:
-        """Return the scores that are compared and defined on these images."""
+        """Return the compared scores that are defined on these images."""
         return [score for score in self.compared if not math.isnan(self.values[score])]
 
     def squared_error(self, score: str) -> float:
@@ -256,21 +256,21 @@ class _Pair:
 
     @property
     def reach(self) -> float:
-        """How many standard errors a difference must measure to be told with the power wanted, among so many pairs."""
+        """Number of standard errors a difference needs to be detected with the wanted power, given the pairs."""
         return float(special.ndtri(1 - 0.025 / self.pairs) + special.ndtri(POWER))
 
 
 def _between_networks(
     pair: _Pair, task: Measure, runs: tuple[int, int], by_score: dict[str, tuple[float, float, float]]
 ) -> list[Difference]:
-    """Compare two single runs: over new images, with these very networks.
+    """Compare two single runs: these networks on new images.
 
     Args:
-        pair: What is known of them.
+        pair: The two recipes.
         task: The scores.
-        runs: Which two.
-        by_score: Lower and upper bound of the bootstrap, and the p-value of the permutations, of scores that are
-            functions of sums.
+        runs: The two runs.
+        by_score: Lower and upper bound of the bootstrap and p-value of the permutations, for scores that are functions
+            of sums.
     """
     found = []
     for score in pair.defined:
@@ -296,7 +296,7 @@ def _between_networks(
 
 
 def _between_recipes(pair: _Pair, spreads: Sequence[dict[str, Spread]]) -> list[Difference]:
-    """Compare recipes of which at least one was run with several seeds: over new images and new seeds."""
+    """Compare recipes of which at least one has several seeds: new images and new seeds."""
     found = []
     for score in pair.defined:
         both = [each[score] for each in spreads]
@@ -314,7 +314,7 @@ def _between_recipes(pair: _Pair, spreads: Sequence[dict[str, Spread]]) -> list[
 
 
 def _needed(pair: _Pair, value: float, by_images: float, by_seeds: float) -> int | None:
-    """Return how many images or groups would tell such a difference; None where no number would."""
+    """Return the number of images or groups to detect such a difference; None if no number would."""
     allowed = (value / pair.reach) ** 2 - by_seeds
     if not value or allowed <= 0:
         return None
@@ -323,7 +323,7 @@ def _needed(pair: _Pair, value: float, by_images: float, by_seeds: float) -> int
 
 
 def _seeds_needed(pair: _Pair, result: Contrast, spreads: Sequence[Spread]) -> int | None:
-    """Return how many seeds of each recipe would tell such a difference on the same images."""
+    """Return the number of seeds of each recipe to detect such a difference on the same images."""
     allowed = (result.value / pair.reach) ** 2 - (result.error**2 - result.by_runs)
     if not result.value or allowed <= 0:
         return None

@@ -1,4 +1,4 @@
-"""What a comparison of runs asks of the scores of a task."""
+"""Interface between a comparison of runs and the scores of a task."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from opsin.statistics.paired_tests import mcnemar, paired_proportions
 
 
 class Exact(NamedTuple):
-    """A test of single images that is better than the bootstrap's.
+    """A test on single images that replaces the bootstrap.
 
     Attributes:
         test: Its name.
-        p_value: Its outcome; None where only the name is another one.
+        p_value: Its p-value; None if only the name differs.
         bounds: The bounds of the difference; None to keep those of the bootstrap.
-        method: How they were found.
+        method: Method of the bounds.
     """
 
     test: str
@@ -30,7 +30,7 @@ class Exact(NamedTuple):
 
     @classmethod
     def of_right(cls, first: NDArray[np.bool_], second: NDArray[np.bool_]) -> Self:
-        """Test the parts of N images that two runs are right about, which bool ``(N,)`` say: McNemar's test."""
+        """McNemar's test of the fractions correct of two runs, given as bool ``(N,)``."""
         only = int((first & ~second).sum()), int((second & ~first).sum())
         bounds = paired_proportions(*only, len(first))
         return cls("McNemar's test (mid-p)", mcnemar(*only), bounds, "Bonett and Price")
@@ -42,10 +42,10 @@ class Measure(Protocol):
     Attributes:
         paired: The predictions.
         summed: Scores that are functions of sums over images.
-        ranked: Scores of which the value and the influence of each image are known.
-        remark: A sentence on what is not compared; may be empty.
-        dispute: What is said of images on which runs disagree, after their number.
-        agreement: The question that the table of the runs' answers to an image answers.
+        ranked: Scores with known influence of each image.
+        remark: A sentence on scores that are not compared; may be empty.
+        dispute: Text on the images on which runs disagree, after their number.
+        agreement: Title of the table of the correct runs; its last word is the column header.
     """
 
     paired: Paired
@@ -62,22 +62,22 @@ class Measure(Protocol):
         """Return the scores of `summed` ``(..., S)`` of sums ``(..., M)``; nan where undefined."""
 
     def area(self, run: int, score: str) -> tuple[float, NDArray[np.float64]]:
-        """Return a score of `ranked` and by how much each image moves it, float64 ``(N,)``, whose sum is 0."""
+        """Return a score of `ranked` and the influence of each image, float64 ``(N,)``, whose sum is 0."""
 
     def one_image(self, score: str) -> float:
-        """Return the mean square of what one image changes in a score; intervals are widened by it."""
+        """Return the mean squared change of a score by one image; intervals are widened by it."""
 
     def largest(self, score: str) -> float:
-        """Return the largest value that a score may have, infinite where there is none."""
+        """Return the largest value that a score may have, infinite if there is none."""
 
     def exact(self, score: str, first: int, second: int) -> Exact | None:
-        """Return a better test of two runs on single images, where there is one."""
+        """Return a better test of two runs on single images, if there is one."""
 
     def right(self, runs: Sequence[int]) -> NDArray[np.bool_]:
-        """Return which images which runs are right about, or do best, bool ``(runs, N)``."""
+        """Return whether each run is correct, or best, on each image, bool ``(runs, N)``."""
 
     def merit(self, run: int) -> NDArray[np.floating]:
-        """Return how good each answer of a run is, float ``(N,)``; the runs' answers differ where these differ."""
+        """Return the quality of a run's prediction for each image, float ``(N,)``."""
 
     def said(self, run: int, image: int) -> tuple[str, float | None]:
-        """Return what a run says of an image, and how sure it is of that; None where it does not say."""
+        """Return a run's prediction for an image and its confidence, None if it has none."""

@@ -1,4 +1,4 @@
-"""The images that several runs have predicted: the same rows, in the same order, of the same classes."""
+"""Alignment of the predictions of several runs: the same images in the same order, with the same classes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from opsin.runs.folder import RunFolder
 from opsin.tasks.base import AnySplit
 from opsin.tasks.registry import task_spec
 
-SHOWN = 10  # classes that a sentence names
+SHOWN = 10  # classes named in a sentence
 
 
 @dataclass(frozen=True)
@@ -24,16 +24,16 @@ class Paired:
     """Predictions of R runs for the N images of a split that they share.
 
     Attributes:
-        names: What each image is called.
-        task: What the runs have learned.
-        targets: Of the N images.
+        names: Names of the images.
+        task: Task of the runs.
+        targets: Targets of the N images.
         classes: Names of the networks' outputs.
-        predictions: Of each run.
-        rows: int64 ``(R, N)``; where each image stands in the predictions of each run.
-        groups: int64 ``(N,)``, equal for images of one group (patient, slide, video) in any run; None where each image
-            stands for itself.
-        sizes: How many images of the split each run has.
-        positive: Of two classes the one that is looked for; None where there are not two.
+        predictions: Predictions of each run.
+        rows: int64 ``(R, N)``; row of each image in the predictions of each run.
+        groups: int64 ``(N,)``, equal for images of one group (patient, slide, video) in any run; None if every
+            image is independent.
+        sizes: Number of images of the split in each run.
+        positive: Positive class of two; None otherwise.
     """
 
     names: list[str]
@@ -49,7 +49,7 @@ class Paired:
 
 @dataclass(frozen=True)
 class _Split:
-    """A run and the split that it has predicted."""
+    """A run and its predictions on a split."""
 
     run: RunFolder
     split: AnySplit
@@ -62,17 +62,17 @@ class _Split:
 
 
 def pair_runs(runs: Sequence[RunFolder], split: str) -> Paired:
-    """Bring the predictions of several runs together, image by image.
+    """Align the predictions of several runs image by image.
 
-    Images are matched by name. Runs that see images in the same size must also agree on their pixels; where names
-    differ altogether, as after a folder was moved, such runs are matched by pixels.
+    Images are matched by name. Runs with the same image size must also agree on their pixels; if no names match,
+    as after a folder was moved, such runs are matched by pixels.
 
     Args:
         runs: At least one.
         split: "test" or "validation".
 
     Raises:
-        RunError: Runs have other classes, share no image, or disagree on what one is; or one has no predictions yet.
+        RunError: Runs have different classes, share no image, disagree on a label, or have no predictions yet.
     """
     parts = [_read(run, split) for run in runs]
     first = parts[0]
@@ -111,7 +111,7 @@ def _read(run: RunFolder, split: str) -> _Split:
     predicted, digests = run.predicted(split), run.digests(split)
     if len(digests) != len(predicted):
         raise RunError(
-            f"{run.path}: split.csv has {len(digests):,} {split} images and predictions-{split}.csv {len(predicted):,}; "
+            f"{run.path}: split.csv has {len(digests):,} {split} images, predictions-{split}.csv {len(predicted):,}; "
             f"renew the predictions with: opsin evaluate {run.path} --split {split}"
         )
     return _Split(run, replace(predicted, digests=digests))
@@ -127,7 +127,7 @@ def _check_classes(first: _Split, other: _Split) -> None:
     if sorted(ours) != sorted(theirs):
         raise RunError(
             f"{first.run.path} knows the {task_spec(first.run.task).outputs[1] or 'value'} {_listed(ours)}, "
-            f"{other.run.path} {_listed(theirs)}: only runs of one data set can be compared."
+            f"{other.run.path} {_listed(theirs)}: only runs on the same dataset can be compared."
         )
 
 
@@ -137,13 +137,13 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _sight(run: RunFolder) -> tuple:
-    """Return what decides which pixels a network sees of an image."""
+    """Return the settings that determine the pixels that a network sees."""
     settings = run.read("preprocessing.json")
     return tuple(settings.get(key) for key in ("height", "width", "channels", "resize", "bits"))
 
 
 def _numbered(names: Sequence[str]) -> dict[tuple[str, int], int]:
-    """Return (name, how many of that name came before) -> row; data sets may name an image more than once."""
+    """Return (name, number of earlier images of that name) -> row; names may repeat."""
     seen: Counter[str] = Counter()
     result = {}
     for row, name in enumerate(names):
@@ -159,13 +159,13 @@ def _nothing_shared(parts: Sequence[_Split], keys: Sequence[dict], split: str) -
             other = part.run
             break
     return (
-        f"{first.path} and {other.path} share no {split} images, so that nothing can be compared on the same images: "
+        f"{first.path} and {other.path} share no {split} images, so they cannot be compared: "
         "train them on the same data with the same split."
     )
 
 
 def _check_images(parts: Sequence[_Split], rows: NDArray[np.int64], same_sight: bool) -> None:
-    """Raise unless images that are called alike have the same class and, where it can be told, the same pixels."""
+    """Raise unless images of the same name have the same label and, if comparable, the same pixels."""
     first, own = parts[0], rows[0]
     for part, row in zip(parts[1:], rows[1:], strict=True):
         truth, theirs = first.split.targets.take(own), part.split.targets.take(row)
@@ -187,7 +187,7 @@ def _check_images(parts: Sequence[_Split], rows: NDArray[np.int64], same_sight: 
 
 
 def _join(parts: Sequence[_Split], rows: NDArray[np.int64]) -> NDArray[np.int64] | None:
-    """Return one grouping that keeps together what any run keeps together; None where each image is on its own."""
+    """Return one grouping that keeps together what any run keeps together; None if every image is independent."""
     keys = [part.split.groups[row] for part, row in zip(parts, rows, strict=True) if part.split.groups is not None]
     joined = join_groups(rows.shape[1], *keys)
     return joined if keys and len(np.unique(joined)) < len(joined) else None

@@ -97,8 +97,7 @@ def circumstances(info: dict[str, Any]) -> list[Finding]:
             Finding(
                 "unreadable-images",
                 "warning" if many else "note",
-                f"{len(left_out):,} image{'s' * (len(left_out) != 1)} could not be read and {'were' if len(left_out) != 1 else 'was'} "
-                "excluded.",
+                f"{len(left_out):,} image{'s' * (len(left_out) != 1)} could not be read and had to be excluded.",
                 f"{named}{more}.",
                 "Restore these files from their source. If the missing images are mostly of one class, the scores "
                 "are biased.",
