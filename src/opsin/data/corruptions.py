@@ -194,7 +194,7 @@ def _blur_by_motion(images: Tensor, amount: float, way: Tensor, generator: torch
 def _compress(images: Tensor, amount: float, way: Tensor, generator: torch.Generator) -> Tensor:
     pixels = (images * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
     height, width, channels = pixels.shape[1:]
-    # JPEG codes each 8x8 block of a gray image alone: stacked into one tall image, they decode to the same bits, faster.
+    # JPEG codes each 8x8 block of a gray image alone: a tall stack of images decodes to the same bits, faster.
     together = MAX_JPEG_SIDE // height if channels == 1 and height % 8 == width % 8 == 0 else 1
     decoded = []
     for first in range(0, len(pixels), together):
