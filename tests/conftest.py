@@ -28,7 +28,7 @@ settings.load_profile("ci" if os.environ.get("CI") else "any")
 
 torch.set_num_threads(1)  # the test processes share the cores
 
-# What takes longest, longest first: begun early, it leaves no process alone at the end (with --dist worksteal).
+# What takes longest, longest first: begun early, it leaves no process alone at the end.
 SLOW = (
     "test_resume.py",
     "test_docs.py",
@@ -49,6 +49,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return file, SLOW_PAGES.index(page) if page in SLOW_PAGES else len(SLOW_PAGES)
 
     items.sort(key=order)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Let a process that has nothing left take tests from another, where ``-n`` says no more than how many there are."""
+    from xdist.scheduler import WorkStealingScheduling
+
+    return WorkStealingScheduling(config, log) if config.getoption("dist") == "load" else None
 
 
 @pytest.fixture(scope="session")
