@@ -30,6 +30,36 @@ settings.load_profile("ci" if os.environ.get("CI") else "any")
 
 torch.set_num_threads(1)  # the test processes share the cores
 
+# What takes longest, longest first: begun early, it leaves no process alone at the end.
+SLOW = (
+    "test_resume.py",
+    "test_docs.py",
+    "test_runner.py",
+    "test_search.py",
+    "test_report.py",
+    "test_cross_validate.py",
+)
+SLOW_PAGES = ("studies.md", "training.md", "python.md", "splitting.md", "commands.md", "start.md", "thresholds.md")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let slow files come first, and slow pages first within theirs; a file's tests stay together."""
+
+    def order(item: pytest.Item) -> tuple[int, int]:
+        page = item.name.partition("test_every_block_runs[")[2].rstrip("]")
+        file = SLOW.index(item.path.name) if item.path.name in SLOW else len(SLOW)
+        return file, SLOW_PAGES.index(page) if page in SLOW_PAGES else len(SLOW_PAGES)
+
+    items.sort(key=order)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Let a process that has no tests left take some from another, unless ``--dist`` says otherwise."""
+    from xdist.scheduler import WorkStealingScheduling
+
+    return WorkStealingScheduling(config, log) if config.getoption("dist") == "load" else None
+
 
 @pytest.fixture(scope="session")
 def digits() -> Dataset:

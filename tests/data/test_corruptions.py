@@ -91,6 +91,13 @@ def test_blur_is_the_gaussian_filter_of_scipy():
     assert np.abs(corrupt(batch, "blur", 5).numpy() - expected).max() < 3
 
 
+@pytest.mark.parametrize("shape", [(50, 1, 8, 8), (3, 1, 24, 16), (4, 1, 13, 8), (3, 3, 16, 16)])
+def test_jpeg_of_many_images_is_that_of_each_alone(shape):
+    batch = torch.randint(0, 256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    alone = [corrupt(image[None], "jpeg", 3) for image in batch]
+    assert torch.equal(corrupt(batch, "jpeg", 3), torch.cat(alone))
+
+
 def test_jpeg_is_of_the_quality_that_it_says():
     batch = pictures(2)
     decoded = corrupt(batch, "jpeg", 3)

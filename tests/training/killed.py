@@ -1,14 +1,13 @@
 """Train in a process of its own that kills itself at a given moment, as a power failure would.
 
-Usage: python killed.py RUNS KIND COUNT, with KIND one of "step" (after COUNT optimizer steps), "write" (in the COUNTth
-checkpoint, before it takes the old one's place) and "never".
+It is run with ``arguments`` among its globals: RUNS, KIND and COUNT, with KIND one of "step" (after COUNT optimizer
+steps), "write" (in the COUNTth checkpoint, before it takes the old one's place) and "never".
 """
 
 from __future__ import annotations
 
 import os
 import signal
-import sys
 
 import torch
 
@@ -59,15 +58,14 @@ def kill_in_write(count: int) -> None:
     os.replace = replace_or_die
 
 
-def main(runs: str, kind: str, count: str) -> None:
+def main(runs: str, kind: str, count: int) -> None:
     torch.set_num_threads(1)
     watching.SAVE_EVERY = 0.05  # several checkpoints in each short epoch
     watching.Checkpoints.__init__.__defaults__ = (0.05,)
     if kind == "write":
-        kill_in_write(int(count))
-    callbacks = [KillAfter(int(count))] if kind == "step" else []
+        kill_in_write(count)
+    callbacks = [KillAfter(count)] if kind == "step" else []
     opsin.train("digits", runs=runs, resume=True, callbacks=callbacks, quiet=True, **SETTINGS)
 
 
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+main(*globals()["arguments"])

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import random
+import runpy
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -23,7 +23,13 @@ QUICK = {"network": "mlp", "epochs": 3, "batch_size": 64, "device": "cpu", "quie
 
 
 def train(runs: Path, kind: str, count: int = 0) -> int:
-    return subprocess.run([sys.executable, str(SCRIPT), str(runs), kind, str(count)], check=False).returncode
+    """Run `SCRIPT` in a process of its own, forked from one that has imported what is slow to import."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["opsin.workflow.train", "opsin.training.session"])
+    process = context.Process(target=runpy.run_path, args=(str(SCRIPT), {"arguments": (str(runs), kind, count)}))
+    process.start()
+    process.join()
+    return process.exitcode
 
 
 def contents(path: Path) -> tuple[dict[str, torch.Tensor], dict]:

@@ -87,7 +87,7 @@ def test_the_comparison_with_unseen_groups_is_paired():
     assert same["accuracy"]["value"] == 0 and -0.06 < same["accuracy"]["low"] <= 0 <= same["accuracy"]["high"] < 0.06
 
 
-def found(owed=None, crossval=None):
+def found(owed=None, cross_validation=None):
     accuracy = {"value": 0.9, "low": 0.85, "high": 0.94, "n": 80}
     leak = {
         "images": 80, "leaked": 74, "clean": 6, "groups": 9, "shared": 8, "enough": owed is not None,
@@ -96,8 +96,8 @@ def found(owed=None, crossval=None):
     }  # fmt: skip
     if owed:
         leak["owed"] = {"accuracy": dict(zip(("value", "low", "high"), owed, strict=True))}
-    if crossval:
-        entry = dict(zip(("value", "low", "high"), crossval, strict=True))
+    if cross_validation:
+        entry = dict(zip(("value", "low", "high"), cross_validation, strict=True))
         leak["cross_validation"] = {"path": "x", "accuracy": 0.9 - entry["value"], "owed": {"accuracy": entry}}
     return leak
 
@@ -114,14 +114,14 @@ def found(owed=None, crossval=None):
         ((0.08, 0.02, 0.14), (0.0, -0.01, 0.01), "note"),
     ],
 )
-def test_the_finding_is_as_severe_as_what_the_score_owes(owed, crossval, severity):
-    finding = leak_finding(found(owed, crossval))
+def test_the_finding_is_as_severe_as_what_the_score_owes(owed, cross_validation, severity):
+    finding = leak_finding(found(owed, cross_validation))
     assert (finding.kind, finding.severity) == ("leaky-split", severity)
     assert finding.sentence == (
         "The given split leaks: 74 of the 80 test images come from groups that were trained or validated on as well (8 "
         "of 9 groups)."
     )
-    assert ("`opsin cross-validate runs/glands`" in finding.advice) == (owed is None and crossval is None)
+    assert ("`opsin cross-validate runs/glands`" in finding.advice) == (owed is None and cross_validation is None)
     assert "--no-given-split" in finding.advice
 
 
