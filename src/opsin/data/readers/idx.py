@@ -43,7 +43,7 @@ def read_idx(path: Path, *, label: str = "label", group: str = "group") -> Datas
     Raises:
         DataError: A file is missing, damaged or truncated, or images and labels differ in number.
     """
-    refuse_column_names(path, "holds IDX files", label, group)
+    refuse_column_names(path, "contains IDX files", label, group)
     pairs = _pairs(path)
     images, labels, split = [], [], []
     for part, (image_file, label_file) in pairs.items():

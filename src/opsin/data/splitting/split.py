@@ -65,7 +65,7 @@ def join_groups(number: int, *keys: NDArray | None) -> NDArray[np.int64]:
     return connected_components(graph, directed=False)[1][:number].astype(np.int64)
 
 
-def split_samples(dataset: Dataset, digests: NDArray | None, recipe: SplitRecipe, *alike: NDArray | None) -> Split:
+def split_samples(dataset: Dataset, digests: NDArray | None, recipe: SplitRecipe, *more_keys: NDArray | None) -> Split:
     """Assign each sample to the training, validation or test split.
 
     A given split is kept. Missing splits are drawn at random, stratified by class, in whole groups, and share no group
@@ -79,18 +79,18 @@ def split_samples(dataset: Dataset, digests: NDArray | None, recipe: SplitRecipe
         dataset: N samples, after `opsin.data.splitting.from_recipe.apply_split_settings`.
         digests: ``(N,)``, equal for images with equal pixels; None if unknown.
         recipe: Fractions, folds and seed.
-        *alike: Further arrays ``(N,)``, equal for near-duplicates; None is skipped.
+        *more_keys: Further arrays ``(N,)``, equal for near-duplicates; None is skipped.
 
     Raises:
         DataError: A class is missing from a split, or there are too few groups.
     """
     number, generator, strata = len(dataset), np.random.default_rng(recipe.seed), dataset.strata
-    groups = join_groups(number, dataset.groups, digests, *alike)
+    groups = join_groups(number, dataset.groups, digests, *more_keys)
     duplicates = 0 if digests is None else number - len(np.unique(digests))
     names = np.full(number, TRAIN, dtype="<U10") if dataset.split is None else dataset.split.astype("<U10")
     if recipe.folds:
         names[_folds(dataset, groups, recipe.folds, generator) == recipe.fold] = TEST
-    notes = [*_exclude_repeats(names, join_groups(number, digests, *alike))]
+    notes = [*_exclude_repeats(names, join_groups(number, digests, *more_keys))]
     notes += _note_shared_groups(names, dataset.groups)
     given_test, given_validation = bool((names == TEST).any()), bool((names == VALIDATION).any())
     share = recipe.validation
