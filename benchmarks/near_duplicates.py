@@ -44,7 +44,7 @@ from PIL import Image
 
 from common import limit_cores, machine, table, today, versions
 from images_on_disk import smooth_noise
-from opsin.data.fingerprint import find_symmetry, look_at
+from opsin.data.fingerprint import compute_fingerprint, find_symmetry
 from opsin.data.near_duplicates.find import NearDuplicates, find_near_duplicates
 from opsin.data.read import read_dataset
 from opsin.recipe.recipe import from_settings
@@ -218,12 +218,12 @@ def decode(source: str) -> tuple[Pixels, bool]:
     dataset = read_dataset(below if not Path(source).exists() and below.exists() else source)
     settings = {"network": "small_resnet", "near_duplicates": False, "skip_unreadable": True}
     prepared = prepare(from_settings(settings), dataset)
-    return prepared.pixels.images.numpy(), find_symmetry(dataset, look_at(dataset)) != "none"
+    return prepared.pixels.images.numpy(), find_symmetry(dataset, compute_fingerprint(dataset)) != "none"
 
 
 def pairs_among_originals(found: NearDuplicates, sources: NDArray[np.int64], number: int) -> NDArray[np.int64]:
     """Return the pairs ``(P, 2)`` that were not planted, copies standing for their originals, least alike first."""
-    order = np.argsort(found.likeness, kind="stable")
+    order = np.argsort(found.similarity, kind="stable")
     original = np.concatenate([np.arange(number), sources])
     pairs = np.sort(original[found.pairs[order]], axis=1)
     pairs = pairs[pairs[:, 0] != pairs[:, 1]]

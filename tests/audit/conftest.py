@@ -21,10 +21,10 @@ def make_material() -> Callable[..., AuditContext]:
     """Make material of pictures, labels and whatever else is given; decisions are given as image number -> word."""
 
     def make(
-        pixels: np.ndarray, labels: Any, classes=("a", "b"), decided=(), shapes=None, near=(), **known
+        pixels: np.ndarray, labels: Any, classes=("a", "b"), reviewed=(), shapes=None, near=(), **known
     ) -> AuditContext:
         images = ArrayImages(pixels)
-        rows = tuple(Decision(f"image {number}", word) for number, word in dict(decided).items())
+        rows = tuple(Decision(f"image {number}", word) for number, word in dict(reviewed).items())
         data = Dataset("some", tuple(classes), images, ClassTargets(np.asarray(labels)), **known)
         if rows:
             object.__setattr__(data, "decisions", Decisions(Path("decisions.csv"), rows))

@@ -32,7 +32,7 @@ def test_small_classes_are_listed_smallest_first(make_material, noise):
 
 def test_imbalance_counts_training_images(make_material, noise):
     (finding,) = find_imbalance(make_material(noise(110), labels(100, 10)))
-    assert finding.severity == "warning" and "has 10.0 times the images" in finding.sentence
+    assert finding.severity == "warning" and "has 10.0 times as many images" in finding.sentence
     (finding,) = find_imbalance(make_material(noise(40), labels(30, 10)))
     assert finding.severity == "note"
     assert find_imbalance(make_material(noise(40), labels(29, 11))) == []

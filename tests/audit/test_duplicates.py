@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opsin.audit.context import alike, linked
+from opsin.audit.context import group_equal, group_linked
 from opsin.audit.duplicates import find_duplicates, find_leaks, find_near_copies, find_two_labels
 
 
@@ -22,7 +22,7 @@ def test_alike_groups_equal_keys(keys):
     for place, key in enumerate(keys):
         places[key].append(place)
     expected = sorted(group for group in places.values() if len(group) > 1)
-    assert [group.tolist() for group in alike(np.array(keys))] == expected
+    assert [group.tolist() for group in group_equal(np.array(keys))] == expected
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)).filter(lambda pair: pair[0] < pair[1]), max_size=12))
@@ -35,14 +35,14 @@ def test_linked_groups_are_what_pairs_join(pairs):
             one |= other
             groups.remove(other)
     expected = sorted(sorted(group) for group in groups if len(group) > 1)
-    assert [group.tolist() for group in linked(10, np.array(pairs, np.int64).reshape(-1, 2))] == expected
+    assert [group.tolist() for group in group_linked(10, np.array(pairs, np.int64).reshape(-1, 2))] == expected
 
 
 def test_duplicates_are_groups(make_material, noise):
     pixels = copies(noise, (0, 4), (0, 9), (1, 2), number=60)
     (finding,) = find_duplicates(make_material(pixels, np.zeros(60, int)))
     assert finding.groups == (("image 0", "image 4", "image 9"), ("image 1", "image 2"))
-    assert finding.sentence == "5 images show only 2 pictures: their pixels are equal." and finding.severity == "note"
+    assert finding.sentence == "5 images show only 2 pictures, with identical pixels." and finding.severity == "note"
     assert find_duplicates(make_material(noise(12), np.zeros(12, int))) == []
 
 
@@ -53,7 +53,7 @@ def test_many_duplicates_are_a_warning(make_material, noise):
 
 def test_a_kept_image_stays_in_its_group_and_out_of_the_list(make_material, noise):
     pixels = copies(noise, (0, 4), (0, 9), (1, 2))
-    material = make_material(pixels, np.zeros(12, int), decided={0: "keep", 1: "keep", 2: "keep"})
+    material = make_material(pixels, np.zeros(12, int), reviewed={0: "keep", 1: "keep", 2: "keep"})
     (finding,) = find_duplicates(material)
     assert finding.groups == (("image 0", "image 4", "image 9"),) and finding.images == ("image 4", "image 9")
 
@@ -63,9 +63,9 @@ def test_near_duplicates_say_how_they_differ(make_material, noise):
     (finding,) = find_near_copies(make_material(copies(noise, (3, 4)), np.zeros(12, int), near=near))
     assert finding.groups == (("image 0", "image 5", "image 7"), ("image 1", "image 2"))  # 3 and 4 are equal
     assert finding.details == {
-        "image 5": "cropped, 97 % alike, beside image 0",
-        "image 7": "turned, 97 % alike, beside image 5",
-        "image 2": "mirrored, 97 % alike, beside image 1",
+        "image 5": "cropped, 97 % similar to image 0",
+        "image 7": "turned, 97 % similar to image 5",
+        "image 2": "mirrored, 97 % similar to image 1",
     }
     assert "1 cropped, 1 mirrored, 1 turned" in finding.sentence
 
@@ -75,9 +75,9 @@ def test_one_picture_under_two_labels(make_material, noise):
     near = [(1, 4, "cropped"), (6, 8, "cropped"), (0, 3, "exact")]
     (finding,) = find_two_labels(make_material(copies(noise, (0, 3), (2, 6)), labels, near=near))
     assert finding.groups == (("image 0", "image 3"), ("image 1", "image 4"))
-    assert finding.details["image 4"] == "labelled b"
+    assert finding.details["image 4"] == "labeled b"
     assert finding.sentence == (
-        "2 pictures are there under different labels, 1 of them almost the same rather than equal: 4 images in all."
+        "2 pictures occur under different labels (4 images; 1 of the pictures only as near-duplicates)."
     )
     assert find_two_labels(make_material(copies(noise, (0, 1)), labels)) == []
 

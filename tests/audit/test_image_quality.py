@@ -83,6 +83,6 @@ def test_grey_among_color_and_color_among_grey(make_material, noise):
 def test_what_was_kept_is_not_reported_again(make_material, noise):
     pixels = noise(30)
     pixels[3], pixels[7] = 2, 251
-    (finding,) = find_blank(make_material(pixels, np.arange(30) % 2, decided={3: "keep"}))
+    (finding,) = find_blank(make_material(pixels, np.arange(30) % 2, reviewed={3: "keep"}))
     assert finding.images == ("image 7",) and finding.sentence.startswith("1 image is nearly black")
-    assert find_blank(make_material(pixels, np.arange(30) % 2, decided={3: "keep", 7: "keep"})) == []
+    assert find_blank(make_material(pixels, np.arange(30) % 2, reviewed={3: "keep", 7: "keep"})) == []

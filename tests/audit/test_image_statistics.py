@@ -7,12 +7,12 @@ from scipy.ndimage import laplace
 from scipy.stats import median_abs_deviation
 
 from opsin.audit import image_statistics as measures
-from opsin.audit.image_statistics import measure, robust_scores
+from opsin.audit.image_statistics import measure_images, robust_scores
 
 
 @given(arrays(np.uint8, st.tuples(st.integers(1, 5), st.integers(3, 9), st.integers(3, 9), st.sampled_from([1, 3]))))
 def test_every_number_is_what_scipy_and_numpy_say(pixels):
-    found = measure(pixels)
+    found = measure_images(pixels)
     for row, picture in enumerate(pixels.astype(np.float64)):
         grey = picture @ [0.299, 0.587, 0.114] if picture.shape[2] == 3 else picture[..., 0]
         assert found.detail[row] == pytest.approx(laplace(grey)[1:-1, 1:-1].var(), rel=1e-3, abs=1e-2)
@@ -24,9 +24,9 @@ def test_every_number_is_what_scipy_and_numpy_say(pixels):
 
 def test_chunks_change_nothing(monkeypatch, noise):
     pixels = noise(7)
-    whole = measure(pixels)
+    whole = measure_images(pixels)
     monkeypatch.setattr(measures, "CHUNK", 24 * 24 * 2)
-    parts = measure(pixels)
+    parts = measure_images(pixels)
     assert all((getattr(whole, name) == getattr(parts, name)).all() for name in ("dark", "contrast", "detail", "color"))
 
 
@@ -36,7 +36,7 @@ def test_blank_pictures():
     pixels[1] = 250
     pixels[2] = (90, 20, 200)
     pixels[3, :, :3] = 200
-    assert measure(pixels).blank.tolist() == [True, True, True, False]
+    assert measure_images(pixels).blank.tolist() == [True, True, True, False]
 
 
 @given(arrays(np.float64, array_shapes(min_dims=1, max_dims=1, min_side=1, max_side=30), elements=st.integers(-99, 99)))

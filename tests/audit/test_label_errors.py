@@ -46,14 +46,14 @@ def test_wrong_labels_are_found_with_the_right_class(make_material, noise):
     (finding,) = find_label_errors(material, as_features(values))
     assert set(finding.images) == {f"image {row}" for row in wrong}
     assert finding.suggestions == {f"image {row}": "abc"[labels[row]] for row in wrong}
-    assert finding.details["image 3"].startswith("labelled b, looks like a (")
+    assert finding.details["image 3"].startswith("labeled b, predicted a (")
     assert find_label_errors(make_material(noise(150), labels, classes=("a", "b", "c")), as_features(values)) == []
 
 
 def test_labels_a_person_gave_or_kept_are_not_doubted(make_material, noise):
     values, labels = classes_in_space(150)
     labels[[3, 40, 77]] = (labels[[3, 40, 77]] + 1) % 3
-    material = make_material(noise(150), labels, classes=("a", "b", "c"), decided={3: "keep", 40: "relabel"})
+    material = make_material(noise(150), labels, classes=("a", "b", "c"), reviewed={3: "keep", 40: "relabel"})
     (finding,) = find_label_errors(material, as_features(values))
     assert finding.images == ("image 77",)
 

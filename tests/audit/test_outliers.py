@@ -55,7 +55,7 @@ def test_blank_and_kept_pictures_are_not_reported_here(make_material, noise):
     values, pixels = cloud(120), noise(120)
     values[[7, 8, 9]] += 9
     pixels[8] = 0
-    material = make_material(pixels, np.arange(120) % 2, decided={9: "keep"})
+    material = make_material(pixels, np.arange(120) % 2, reviewed={9: "keep"})
     assert find_outliers(material, as_features(values))[0].images == ("image 7",)
 
 

@@ -29,7 +29,7 @@ def test_findings_are_printed_and_the_page_is_written(photos, opsin_command):
     assert result.code == 0
     assert "photos: 60 images, 2 classes, 8×8" in result.out
     assert "warning: 1 image is nearly black, nearly white or of one color all over.\n    0/black.png" in result.out
-    assert "note: 2 images show only 1 picture: their pixels are equal." in result.out
+    assert "note: 2 images show only 1 picture, with identical pixels." in result.out
     assert f"save it as {photos / 'decisions.csv'}" in result.out and "page  check.html" in result.out
     assert "0/black.png" in Path("check.html").read_text(encoding="utf-8")
 

@@ -16,7 +16,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from opsin.data import catalog as catalogue
-from opsin.data.catalog import CATALOGUE, data_roots, find, list_datasets, read_named
+from opsin.data.catalog import CATALOG, data_roots, find, list_datasets, read_named
 from opsin.data.downloading import Download, fetch, take_members
 from opsin.data.read import read_dataset
 from opsin.data.readers.cifar import CIFAR10_FILES
@@ -31,8 +31,8 @@ def elsewhere(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "cache"))
     monkeypatch.delenv("OPSIN_DATA", raising=False)
-    for name, entry in CATALOGUE.items():
-        monkeypatch.setitem(CATALOGUE, name, replace(entry, system_places=()))
+    for name, entry in CATALOG.items():
+        monkeypatch.setitem(CATALOG, name, replace(entry, system_places=()))
 
     def no_network(*_, **__):
         raise URLError(socket.gaierror(-3, "Temporary failure in name resolution"))
@@ -64,9 +64,9 @@ def put_cifar(folder):
 # The entries
 
 
-@pytest.mark.parametrize("name", CATALOGUE)
+@pytest.mark.parametrize("name", CATALOG)
 def test_entries_are_complete(name):
-    entry = CATALOGUE[name]
+    entry = CATALOG[name]
     assert entry.images > 100 and entry.symmetry in ("none", "mirror", "any")
     assert re.fullmatch(r"\d+×\d+ (grey|color)", entry.size)
     assert entry.homepage.startswith("https://") and entry.license and "\n" not in entry.description
@@ -78,7 +78,7 @@ def test_entries_are_complete(name):
 
 
 def test_what_is_asked_of_it_is_there():
-    assert {"digits", "mnist", "fashion-mnist", "cifar10", "cifar100"} <= set(CATALOGUE)
+    assert {"digits", "mnist", "fashion-mnist", "cifar10", "cifar100"} <= set(CATALOG)
 
 
 def test_digits_are_those_of_scikit_learn():
@@ -87,7 +87,7 @@ def test_digits_are_those_of_scikit_learn():
     assert dataset.name == "digits" and dataset.classes == tuple("0123456789") and dataset.symmetry == "none"
     np.testing.assert_array_equal(dataset.targets.values, raw.target)
     assert np.abs(dataset.images.array[..., 0] / 255 - raw.images / 16).max() <= 0.5 / 255
-    assert dataset.split is None and len(dataset) == CATALOGUE["digits"].images
+    assert dataset.split is None and len(dataset) == CATALOG["digits"].images
 
 
 # Where they are looked for
@@ -135,7 +135,7 @@ def test_found_by_the_environment_and_in_the_cache(tmp_path, monkeypatch):
 
 def test_found_where_the_system_puts_it(tmp_path, monkeypatch):
     folder = put_mnist(tmp_path / "system")
-    monkeypatch.setitem(CATALOGUE, "fashion-mnist", replace(CATALOGUE["fashion-mnist"], system_places=(folder,)))
+    monkeypatch.setitem(CATALOG, "fashion-mnist", replace(CATALOG["fashion-mnist"], system_places=(folder,)))
     assert find("fashion-mnist") == folder
     dataset = read_named("fashion-mnist")
     assert dataset.classes[0] == "T-shirt/top" and dataset.classes[9] == "ankle boot" and dataset.symmetry == "mirror"
@@ -167,7 +167,7 @@ def test_medmnist(tmp_path):
 def test_list(tmp_path):
     put_mnist(tmp_path / "mnist")
     listings = {listing.name: listing for listing in list_datasets(tmp_path)}
-    assert list(listings) == list(CATALOGUE)
+    assert list(listings) == list(CATALOG)
     assert [name for name, listing in listings.items() if listing.here] == ["digits", "mnist"]
     assert listings["mnist"].path == tmp_path / "mnist" and listings["digits"].path is None
     assert listings["cifar10"].entry.images == 60_000
@@ -212,7 +212,7 @@ def test_fetched_files_appear_at_once_and_are_read(tmp_path, published, monkeypa
     for name in MNIST_FILES:
         (published / name).write_bytes(idx_content(name))
     downloads = tuple(download_of(published / name) for name in MNIST_FILES)
-    monkeypatch.setitem(CATALOGUE, "mnist", replace(CATALOGUE["mnist"], downloads=lambda: downloads))
+    monkeypatch.setitem(CATALOG, "mnist", replace(CATALOG["mnist"], downloads=lambda: downloads))
     dataset = read_named("mnist", tmp_path / "data")
     assert len(dataset) == 40
     assert [path.name for path in (tmp_path / "data").iterdir()] == ["mnist"]
@@ -223,7 +223,7 @@ def test_fetched_into_the_cache_where_nothing_else_is_named(published, monkeypat
     for name in MNIST_FILES:
         (published / name).write_bytes(idx_content(name))
     downloads = tuple(download_of(published / name) for name in MNIST_FILES)
-    monkeypatch.setitem(CATALOGUE, "kmnist", replace(CATALOGUE["kmnist"], downloads=lambda: downloads))
+    monkeypatch.setitem(CATALOG, "kmnist", replace(CATALOG["kmnist"], downloads=lambda: downloads))
     assert read_named("kmnist").classes[0] == "o"
     assert find("kmnist") == cache_folder() / "data" / "kmnist"
 
@@ -233,7 +233,7 @@ def test_archive_of_cifar(tmp_path, published, monkeypatch):
     files = {f"cifar-10-batches-bin/{name}": (source / name).read_bytes() for name in CIFAR10_FILES}
     archive = tar_with(published / "cifar.tar.gz", files | {"cifar-10-batches-bin/readme.html": b"<p>"})
     downloads = (download_of(archive, CIFAR10_FILES),)
-    monkeypatch.setitem(CATALOGUE, "cifar10", replace(CATALOGUE["cifar10"], downloads=lambda: downloads))
+    monkeypatch.setitem(CATALOG, "cifar10", replace(CATALOG["cifar10"], downloads=lambda: downloads))
     assert len(read_named("cifar10", tmp_path / "data")) == 60
     assert {path.name for path in (tmp_path / "data" / "cifar10").iterdir()} == set(CIFAR10_FILES)
 
@@ -256,19 +256,21 @@ def test_archive_cannot_write_outside_its_folder(tmp_path):
 def test_no_network(tmp_path, refusal):
     sentence = refusal(read_dataset, "mnist", data_root=tmp_path / "data")
     assert sentence.startswith(
-        "The data set mnist is not here and cannot be downloaded, so put train-images-idx3-ubyte"
+        "The data set mnist is not on this machine and cannot be downloaded; put train-images-idx3-ubyte"
     )
-    assert f"into {tmp_path / 'data' / 'mnist'}, or let --data-root or OPSIN_DATA name the folder" in sentence
+    assert f"into {tmp_path / 'data' / 'mnist'}, or set --data-root or OPSIN_DATA to the folder" in sentence
 
 
 def test_files_of_another_form_are_mentioned(tmp_path, refusal):
     (tmp_path / "cifar100").mkdir()
-    assert f"({tmp_path / 'cifar100'} is there but does not hold those files)" in refusal(
+    assert f"({tmp_path / 'cifar100'} exists but does not contain these files)" in refusal(
         read_named, "cifar100", tmp_path
     )
     (tmp_path / "cifar10").mkdir()
     (tmp_path / "cifar10" / "data_batch_1").touch()
-    assert "is the Python version, a pickle, which is never loaded" in refusal(read_named, "cifar10", tmp_path)
+    assert "is the Python version, a pickle, which can run code and is never loaded" in refusal(
+        read_named, "cifar10", tmp_path
+    )
 
 
 @pytest.mark.parametrize(
@@ -282,7 +284,7 @@ def test_a_failed_download_leaves_nothing(tmp_path, refusal, monkeypatch, error)
 
     monkeypatch.setattr("torchvision.datasets.utils.download_url", fail)
     sentence = refusal(fetch, (Download(("https://a.example",), "a", "0" * 32),), tmp_path / "data" / "a")
-    assert sentence.startswith(f"{tmp_path / 'data' / 'a'} could not be downloaded: ")
+    assert sentence.startswith(f"The download to {tmp_path / 'data' / 'a'} failed: ")
     assert list((tmp_path / "data").iterdir()) == [] and socket.getdefaulttimeout() is None
 
 
@@ -291,24 +293,24 @@ def test_wrong_content_is_refused(tmp_path, published, refusal):
     download = Download(("https://a.example",), "a", "0" * 32)
     assert "corrupted" in refusal(fetch, (download,), tmp_path / "a")
     (published / "b.tar").write_bytes(b"no archive")
-    assert "could not be downloaded" in refusal(fetch, (download_of(published / "b.tar", ("x",)),), tmp_path / "b")
+    assert "The download to" in refusal(fetch, (download_of(published / "b.tar", ("x",)),), tmp_path / "b")
 
 
 def test_folder_that_cannot_be_made(tmp_path, refusal):
     (tmp_path / "file").touch()
-    assert "could not be downloaded" in refusal(fetch, (), tmp_path / "file" / "data" / "mnist")
+    assert "The download to" in refusal(fetch, (), tmp_path / "file" / "data" / "mnist")
 
 
 def test_incomplete_publication(tmp_path, published, refusal, monkeypatch):
-    monkeypatch.setitem(CATALOGUE, "mnist", replace(CATALOGUE["mnist"], downloads=tuple))
-    assert "is not complete; delete that folder" in refusal(read_named, "mnist", tmp_path / "data")
+    monkeypatch.setitem(CATALOG, "mnist", replace(CATALOG["mnist"], downloads=tuple))
+    assert "is incomplete; delete that folder" in refusal(read_named, "mnist", tmp_path / "data")
 
 
 def test_read_only_data_root_of_the_environment(tmp_path, published, monkeypatch):
     for name in MNIST_FILES:
         (published / name).write_bytes(idx_content(name))
     downloads = tuple(download_of(published / name) for name in MNIST_FILES)
-    monkeypatch.setitem(CATALOGUE, "mnist", replace(CATALOGUE["mnist"], downloads=lambda: downloads))
+    monkeypatch.setitem(CATALOG, "mnist", replace(CATALOG["mnist"], downloads=lambda: downloads))
     monkeypatch.setenv("OPSIN_DATA", str(tmp_path / "shared"))
     (tmp_path / "shared").mkdir()
     allowed = os.access
@@ -321,27 +323,27 @@ def test_read_only_data_root_of_the_environment(tmp_path, published, monkeypatch
 
 
 def test_unknown_name(refusal):
-    assert "no data set 'cifar' in the catalogue (did you mean 'cifar10'" in refusal(read_named, "cifar")
+    assert "The catalog has no data set 'cifar' (did you mean 'cifar10'" in refusal(read_named, "cifar")
     assert "opsin datasets" in refusal(find, "xyz")
 
 
 def test_columns_that_are_not_there(tmp_path, refusal):
-    assert "digits comes with scikit-learn and so has no label column 'x'" in refusal(read_named, "digits", label="x")
+    assert "digits comes with scikit-learn and has no label column 'x'" in refusal(read_named, "digits", label="x")
 
 
 def test_another_number_of_classes(tmp_path, refusal):
     folder = put_mnist(tmp_path / "fashion-mnist")
     for name in MNIST_FILES[1::2]:
         (folder / name).write_bytes(struct.pack(">II", 0x801, 20) + bytes([0, 1] * 10))
-    assert "holds 2 classes where fashion-mnist has 10" in refusal(read_named, "fashion-mnist", tmp_path)
+    assert "has 2 classes, but fashion-mnist has 10" in refusal(read_named, "fashion-mnist", tmp_path)
 
 
 @pytest.mark.skipif("OPSIN_DATA" not in os.environ, reason="OPSIN_DATA names no folder of real data sets")
-@pytest.mark.parametrize("name", [name for name in CATALOGUE if find(name) is not None])
+@pytest.mark.parametrize("name", [name for name in CATALOG if find(name) is not None])
 def test_real_data_sets(name, monkeypatch):
     monkeypatch.undo()
     dataset = read_named(name)
-    entry = catalogue.CATALOGUE[name]
+    entry = catalogue.CATALOG[name]
     assert (len(dataset), len(dataset.classes)) == (entry.images, entry.classes)
     height, width, channels = dataset.images.shape(0)
     assert f"{height}×{width} {'grey' if channels == 1 else 'color'}" == entry.size

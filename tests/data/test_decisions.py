@@ -29,7 +29,7 @@ def names(dataset):
     return [dataset.images.name(index) for index in range(len(dataset))]
 
 
-def test_excluded_images_are_gone_and_relabelled_ones_have_their_new_class(photos):
+def test_excluded_images_are_gone_and_relabeled_ones_have_their_new_class(photos):
     before = read_dataset(photos)
     write(photos / "decisions.csv", "cat/1.png,exclude,,a dog", "dog/3.png,relabel,cat,", "dog/0.png,keep,,dark")
     dataset = read_dataset(photos)
@@ -37,7 +37,7 @@ def test_excluded_images_are_gone_and_relabelled_ones_have_their_new_class(photo
     of = dict(zip(names(dataset), [dataset.classes[label] for label in dataset.targets.values], strict=True))
     assert of["dog/3.png"] == "cat"
     assert all(of[name] == name.split("/")[0] for name in of if name != "dog/3.png")
-    assert dataset.notes == ("1 image excluded, 1 relabelled, 1 looked at and kept by decisions.csv.",)
+    assert dataset.notes == ("1 image excluded, 1 relabeled, 1 reviewed and kept by decisions.csv.",)
     assert dataset.decisions.images("keep") == {"dog/0.png"}
     assert dataset.decisions.rows[0] == Decision("cat/1.png", "exclude", "", "a dog", 2)
     assert (photos / "cat" / "1.png").exists()
@@ -70,8 +70,8 @@ def test_named_data_take_a_file(tmp_path):
     file = write(tmp_path / "mine.csv", "image 3,exclude,,", "image 5,relabel,7,")
     digits, decided = read_dataset("digits"), read_dataset("digits", decisions=file)
     assert len(decided) == len(digits) - 1 and decided.images.name(3) == "image 4"
-    assert decided.classes[decided.targets.values[4]] == "7"
-    assert decided.notes[-1] == "1 image excluded, 1 relabelled by mine.csv."
+    assert decided.classes[decided.labels[4]] == "7"
+    assert decided.notes[-1] == "1 image excluded, 1 relabeled by mine.csv."
 
 
 def test_everything_else_of_a_sample_goes_with_it():
@@ -107,13 +107,16 @@ def test_no_rows_decide_nothing(photos):
         (["cat/1.png,exclude,,", "cat/9.png,exclude,,"], "line 3: photos has no image cat/9.png (did you mean"),
         (["1.png,exclude,,"], "line 2: photos has no image 1.png (did you mean 'dog/1.png' or 'cat/1.png'"),
         (["cat/1.png,relabel,catt,"], "line 2: photos has no class 'catt' (did you mean 'cat'?)"),
-        (["cat/1.png,relabel,,"], "line 2: cat/1.png is relabelled, but the column label is empty"),
-        (["cat/1.png,exclud,,"], "line 2: the decision 'exclud' is not known (did you mean 'exclude'?)"),
-        (["cat/1.png,,,"], "line 2: the decision '' is not known; write exclude, relabel or keep"),
-        (["cat/1.png,keep,dog,"], "line 2: a label goes with relabel only"),
-        (["cat/1.png,keep,,", "cat/2.png,keep,,", "cat/1.png,exclude,,"], "lines 2 and 4: both decide about cat/1.png"),
-        ([",exclude,,"], "line 2: no image is named"),
-        (["cat/1.png,exclude"], "line 2 has 2 values where the header has 4"),
+        (["cat/1.png,relabel,,"], "line 2: cat/1.png is relabeled, but the column label is empty"),
+        (["cat/1.png,exclud,,"], "line 2: the decision 'exclud' is unknown (did you mean 'exclude'?)"),
+        (["cat/1.png,,,"], "line 2: the decision '' is unknown; write exclude, relabel or keep"),
+        (["cat/1.png,keep,dog,"], "line 2: cat/1.png has a label, but the decision is 'keep'"),
+        (
+            ["cat/1.png,keep,,", "cat/2.png,keep,,", "cat/1.png,exclude,,"],
+            "lines 2 and 4: two decisions about cat/1.png",
+        ),
+        ([",exclude,,"], "line 2: the column image is empty"),
+        (["cat/1.png,exclude"], "line 2: 2 values, but the header has 4"),
         ([f"{label}/{n}.png,exclude,," for label in ("cat", "dog") for n in range(5)], "excludes all 10 images"),
     ],
 )
@@ -124,7 +127,7 @@ def test_a_wrong_row_is_named(photos, refusal, rows, sentence):
 
 
 def test_a_missing_file_or_column_is_named(photos, refusal, tmp_path):
-    assert "There is no file of decisions" in refusal(read_dataset, photos, decisions=tmp_path / "no.csv")
+    assert "The file of decisions" in refusal(read_dataset, photos, decisions=tmp_path / "no.csv")
     write(photos / "decisions.csv", "cat/1.png,a dog", header="image,reason")
     assert "has no column 'decision'" in refusal(read_dataset, photos)
 

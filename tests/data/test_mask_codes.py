@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from opsin.data.mask_codes import BINARY, VOID, Coding, look_at_mask, read_colors, read_names, understand
+from opsin.data.mask_codes import BINARY, VOID, Coding, read_colors, read_names, resolve_mask_coding, summarize_mask
 from opsin.data.preprocessing import Preprocessing
 from opsin.data.read import detect, read_dataset
 from opsin.errors import DataError, UnreadableImageError
@@ -42,7 +42,7 @@ def objects(number, size=(30, 30)):
 
 def test_images_with_masks_are_told_from_labels(tmp_path):
     two_folders(tmp_path, [disk((0, 255))] * 6)
-    with pytest.raises(DataError, match="holds images and masks, so that regression cannot be learned"):
+    with pytest.raises(DataError, match="contains images and masks and cannot be used for regression"):
         read_dataset(tmp_path, task="regression")
 
 
@@ -108,7 +108,7 @@ def test_the_layout_of_pascal_voc(tmp_path):
     assert binary.classes == BINARY
     assert set(np.unique(binary.masks.read(1))) == {0, 1, VOID}
     (tmp_path / "SegmentationClass" / "2007_001.png").unlink()
-    with pytest.raises(DataError, match="no file of 2007_001 in SegmentationClass"):
+    with pytest.raises(DataError, match="SegmentationClass has no file for 2007_001"):
         read_dataset(tmp_path)
 
 
@@ -151,7 +151,7 @@ def test_arrays(tmp_path):
     np.savez(tmp_path / "d.npz", images=images, masks=masks, label=np.arange(5) % 2)
     assert read_dataset(tmp_path / "d.npz", task="classification", check=False).task == "classification"
     np.savez(tmp_path / "e.npz", images=images, masks=masks[:, :5])
-    with pytest.raises(DataError, match=r"shape \(5, 5, 10\), but masks of 'images' need \(5, 12, 10\)"):
+    with pytest.raises(DataError, match=r"shape \(5, 5, 10\), but the masks of 'images' must have \(5, 12, 10\)"):
         read_dataset(tmp_path / "e.npz")
 
 
@@ -159,7 +159,7 @@ def test_numbered_objects_are_one_class_unless_told_otherwise(tmp_path):
     two_folders(tmp_path, [objects(number) for number in (3, 5, 1, 6)])
     data = read_dataset(tmp_path)
     assert data.classes == BINARY
-    assert any("number single objects" in note for note in data.notes)
+    assert any("instance ids" in note for note in data.notes)
     np.testing.assert_array_equal(data.masks.read(1)[..., 0], objects(5) > 0)
     assert len(read_dataset(tmp_path, masks="classes").classes) == 7
     (tmp_path / "classes.txt").write_text("stroma\ngland\n", encoding="utf-8")
@@ -195,7 +195,7 @@ def test_colors_by_a_table(tmp_path):
     mask = np.array([colors[name] for name in ("soil", "sky", "void")], np.uint8)[disk((0, 1))]
     mask[0] = colors["void"]
     two_folders(tmp_path, [mask] * 4)
-    with pytest.raises(DataError, match=r"masks/scan 0.png is a color picture, .*colors.csv with the columns"):
+    with pytest.raises(DataError, match=r"masks/scan 0.png is a color image, .*colors.csv with the columns"):
         read_dataset(tmp_path)
     (tmp_path / "colors.csv").write_text("name,r,g,b\nsoil,128,0,0\nsky,0,0,255\nvoid,0,0,0\n", encoding="utf-8")
     data = read_dataset(tmp_path)
@@ -204,11 +204,11 @@ def test_colors_by_a_table(tmp_path):
     assert data.classes == ("soil", "sky")
     np.testing.assert_array_equal(data.masks.read(0)[..., 0], expected)
     (tmp_path / "colors.toml").write_text("soil = [128, 0, 0]\nvoid = [0, 0, 0]\n", encoding="utf-8")
-    with pytest.raises(DataError, match=r"color \(0, 0, 255\), which the table of colors does not have"):
+    with pytest.raises(DataError, match=r"color \(0, 0, 255\), which is not in the table of colors"):
         read_dataset(tmp_path)
     for wrong in ("soil = [1, 2]\n", "soil = [1, 2, 300]\n", "a = [1, 1, 1]\nb = [1, 1, 1]\n", "soil = 3\n", "[", ""):
         (tmp_path / "colors.toml").write_text(wrong, encoding="utf-8")
-        with pytest.raises(DataError, match="is no table of colors"):
+        with pytest.raises(DataError, match="is not a valid table of colors"):
             read_colors(tmp_path)
 
 
@@ -245,15 +245,15 @@ def broken(kind, root):
     ("kind", "said"),
     [
         ("alone", "the mask masks/scan 9.png has no image of the same name"),
-        ("missing", "the image images/scan 2.jpg has no mask; add one, black where there is nothing"),
+        ("missing", "the image images/scan 2.jpg has no mask; add one (black for background only)"),
         ("size", "masks/scan 1.png has 11×12 pixels, but its image scan 1.jpg has 10×12"),
-        ("beyond", "masks/scan 1.png holds the value 3, but there are 3 classes, 0 to 2"),
-        ("void", "masks/scan 1.png is void (255) throughout"),
-        ("jpeg", "scan 1.jpg is a JPEG, which smears the labels at every edge; save masks as PNG"),
-        ("smeared", "different values, too many for classes; labels are smeared"),
+        ("beyond", "masks/scan 1.png contains the value 3, but the classes are 0 to 2"),
+        ("void", "masks/scan 1.png is entirely void (255)"),
+        ("jpeg", "scan 1.jpg is a JPEG, whose compression changes the labels; save masks as PNG"),
+        ("smeared", "distinct values, too many for classes"),
         ("damaged", "scan 1.png is not a JPEG, PNG"),
-        ("nothing", "the masks show nothing but background (0)"),
-        ("float", "holds floating-point numbers; save masks as whole numbers"),
+        ("nothing", "the masks contain only background (0)"),
+        ("float", "contains floating-point numbers; save masks as integers"),
     ],
 )
 def test_bad_masks_are_told_in_one_sentence(tmp_path, kind, said):
@@ -268,7 +268,7 @@ def test_a_folder_without_masks(tmp_path):
         for number in range(3):
             save(tmp_path / name / f"{number}.png", picture())
     assert detect(tmp_path).format == "class folders"
-    with pytest.raises(DataError, match="holds no images with masks"):
+    with pytest.raises(DataError, match="contains no images with masks"):
         read_dataset(tmp_path, task="segmentation")
 
 
@@ -288,17 +288,17 @@ def test_masks_are_brought_to_size_without_new_classes(tmp_path):
 
 
 def test_codings():
-    coding = Coding.of({0: 0, 7: 1, 255: VOID})
+    coding = Coding.from_table({0: 0, 7: 1, 255: VOID})
     assert coding.apply(np.array([[7, 0], [255, 7]])).tolist() == [[1, 0], [VOID, 1]]
     with pytest.raises(ValueError, match="9"):
         coding.apply(np.array([9]))
-    seen = [look_at_mask("a", np.array([[0, 3], [3, 255]], np.uint8))]
-    assert understand("data", seen).coding.apply(seen[0].values).tolist() == [0, 1, VOID]
+    seen = [summarize_mask("a", np.array([[0, 3], [3, 255]], np.uint8))]
+    assert resolve_mask_coding("data", seen).coding.apply(seen[0].values).tolist() == [0, 1, VOID]
 
 
 def test_a_value_that_turned_up_later_is_named(tmp_path):
     data = read_dataset(two_folders(tmp_path, [disk((0, 2)), disk((1, 2)), disk((0, 1)), disk((0, 1))]))
     save(tmp_path / "masks" / "scan 1.png", disk((0, 9)))
-    with pytest.raises(UnreadableImageError, match="holds the value 9, which stands for no class"):
+    with pytest.raises(UnreadableImageError, match="contains the value 9, which has no class"):
         data.masks.read(1)
     assert read_names(tmp_path) is None

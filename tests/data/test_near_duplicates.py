@@ -12,7 +12,14 @@ from PIL import Image
 from scipy.fft import dctn
 from sklearn.datasets import load_digits, load_sample_image
 
-from opsin.data.near_duplicates.alignment import POSES, lay_over, posed, whole, window, windows
+from opsin.data.near_duplicates.alignment import (
+    POSES,
+    align,
+    apply_pose,
+    transform,
+    transform_window,
+    transform_windows,
+)
 from opsin.data.near_duplicates.find import find_near_duplicates
 from opsin.data.near_duplicates.search import ALONG, LEAF, WINDOWS, Index
 
@@ -87,7 +94,7 @@ def test_copies_of_photographs_are_found_and_nothing_else(change):
     assert len(found.pairs) >= (29 if kind == "cropped" else 30)
     assert (found.kinds == kind).mean() > 0.9
     assert found.count == (0 if kind == "exact" else 2 * len(found.pairs))
-    assert ((found.likeness > 0.9) & (found.likeness <= 1)).all()
+    assert ((found.similarity > 0.9) & (found.similarity <= 1)).all()
 
 
 def test_mirror_images_are_others_where_they_mean_something_else():
@@ -218,7 +225,7 @@ def test_memory_mapped_images_of_any_shape_and_progress(tmp_path):
 @given(st.integers(0, 2**32 - 1), st.integers(8, 40), st.integers(8, 40))
 def test_coefficients_hold_the_mean_square_and_tend_to_the_discrete_cosine_transform(seed, height, width):
     picture = np.random.default_rng(seed).uniform(0, 255, (1, height, width)).astype(np.float32)
-    coefficients = whole(torch.from_numpy(picture), 8)[0].numpy()
+    coefficients = transform(torch.from_numpy(picture), 8)[0].numpy()
     # The integral of a cosine over a pixel is its value in the middle times a factor near 1 (sinc).
     reference = dctn(picture[0], norm="ortho")[:8, :8] / math.sqrt(height * width)
     factors = (np.sinc(np.arange(8) / 2 / side) for side in (height, width))
@@ -231,13 +238,13 @@ def test_a_pose_of_coefficients_is_that_of_the_image(pose):
     up, left, over = POSES[pose]
     changed = picture.mT if over else picture
     changed = changed.flip([axis for axis, reverse in ((1, up), (2, left)) if reverse])
-    torch.testing.assert_close(posed(whole(picture, 9), pose), whole(changed, 9), atol=1e-5, rtol=0)
+    torch.testing.assert_close(apply_pose(transform(picture, 9), pose), transform(changed, 9), atol=1e-5, rtol=0)
 
 
 def test_windows_along_both_axes_are_the_windows():
     picture = torch.rand(2, 20, 30)
-    one_by_one = torch.stack([window(picture, 8, margins[None]) for margins in WINDOWS], 1)
-    torch.testing.assert_close(windows(picture, 8, ALONG), one_by_one)
+    one_by_one = torch.stack([transform_window(picture, 8, margins[None]) for margins in WINDOWS], 1)
+    torch.testing.assert_close(transform_windows(picture, 8, ALONG), one_by_one)
 
 
 def test_a_window_is_found_from_near_it():
@@ -246,11 +253,11 @@ def test_a_window_is_found_from_near_it():
     margins = torch.tensor([[0.03, 0.05, 0.06, 0.02]]).expand(20, 4)
     weights = torch.ones(20, 12, 12)
     weights[:, 0, 0] = 0
-    others = 0.9 * window(grey, 12, margins)
-    found, unlikeness, contrast = lay_over(grey, others, margins - 0.02, weights, steps=6)
+    others = 0.9 * transform_window(grey, 12, margins)
+    found, dissimilarity, contrast = align(grey, others, margins - 0.02, weights, steps=6)
     torch.testing.assert_close(found, margins, atol=2e-3, rtol=0)
     torch.testing.assert_close(contrast, torch.full((20,), 0.9), atol=0.02, rtol=0)
-    assert unlikeness.max() < 1e-3
+    assert dissimilarity.max() < 1e-3
 
 
 def test_an_index_finds_what_brute_force_finds():

@@ -92,7 +92,7 @@ def test_parts_of_two_folders_with_the_same_names_are_told_apart(tmp_path):
         assert (load_pixels(part, SIZE, budget=0, cache=tmp_path / "cache").images == value).all()
 
 
-@pytest.mark.parametrize("version", ["opsin.data.pixels.LAYOUT", "opsin.data.decoding.RULES"])
+@pytest.mark.parametrize("version", ["opsin.data.pixels.CACHE_VERSION", "opsin.data.decoding.DECODER_VERSION"])
 def test_another_version_decodes_anew(files, tmp_path, monkeypatch, version):
     load_pixels(files, SIZE, budget=0, cache=tmp_path / "cache")
     monkeypatch.setattr(version, 99)
@@ -117,7 +117,7 @@ def interrupted(files, cache, at, workers=1):
 @pytest.fixture
 def often(monkeypatch):
     """Tell of every image."""
-    monkeypatch.setattr("opsin.data.pixels.TELL_EVERY", 0.0)
+    monkeypatch.setattr("opsin.data.pixels.REPORT_EVERY", 0.0)
 
 
 @pytest.mark.parametrize("workers", [1, 3])

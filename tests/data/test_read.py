@@ -7,7 +7,7 @@ from opsin.data import read as reading
 from opsin.data.dataset import Dataset
 from opsin.data.images import ArrayImages
 from opsin.data.read import check_classes, detect, read_dataset
-from opsin.data.readers.common import listed, natural_key, number_labels, split_of, spoken
+from opsin.data.readers.common import join_some, join_words, natural_key, number_labels, split_of
 from opsin.data.targets import ClassTargets
 
 
@@ -58,7 +58,7 @@ def test_folder_of_images_and_one_table(tmp_path, image_file, place):
     table(tmp_path / "labels.csv", [(name, "ab"[number % 2]) for number, name in enumerate(names)])
     dataset = read_dataset(tmp_path)
     assert dataset.classes == ("a", "b") and dataset.name == "labels"
-    assert dataset.notes == ("The images and labels are those of labels.csv in the folder.",)
+    assert dataset.notes == ("Images and labels are read from labels.csv in the folder.",)
 
 
 def test_table_without_label_is_explained_rather_than_ignored(tmp_path, image_file, refusal):
@@ -76,7 +76,7 @@ def test_class_folders_beside_a_table_of_something_else(photos):
 def test_class_folders_beside_a_table_of_images_are_ambiguous(photos, refusal):
     path = table(photos / "predictions.csv")
     sentence = refusal(read_dataset, photos)
-    assert "class folders (cat, dog) and also predictions.csv" in sentence and f"give {path} for its labels" in sentence
+    assert "class folders (cat, dog) and predictions.csv" in sentence and f"give {path} to use its labels" in sentence
 
 
 @pytest.mark.parametrize("option", ["label", "group"])
@@ -106,7 +106,7 @@ def test_nested_class_folders_beside_a_table(tmp_path, image_file, refusal):
 def test_folder_with_one_npz(tmp_path):
     np.savez(tmp_path / "cells.npz", images=np.zeros((6, 4, 4), np.uint8), labels=np.arange(6) % 2)
     dataset = read_dataset(tmp_path)
-    assert dataset.name == "cells" and dataset.notes == ("The data are those of cells.npz in the folder.",)
+    assert dataset.name == "cells" and dataset.notes == ("The data are read from cells.npz in the folder.",)
 
 
 def test_path_wins_over_name(tmp_path, image_file, monkeypatch):
@@ -133,7 +133,9 @@ def test_home_folder(photos, monkeypatch):
 
 @pytest.mark.parametrize("source", ["", " "])
 def test_nothing_given(source, refusal):
-    assert refusal(read_dataset, source).startswith("No data were given; give a folder of class folders, a CSV file")
+    assert refusal(read_dataset, source).startswith(
+        "The path of the data is empty; give a folder of class folders, a CSV file"
+    )
 
 
 def test_unknown_names(tmp_path, photos, refusal, monkeypatch):
@@ -141,7 +143,7 @@ def test_unknown_names(tmp_path, photos, refusal, monkeypatch):
     assert refusal(read_dataset, "fashion_mnist").startswith("fashion_mnist does not exist (did you mean 'fashion-mni")
     assert "(did you mean 'photos'?)" in refusal(read_dataset, "photo/")
     assert "(did you mean 'photos'?)" in refusal(read_dataset, tmp_path / "photoss")
-    assert f"(there is no folder {tmp_path / 'gone'} either)" in refusal(read_dataset, tmp_path / "gone" / "photos")
+    assert f"(nor does the folder {tmp_path / 'gone'})" in refusal(read_dataset, tmp_path / "gone" / "photos")
     assert "opsin datasets" in refusal(read_dataset, "qqqq")
 
 
@@ -152,7 +154,7 @@ def test_unknown_names(tmp_path, photos, refusal, monkeypatch):
         ("a.tar.gz", "is an archive; unpack it"),
         ("a.zip", "is an archive; unpack it"),
         ("a.xlsx", "is a spreadsheet; save it as 'CSV UTF-8'"),
-        ("a.pkl", "is of no format that is read here; give a folder of class folders, a CSV file, an npz file"),
+        ("a.pkl", "has an unknown format; give a folder of class folders, a CSV file, an npz file"),
     ],
 )
 def test_other_files(tmp_path, refusal, name, expected):
@@ -179,7 +181,7 @@ def dataset(labels, classes, split=None):
 
 
 def test_split_without_training_images(refusal):
-    assert "its split has only test and validation" in refusal(
+    assert "no training images, only test and validation" in refusal(
         check_classes, dataset([0, 1], ("a", "b"), ["test", "validation"])
     )
 
@@ -236,5 +238,5 @@ def test_numbered_labels_name_the_same_classes(words):
 
 def test_words():
     assert split_of(" Valid ") == "validation" and split_of("dev") is None
-    assert listed("abcd") == "a, b, c and 1 more" and listed("abc") == "a, b, c" and listed([]) == ""
-    assert spoken(["a"]) == "a" and spoken(["a", "b"], "or") == "a or b" and spoken("abc") == "a, b and c"
+    assert join_some("abcd") == "a, b, c and 1 more" and join_some("abc") == "a, b, c" and join_some([]) == ""
+    assert join_words(["a"]) == "a" and join_words(["a", "b"], "or") == "a or b" and join_words("abc") == "a, b and c"

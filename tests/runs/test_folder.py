@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 import opsin
 from opsin.data.targets import ClassTargets
-from opsin.tasks.base import PredictedSplit
 from opsin.errors import OpsinError, RunError
 from opsin.recipe.recipe import Recipe
 from opsin.runs.folder import FORMAT, RunFolder, list_runs
+from opsin.tasks.base import PredictedSplit
 from opsin.tasks.classification.predictions import Classifications
 
 CLASSES = ("cat", 'a "dog", barking', "猫\u2028")

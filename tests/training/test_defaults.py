@@ -8,7 +8,7 @@ import timm
 from PIL import Image
 
 from opsin.data.dataset import Dataset
-from opsin.data.fingerprint import look_at
+from opsin.data.fingerprint import compute_fingerprint
 from opsin.data.images import ArrayImages, FileImages
 from opsin.data.targets import ClassTargets
 from opsin.errors import NetworkError, RecipeError
@@ -23,7 +23,7 @@ def data(height, width, channels=3, symmetry=None, number=12):
 
 
 def plan(dataset, images=1000, **settings):
-    recipe = resolve_input(resolve_task(from_settings(settings), dataset), dataset, look_at(dataset))
+    recipe = resolve_input(resolve_task(from_settings(settings), dataset), dataset, compute_fingerprint(dataset))
     return resolve_training(recipe, images)
 
 
@@ -92,7 +92,7 @@ def test_images_are_mirrored_only_where_they_may_be(dataset, flips):
 def test_a_resolved_recipe_leaves_nothing_open_and_resolves_to_itself():
     dataset = data(28, 28, 1)
     recipe = plan(dataset)
-    again = resolve_training(resolve_input(recipe, dataset, look_at(dataset)), 5)
+    again = resolve_training(resolve_input(recipe, dataset, compute_fingerprint(dataset)), 5)
     assert again == recipe
     left = {key for table in recipe.to_dict().values() if isinstance(table, dict) for key in table}
     assert {"epochs", "batch_size", "learning_rate", "image_size", "channels", "pretrained"} <= left
@@ -131,7 +131,7 @@ def test_a_pretrained_network_thaws_before_it_is_done(settings, freeze):
 
 
 def test_contradictions_are_refused_before_images_are_decoded():
-    look = look_at(data(28, 28))
+    look = compute_fingerprint(data(28, 28))
     for settings, said in [
         ({"epochs": 3, "minutes": 1.0}, "Give either"),
         ({"epochs": 3, "freeze_epochs": 3}, r"freeze_epochs \(3\) must be less than training.epochs \(3\)"),
@@ -170,7 +170,7 @@ def test_a_look_at_files_reads_sizes_and_passes_over_what_is_broken(tmp_path):
         Image.new("RGB", size).save(tmp_path / f"{number}.png")
     (tmp_path / "3.png").write_bytes(b"")
     files = FileImages(tmp_path, sorted(tmp_path.iterdir()))
-    look = look_at(Dataset("files", ("a", "b"), files, ClassTargets(np.array([0, 1, 0, 1]))))
+    look = compute_fingerprint(Dataset("files", ("a", "b"), files, np.array([0, 1, 0, 1])))
     assert (look.height, look.width, look.grey) == (60, 80, False)
     assert look.sizes == "from 30×40 to 90×100"
 

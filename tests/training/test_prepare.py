@@ -50,7 +50,7 @@ def test_training_images_that_are_near_a_given_test_image_are_not_used(pieces):
     split = np.array(["train"] * 40 + ["test"] * 8)
     prepared = prepare(from_settings(SETTINGS), dataset(pieces, split=split))
     assert (prepared.split.names[:40:5] == "unused").all() and (prepared.split.names[40:] == "test").all()
-    assert "8 training images repeat a held-out image and are not used." in prepared.describe()["notes"]
+    assert "8 training images are copies of a held-out image and are not used." in prepared.describe()["notes"]
 
 
 def test_tiny_images_are_compared_for_equality_only_and_that_is_said(digits):

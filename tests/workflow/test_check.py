@@ -73,7 +73,7 @@ def test_decisions_settle_what_was_found(planted):
     assert check.usable
     assert found.keys().isdisjoint({"unreadable", "two-labels", "blank", "size"})
     assert "two/wide.png" not in {name for finding in check.findings for name in finding.images}
-    assert "3 images excluded, 1 relabelled, 2 looked at and kept by decisions.csv." in check.dataset.notes
+    assert "3 images excluded, 1 relabeled, 2 reviewed and kept by decisions.csv." in check.dataset.notes
 
 
 def test_labels_are_looked_at_when_asked(planted):

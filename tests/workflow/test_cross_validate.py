@@ -130,7 +130,7 @@ def test_what_contradicts_cross_validation_is_refused(digits, tmp_path):
         opsin.cross_validate(dataset, test_groups=["patient 1"], out=tmp_path / "b", **QUICK)
     with pytest.raises(RecipeError, match="--repeats must be at least 1"):
         opsin.cross_validate(dataset, repeats=0, out=tmp_path / "c", **QUICK)
-    with pytest.raises(DataError, match="12 groups cannot make 13 folds"):
+    with pytest.raises(DataError, match="12 groups are too few for 13 folds"):
         opsin.cross_validate(dataset, folds=13, out=tmp_path / "d", **QUICK)
     run = opsin.train(dataset, out=tmp_path / "run", inspect=False, **QUICK)
     with pytest.raises(DataError, match="was trained on a Dataset object; give that and the recipe"):

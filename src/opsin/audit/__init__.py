@@ -1,1 +1,1 @@
-"""What is wrong or doubtful in a data set: each finder looks for one thing and says it in a sentence."""
+"""Problems in a data set: each finder looks for one kind of problem and describes it in one sentence."""

@@ -10,13 +10,13 @@ from opsin.audit.context import AuditContext
 from opsin.audit.finding import NOTE, SERIOUS, WARNING, ImageFinding
 from opsin.data.images import TRAIN
 from opsin.data.read import check_classes
-from opsin.data.readers.common import listed
+from opsin.data.readers.common import join_some
 from opsin.errors import DataError
 from opsin.metrics.names import describe_score
 from opsin.tasks.registry import task_spec
 
-FEW = 50  # images of a class: with 15 % of them tested, its recall is known to no better than plus or minus a third
-UNEVEN, VERY_UNEVEN = 3, 10  # the largest class has so many times the images of the smallest
+FEW = 50  # images of a class: with 15 % of them in the test split, its recall is known to about plus or minus a third
+UNEVEN, VERY_UNEVEN = 3, 10  # images of the largest class, divided by those of the smallest
 
 
 def find_unreadable(material: AuditContext) -> list[ImageFinding]:
@@ -29,8 +29,7 @@ def find_unreadable(material: AuditContext) -> list[ImageFinding]:
             "unreadable",
             SERIOUS,
             f"{number:,} {'image' if number == 1 else 'images'} cannot be read.",
-            "Mend or replace the files, or exclude them; until then training stops, unless it is told "
-            "--skip-unreadable.",
+            "Repair, replace or exclude these files. Training stops at them unless --skip-unreadable is given.",
             tuple(material.unreadable),
             details=dict(material.unreadable),
         )
@@ -38,21 +37,21 @@ def find_unreadable(material: AuditContext) -> list[ImageFinding]:
 
 
 def find_unusable(material: AuditContext) -> list[ImageFinding]:
-    """Say why the data cannot be trained on, if so."""
+    """Report why the data cannot be trained on."""
     try:
-        check_classes(replace(material.dataset, name="The data set"))  # no sentence of a finding holds a name
+        check_classes(replace(material.dataset, name="The data set"))  # findings contain no names
     except DataError as error:
         return [ImageFinding("unusable", SERIOUS, str(error), "")]
     return []
 
 
 def find_few(material: AuditContext) -> list[ImageFinding]:
-    """Find classes with so few images that little can be learned or said of them."""
+    """Find classes with too few images to be learned or scored reliably."""
     classes, counts = material.dataset.classes, material.dataset.counts()
     few = [index for index in np.argsort(counts, kind="stable").tolist() if counts[index] < FEW]
     if not few:
         return []
-    named = listed([f"{classes[index]} {counts[index]:,}" for index in few], 6)
+    named = join_some([f"{classes[index]} {counts[index]:,}" for index in few], 6)
     task = task_spec(material.dataset.task)
     one, many = task.outputs
     has, have = ("has", "have") if task.exclusive else ("is in", "are in")
@@ -62,14 +61,13 @@ def find_few(material: AuditContext) -> list[ImageFinding]:
             "few",
             WARNING,
             f"{which} fewer than {FEW} images: {named}.",
-            "Collect more: what is learned of so few will vary from run to run, and the intervals of their scores will "
-            "be wide.",
+            "Collect more of them: with this few, results vary from run to run and confidence intervals are wide.",
         )
     ]
 
 
 def find_imbalance(material: AuditContext) -> list[ImageFinding]:
-    """Find out whether the classes have very different numbers of images to train on."""
+    """Report classes with very different numbers of training images."""
     dataset = material.dataset
     trained = dataset.targets if dataset.split is None else dataset.targets.take(dataset.split == TRAIN)
     counts = trained.counts(dataset.classes)
@@ -84,9 +82,9 @@ def find_imbalance(material: AuditContext) -> list[ImageFinding]:
         ImageFinding(
             "imbalance",
             WARNING if counts[largest] >= VERY_UNEVEN * counts[smallest] else NOTE,
-            f"The largest {one}, {dataset.classes[largest]}, has {counts[largest] / counts[smallest]:.1f} times the "
-            f"images of the smallest, {dataset.classes[smallest]} ({counts[largest]:,} and {counts[smallest]:,}).",
-            f"Read the scores of each {one} rather than the {main} alone; --balance weights or --balance sampling let "
-            f"rare {many} count more in training.",
+            f"The largest {one}, {dataset.classes[largest]}, has {counts[largest] / counts[smallest]:.1f} times as "
+            f"many images as the smallest, {dataset.classes[smallest]} ({counts[largest]:,} and {counts[smallest]:,}).",
+            f"Look at the scores of each {one}, not only at the {main}. --balance weights or --balance sampling gives "
+            f"rare {many} more weight in training.",
         )
     ]

@@ -1,4 +1,4 @@
-"""What the finders look at: the images of a data set, decoded, and what was decided about them before."""
+"""Input of the finders: the decoded images of a data set, and earlier decisions about them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from opsin.audit.finding import ImageFinding
-from opsin.audit.image_statistics import Measures, measure
+from opsin.audit.image_statistics import ImageStatistics, measure_images
 from opsin.data.dataset import Dataset
 from opsin.data.decisions import KEEP, RELABEL
 from opsin.data.near_duplicates.find import NearDuplicates
@@ -20,15 +20,15 @@ from opsin.data.near_duplicates.find import NearDuplicates
 
 @dataclass(frozen=True)
 class AuditContext:
-    """N images that can be read, and what is known of them.
+    """N readable images and what is known about them.
 
     Attributes:
-        dataset: Their names, labels, groups and given split.
-        pixels: uint8 ``(N, H, W, C)``, all at one size.
+        dataset: Names, targets, groups and given split.
+        pixels: uint8 ``(N, H, W, C)``, all of one size.
         digests: uint64 ``(N,)``; equal for images with equal pixels.
-        shapes: int64 ``(N, 3)``; height, width and channels as they are stored.
-        near: Pairs of images that show almost the same; None where they were not looked for.
-        unreadable: Names of further images that cannot be read, each with the reason.
+        shapes: int64 ``(N, 3)``; height, width and channels of the stored files.
+        near: Near-duplicate pairs; None if they were not searched for.
+        unreadable: Name of each image that cannot be read -> the reason.
     """
 
     dataset: Dataset
@@ -40,34 +40,34 @@ class AuditContext:
 
     @functools.cached_property
     def names(self) -> list[str]:
-        """What each image is called."""
+        """Name of each image."""
         return [self.dataset.images.name(index) for index in range(len(self.dataset))]
 
     @functools.cached_property
-    def measures(self) -> Measures:
-        """Numbers of each picture."""
-        return measure(self.pixels)
+    def measures(self) -> ImageStatistics:
+        """Statistics of each image."""
+        return measure_images(self.pixels)
 
     @functools.cached_property
-    def decided(self) -> NDArray[np.bool_]:
-        """Which images a person looked at and kept, bool ``(N,)``: they are not reported again."""
-        return self._among(KEEP)
+    def reviewed(self) -> NDArray[np.bool_]:
+        """Images that a person reviewed and kept, bool ``(N,)``; they are not reported again."""
+        return self._with_decision(KEEP)
 
     @functools.cached_property
-    def labelled(self) -> NDArray[np.bool_]:
-        """Which images a person gave the label they have, bool ``(N,)``."""
-        return self.decided | self._among(RELABEL)
+    def label_reviewed(self) -> NDArray[np.bool_]:
+        """Images whose label a person set or confirmed, bool ``(N,)``."""
+        return self.reviewed | self._with_decision(RELABEL)
 
-    def _among(self, word: str) -> NDArray[np.bool_]:
+    def _with_decision(self, word: str) -> NDArray[np.bool_]:
         decisions = self.dataset.decisions
         named = decisions.images(word) if decisions else frozenset()
         return np.array([name in named for name in self.names], bool)
 
     def label(self, index: int) -> str:
-        """Write what is true of an image, as its task has it."""
+        """Return the target of an image as text."""
         return self.dataset.text(index)
 
-    def about_images(
+    def image_finding(
         self,
         kind: str,
         severity: str,
@@ -76,24 +76,24 @@ class AuditContext:
         rows: Iterable[int],
         details: dict[int, str] | None = None,
     ) -> list[ImageFinding]:
-        """Return a finding about single images, or none where all of them were kept.
+        """Return a finding about single images, or none if all of them were kept.
 
         Args:
             kind: A key of `KINDS`.
-            severity: How grave it is.
-            sentence: Makes the sentence from the number of images.
+            severity: One of `SEVERITIES`.
+            sentence: Number of images -> the sentence.
             advice: What to do.
-            rows: The images, the most striking first.
-            details: Image -> what was found of it.
+            rows: The images, the most conspicuous first.
+            details: Image -> what was found in it.
         """
-        shown = [int(row) for row in rows if not self.decided[row]]
+        shown = [int(row) for row in rows if not self.reviewed[row]]
         if not shown:
             return []
         said = {self.names[row]: details[row] for row in shown if details and row in details}
         names = tuple(self.names[row] for row in shown)
         return [ImageFinding(kind, severity, sentence(len(shown)), advice, names, details=said)]
 
-    def about_groups(
+    def group_finding(
         self,
         kind: str,
         severity: str,
@@ -102,17 +102,17 @@ class AuditContext:
         groups: Sequence[NDArray[np.int64]],
         details: dict[int, str] | None = None,
     ) -> list[ImageFinding]:
-        """Return a finding about images that belong together, or none; groups that were kept as a whole are left out.
+        """Return a finding about groups of images, or none; groups in which every image was kept are left out.
 
         Args:
             kind: A key of `KINDS`.
-            severity: How grave it is.
-            sentence: Makes the sentence from the number of groups and the number of images in them.
+            severity: One of `SEVERITIES`.
+            sentence: Number of groups and number of images in them -> the sentence.
             advice: What to do.
-            groups: Images that are one picture.
-            details: Image -> what was found of it.
+            groups: Images that show one picture.
+            details: Image -> what was found in it.
         """
-        shown = [group.tolist() for group in groups if not self.decided[group].all()]
+        shown = [group.tolist() for group in groups if not self.reviewed[group].all()]
         if not shown:
             return []
         rows = [row for group in shown for row in group]
@@ -123,23 +123,23 @@ class AuditContext:
                 severity,
                 sentence(len(shown), len(rows)),
                 advice,
-                tuple(self.names[row] for row in rows if not self.decided[row]),
+                tuple(self.names[row] for row in rows if not self.reviewed[row]),
                 tuple(tuple(self.names[row] for row in group) for group in shown),
                 said,
             )
         ]
 
 
-def linked(number: int, pairs: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    """Return the groups of two and more of N things that pairs, int64 ``(P, 2)``, link, also through others."""
+def group_linked(number: int, pairs: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Return the connected components of two or more of N items, linked by pairs, int64 ``(P, 2)``."""
     if not len(pairs):
         return []
     graph = coo_matrix((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), shape=(number, number))
-    return alike(connected_components(graph, directed=False)[1])
+    return group_equal(connected_components(graph, directed=False)[1])
 
 
-def alike(keys: NDArray) -> list[NDArray[np.int64]]:
-    """Return the places of each value that occurs more than once in ``(N,)``, in the order of their first place."""
+def group_equal(keys: NDArray) -> list[NDArray[np.int64]]:
+    """Return the indices of each value that occurs more than once in ``(N,)``, ordered by their first index."""
     _, codes, counts = np.unique(keys, return_inverse=True, return_counts=True)
     repeated = np.flatnonzero(counts[codes.reshape(-1)] > 1)
     order = repeated[np.argsort(codes.reshape(-1)[repeated], kind="stable")]

@@ -1,4 +1,4 @@
-"""What pictures show, as vectors: the pooled features of a pretrained network, or components of small pixels."""
+"""Image embeddings: pooled features of a pretrained network, or principal components of small images."""
 
 from __future__ import annotations
 
@@ -17,25 +17,23 @@ from opsin.networks.registry import create_network
 from opsin.runtime.precision import resolve_precision
 
 MOST = 100_000  # images whose features are computed; of more, a sample drawn with a fixed seed
-SIDE = (
-    96  # pixels that the network sees of each side: a third of the cost of 160, and enough to tell what does not belong
-)
+SIDE = 96  # input size of the network in pixels: a third of the cost of 160, and enough to detect outliers
 BATCH = 128
 COMPONENTS = 128
-SMALL = 16  # pixels of each side, where there are no weights
-EMPTY = 1e-9  # variance of a component that is nothing but rounding; vectors have about the length 1
-FITTED = 20_000  # images that the components are computed from
+SMALL = 16  # pixels of each side, if there are no weights
+EMPTY = 1e-9  # variance below which a component is only rounding error; vectors have about unit length
+FITTED = 20_000  # images from which the components are computed
 
 
 @dataclass(frozen=True)
 class Features:
-    """Vectors of M images.
+    """Feature vectors of M images.
 
     Attributes:
         values: float32 ``(M, D)``; principal components with the largest first, D at most 128.
         spread: float32 ``(D,)``; the standard deviation of each component.
-        rows: int64 ``(M,)``; which images.
-        source: What they are, for people.
+        rows: int64 ``(M,)``; indices of the images.
+        source: Description for people.
     """
 
     values: NDArray[np.float32]
@@ -45,13 +43,13 @@ class Features:
 
 
 def extract_features(pixels: NDArray[np.uint8], progress: Callable[[int, int], None] | None = None) -> Features:
-    """Compute features of pictures, uint8 ``(N, H, W, C)``, in a fixed order and so always the same.
+    """Compute feature vectors of images, uint8 ``(N, H, W, C)``; the result is deterministic.
 
-    With weights of tf_efficientnet_lite0 on this machine, they are its 1,280 pooled features at 96×96 pixels, brought
-    to length 1; without, the pixels of the pictures shrunk to 16×16. Either way 128 principal components are kept.
+    With weights of tf_efficientnet_lite0 on this machine: its 1,280 pooled features at 96×96 pixels, scaled to unit
+    length. Without them: the pixels at 16×16. In both cases, 128 principal components are kept.
 
     Args:
-        pixels: The pictures; they may lie in a file.
+        pixels: The images; may be memory-mapped.
         progress: Called with (images done, all).
     """
     rows = np.arange(len(pixels))
@@ -67,7 +65,7 @@ def extract_features(pixels: NDArray[np.uint8], progress: Callable[[int, int], N
         source = f"features of {OFFLINE}, ImageNet weights, {weights}"
     else:
         vectors = _in_batches(pixels, rows, lambda images: _resized(images, SMALL).flatten(1) / 255, progress)
-        source = f"components of {SMALL}×{SMALL} pixels, as there are no weights of {OFFLINE} on this machine"
+        source = f"principal components of {SMALL}×{SMALL} pixels; no weights of {OFFLINE} on this machine"
     if len(rows) < len(pixels):
         source += f"; a sample of {len(rows):,} of the {len(pixels):,} images"
     values = _principal(vectors)
@@ -75,7 +73,7 @@ def extract_features(pixels: NDArray[np.uint8], progress: Callable[[int, int], N
 
 
 def _placement() -> tuple[torch.device, torch.dtype]:
-    """Return where the network runs and in which precision: bfloat16 on processors that compute in it."""
+    """Return the device and the dtype of the network: bfloat16 on processors that support it."""
     if torch.cuda.is_available():
         return torch.device("cuda"), torch.float32
     return torch.device("cpu"), torch.bfloat16 if resolve_precision("auto", "cpu") == "bf16-mixed" else torch.float32
@@ -98,12 +96,12 @@ def _in_batches(
 
 
 def _resized(images: Tensor, side: int) -> Tensor:
-    """Bring images, uint8 ``(N, C, H, W)``, to float32 ``(N, C, side, side)`` from 0 to 255."""
+    """Resize images, uint8 ``(N, C, H, W)``, to float32 ``(N, C, side, side)`` from 0 to 255."""
     return interpolate(images.float(), (side, side), mode="bilinear", antialias=True, align_corners=False)
 
 
 def _pooled(network: nn.Module, images: Tensor, dtype: torch.dtype) -> Tensor:
-    """Return what the network's last layer would see of images, uint8 ``(N, C, H, W)``."""
+    """Return the input of the network's last layer for images, uint8 ``(N, C, H, W)``."""
     mean, std = (torch.tensor(values, device=images.device).view(-1, 1, 1) for values in input_statistics(OFFLINE))
     colors = (_resized(images, SIDE).expand(-1, 3, -1, -1) / 255 - mean) / std
     colors = colors.to(dtype).contiguous(memory_format=torch.channels_last)
@@ -111,14 +109,14 @@ def _pooled(network: nn.Module, images: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def _principal(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the principal components of vectors ``(M, D)``, float32 ``(M, min(D, 128))``, without empty ones."""
+    """Return the principal components of vectors ``(M, D)``, float32 ``(M, min(D, 128))``, without degenerate ones."""
     some = vectors[:: max(1, len(vectors) // FITTED)]
     mean = some.mean(axis=0)
     centered = (some - mean).astype(np.float64)
     variances, directions = np.linalg.eigh(centered.T @ centered / max(1, len(some) - 1))
     order = np.argsort(-variances)[:COMPONENTS]
     order = order[variances[order] > EMPTY]
-    # The sign of a direction is arbitrary: its largest part is made positive, so that results are the same everywhere.
+    # The sign of a direction is arbitrary: its largest component is made positive, so that results are reproducible.
     directions = directions[:, order]
     directions *= np.sign(directions[np.abs(directions).argmax(axis=0), np.arange(directions.shape[1])])
     return ((vectors - mean) @ directions.astype(np.float32)).astype(np.float32)

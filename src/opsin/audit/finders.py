@@ -1,4 +1,4 @@
-"""All finders, and running them."""
+"""List of all finders, and running them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from opsin.audit.class_balance import find_few, find_imbalance, find_unreadable, find_unusable
 from opsin.audit.context import AuditContext
 from opsin.audit.duplicates import find_duplicates, find_leaks, find_near_copies, find_two_labels
-from opsin.audit.finding import ImageFinding, in_order
+from opsin.audit.finding import ImageFinding, sort_findings
 from opsin.audit.image_quality import find_blank, find_blurred, find_colors, find_sizes
 from opsin.data.dataset import Dataset
 from opsin.data.images import ArrayImages, Images
 from opsin.errors import UnreadableImageError
 
-# Those that need no network; training runs them too.
+# Finders that need no network; training runs them too.
 FINDERS: tuple[Callable[[AuditContext], list[ImageFinding]], ...] = (
     find_unusable,
     find_unreadable,
@@ -36,12 +36,12 @@ FINDERS: tuple[Callable[[AuditContext], list[ImageFinding]], ...] = (
 
 
 def audit(material: AuditContext) -> list[ImageFinding]:
-    """Run every finder that needs no network; return what they found, the gravest first."""
-    return in_order([finding for find in FINDERS for finding in find(material)])
+    """Run every finder that needs no network; return their findings, the most severe first."""
+    return sort_findings([finding for find in FINDERS for finding in find(material)])
 
 
 def describe_audit(dataset: Dataset, findings: list[ImageFinding]) -> dict[str, Any]:
-    """Return what ``audit.json`` holds: what was decided before, and the findings."""
+    """Return the content of ``audit.json``: counts of earlier decisions, and the findings."""
     decisions = dataset.decisions
     return {
         "decisions": {"file": decisions.path.name, **decisions.counts()} if decisions else None,
@@ -50,7 +50,7 @@ def describe_audit(dataset: Dataset, findings: list[ImageFinding]) -> dict[str, 
 
 
 def read_shapes(images: Images) -> NDArray[np.int64]:
-    """Return height, width and channels of each image as it is stored, int64 ``(N, 3)``; 0 where that fails."""
+    """Return height, width and channels of each stored image, int64 ``(N, 3)``; 0 for unreadable ones."""
 
     def shape(index: int) -> tuple[int, int, int]:
         try:

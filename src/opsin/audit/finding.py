@@ -1,4 +1,4 @@
-"""One thing found in a data set: a sentence, the images it is about, and what to do."""
+"""A finding of the audit: a sentence, the images concerned, and advice."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 SERIOUS, WARNING, NOTE = "serious", "warning", "note"
 SEVERITIES = (SERIOUS, WARNING, NOTE)
 
-# Kind -> its title, in the order in which findings of one severity are shown.
+# Kind -> title, in the order in which findings of one severity are shown.
 KINDS = {
     "unusable": "Cannot be trained on",
     "unreadable": "Cannot be read",
@@ -33,17 +33,17 @@ KINDS = {
 
 @dataclass(frozen=True)
 class ImageFinding:
-    """What was found in a data set, and what to do about it.
+    """One problem found in a data set, and what to do about it.
 
     Attributes:
         kind: A key of `KINDS`.
-        severity: "serious" (scores will be wrong, or training stops), "warning" (mend this) or "note" (know this).
-        sentence: What was found, with its numbers; holds no name of a file or group.
+        severity: "serious" (scores will be wrong, or training stops), "warning" (fix this) or "note" (for information).
+        sentence: The finding with its numbers; contains no names of files or groups.
         advice: What to do.
-        images: The names of the images it is about, the most striking first.
-        groups: Where images belong together, those that are one picture, with the ones that were kept before.
-        details: Image -> what was found of this one, where there is more to say.
-        suggestions: Image -> the class that it seems to have.
+        images: Names of the images concerned, the most conspicuous first.
+        groups: For findings about duplicates, the images of each picture, including those kept before.
+        details: Image -> what was found in it, if there is more to say.
+        suggestions: Image -> the class that it probably has.
     """
 
     kind: str
@@ -56,12 +56,12 @@ class ImageFinding:
     suggestions: dict[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the entry of ``audit.json``; parts that are empty are left out."""
+        """Return the entry of ``audit.json``; empty fields are left out."""
         return {key: value for key, value in asdict(self).items() if value not in ((), {})}
 
 
 def headline(severities: Iterable[str]) -> str:
-    """Return how many findings there are of each severity, ``1 warning, 2 notes``, or ``nothing``."""
+    """Return the number of findings of each severity: ``1 warning, 2 notes``, or ``nothing``."""
     found = Counter(severities)
     words = {
         SERIOUS: ("serious finding", "serious findings"),
@@ -72,7 +72,7 @@ def headline(severities: Iterable[str]) -> str:
     return ", ".join(counts) or "nothing"
 
 
-def in_order(findings: list[ImageFinding]) -> list[ImageFinding]:
-    """Return findings the gravest first, then in the order of `KINDS`."""
+def sort_findings(findings: list[ImageFinding]) -> list[ImageFinding]:
+    """Sort findings by severity, then in the order of `KINDS`."""
     kinds = list(KINDS)
     return sorted(findings, key=lambda finding: (SEVERITIES.index(finding.severity), kinds.index(finding.kind)))

@@ -1,4 +1,4 @@
-"""A few numbers of each picture: how dark, how even, how sharp, how colorful."""
+"""Statistics of each image: dark and light pixels, contrast, sharpness, color."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 CHUNK = 2**22  # pixels measured at a time
-BLANK = 0.995  # part of the pixels that are nearly black, or nearly white
-FLAT = 1.0  # grey levels of standard deviation: below it a picture shows nothing
-DARK, LIGHT = 12, 243  # grey levels: what a nearly black or nearly white pixel stays below or above
+BLANK = 0.995  # fraction of pixels that are nearly black, or nearly white, in a blank image
+FLAT = 1.0  # grey levels; an image whose standard deviation is lower is blank
+DARK, LIGHT = 12, 243  # grey levels; nearly black pixels are at most the first, nearly white ones at least the second
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as in Pillow's conversion to grey
 
 
 @dataclass(frozen=True)
-class Measures:
-    """Numbers of N pictures, each float32 ``(N,)``.
+class ImageStatistics:
+    """Statistics of N images, each float32 ``(N,)``.
 
     Attributes:
-        dark: Part of the pixels that are nearly black.
-        light: Part of the pixels that are nearly white.
+        dark: Fraction of pixels that are nearly black.
+        light: Fraction of pixels that are nearly white.
         contrast: Standard deviation of the grey levels, 0 to 127.5.
-        detail: Variance of the Laplacian of the grey levels (Pech-Pacheco et al. 2000): small where nothing is sharp.
-        color: Mean distance between the largest and the smallest channel of a pixel, 0 (grey) to 255.
+        detail: Variance of the Laplacian of the grey levels (Pech-Pacheco et al. 2000): small for blurred images.
+        color: Mean difference between the largest and the smallest channel of a pixel, 0 (grey) to 255.
     """
 
     dark: NDArray[np.float32]
@@ -34,16 +34,16 @@ class Measures:
 
     @property
     def blank(self) -> NDArray[np.bool_]:
-        """Which pictures are nearly black, nearly white or of one color all over."""
+        """Images that are nearly black, nearly white or of one color all over, bool ``(N,)``."""
         return (self.dark >= BLANK) | (self.light >= BLANK) | (self.contrast < FLAT)
 
 
-def measure(pixels: NDArray[np.uint8]) -> Measures:
-    """Measure pictures, uint8 ``(N, H, W, C)`` with sides of 3 pixels or more, which may lie in a file."""
+def measure_images(pixels: NDArray[np.uint8]) -> ImageStatistics:
+    """Measure images, uint8 ``(N, H, W, C)`` with sides of at least 3 pixels; may be memory-mapped."""
     step = max(1, CHUNK // max(1, pixels.shape[1] * pixels.shape[2]))
     parts = [_measure(np.asarray(pixels[start : start + step])) for start in range(0, len(pixels), step)]
-    joined = {item.name: np.concatenate([part[item.name] for part in parts]) for item in fields(Measures)}
-    return Measures(**joined)
+    joined = {item.name: np.concatenate([part[item.name] for part in parts]) for item in fields(ImageStatistics)}
+    return ImageStatistics(**joined)
 
 
 def _measure(pixels: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
@@ -65,15 +65,16 @@ def _measure(pixels: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
 
 
 def robust_scores(values: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return how many robust standard deviations each value lies above the median (Iglewicz and Hoaglin 1993).
+    """Return the robust z-score of each value (Iglewicz and Hoaglin 1993).
 
-    The standard deviation is 1.4826 times the median distance from the median, which a few outliers do not move.
+    That is its distance above the median in robust standard deviations: 1.4826 times the median absolute deviation,
+    which a few outliers do not affect.
 
     Args:
         values: ``(N,)``.
 
     Returns:
-        float64 ``(N,)``; all 0 where more than half of the values are equal.
+        float64 ``(N,)``; all 0 if more than half of the values are equal.
     """
     values = np.asarray(values, np.float64)
     distance = values - np.median(values)

@@ -1,4 +1,4 @@
-"""Images whose label is likely wrong: what a simple classifier that did not see them says with confidence."""
+"""Likely label errors: images that a simple classifier, trained on the others, confidently puts into another class."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from opsin.data.splitting.split import join_groups
 from opsin.tasks.registry import task_spec
 
 FOLDS = 5
-FEWEST = 10  # images of a class, or nothing is said about it
-REGULARIZATION = 5.0  # the C of the logistic regression, on features whose variances add up to 1
+FEWEST = 10  # images of a class; smaller classes are skipped
+REGULARIZATION = 5.0  # C of the logistic regression, for features whose variances sum to 1
 STEPS = 300
 
 
 def find_label_errors(material: AuditContext, features: Features) -> list[ImageFinding]:
-    """Find images whose label is likely wrong, by confident learning (Northcutt, Jiang and Chuang 2021).
+    """Find likely label errors by confident learning (Northcutt, Jiang and Chuang 2021).
 
-    A logistic regression on the features gives each image probabilities that come from other images only: five folds,
-    stratified by class, that keep groups, duplicates and near-duplicates together. `rank_label_errors` then says how
-    many labels are likely wrong, and which. Images whose label a person gave or kept are not reported. Only where each
-    image has one class is there anything to look for.
+    A logistic regression on the features gives each image out-of-fold probabilities: five folds, stratified by class,
+    that keep groups, duplicates and near-duplicates together. `rank_label_errors` then estimates how many labels are
+    wrong, and which. Images whose label a person set or confirmed are not reported. Applies only to tasks in which each
+    image has one class.
     """
     if not task_spec(material.dataset.task).exclusive:
         return []
@@ -41,24 +41,24 @@ def find_label_errors(material: AuditContext, features: Features) -> list[ImageF
     guesses = probabilities.argmax(axis=1)
     agreement = float((guesses == labels[places]).mean())
     wrong = rank_label_errors(probabilities, labels[places])
-    wrong = wrong[~material.labelled[features.rows[places[wrong]]]]
+    wrong = wrong[~material.label_reviewed[features.rows[places[wrong]]]]
     rows = features.rows[places[wrong]].tolist()
     suggested = [material.dataset.classes[label] for label in guesses[wrong]]
     sure = probabilities[wrong, guesses[wrong]].tolist()
     details = {
-        row: f"labelled {material.label(row)}, looks like {guess} ({100 * part:.0f} % sure)"
+        row: f"labeled {material.label(row)}, predicted {guess} (probability {part:.2f})"
         for row, guess, part in zip(rows, suggested, sure, strict=True)
     }
-    found = material.about_images(
+    found = material.image_finding(
         "label-error",
         WARNING,
         lambda number: (
-            f"{number:,} {'image looks' if number == 1 else 'images look'} like another class than the label says, "
-            f"to a simple classifier that had not seen {'it' if number == 1 else 'them'} and agrees with "
-            f"{100 * agreement:.0f} % of all labels (confident learning on {features.source})."
+            f"{number:,} {'image is' if number == 1 else 'images are'} likely mislabeled, according to a simple "
+            f"classifier that had not seen {'it' if number == 1 else 'them'} and agrees with {100 * agreement:.0f} % "
+            f"of all labels (confident learning on {features.source})."
         ),
-        "Look at each, the first ones first: relabel what is wrong, keep what is right. Images that are merely hard "
-        "to tell are among them.",
+        "Review them in this order: relabel what is wrong, keep what is right. Images that are merely hard to classify "
+        "are among them.",
         rows,
         details,
     )
@@ -67,18 +67,18 @@ def find_label_errors(material: AuditContext, features: Features) -> list[ImageF
 
 
 def rank_label_errors(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the images whose label is likely wrong, the most likely first.
+    """Return the likely label errors, the most likely first.
 
-    How many there are, confident learning says: an image is confidently another class if, of the classes whose
-    probability is at least the mean of it among the images labelled so, the most probable is not its label. That many
-    images are returned, those whose most probable class lies farthest above their label.
+    Confident learning estimates their number: a class is confident if its probability is at least its mean probability
+    among the images with that label. An image is counted if its most probable confident class is not its label. That
+    many images are returned: those with the largest margin between the most probable class and the label.
 
     Args:
-        probabilities: ``(M, C)``, from a classifier that did not see the image.
-        labels: int64 ``(M,)``, the given classes.
+        probabilities: ``(M, C)``, from classifiers that were not trained on the image.
+        labels: int64 ``(M,)``, the given labels.
 
     Returns:
-        int64; places in ``labels``.
+        int64; indices into ``labels``.
     """
     rows, classes = np.arange(len(labels)), probabilities.shape[1]
     own = probabilities[rows, labels]
@@ -92,7 +92,7 @@ def rank_label_errors(probabilities: NDArray[np.float64], labels: NDArray[np.int
 
 
 def _groups(material: AuditContext) -> NDArray[np.int64]:
-    """Return a number for each image, equal for those that stay in one fold: same group, or almost the same picture."""
+    """Return a group number for each image; images of one group, duplicates and near-duplicates share one."""
     number = len(material.dataset)
     near = None if material.near is None else material.near.groups(number)
     return join_groups(number, material.dataset.groups, material.digests, near)
@@ -101,14 +101,14 @@ def _groups(material: AuditContext) -> NDArray[np.int64]:
 def _out_of_fold(
     values: NDArray[np.floating], labels: NDArray[np.int64], groups: NDArray[np.int64], classes: int
 ) -> NDArray[np.float64]:
-    """Return probabilities ``(M, classes)`` of each image from a classifier trained on the other folds."""
+    """Return the out-of-fold probabilities ``(M, classes)``."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedGroupKFold
 
     probabilities = np.zeros((len(labels), classes))
     folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # classes in fewer groups than folds, and steps that were not enough
+        warnings.simplefilter("ignore")  # classes in fewer groups than folds, and solvers that did not converge
         for training, held_out in folds.split(values, labels, groups):
             if len(np.unique(labels[training])) < 2:
                 continue

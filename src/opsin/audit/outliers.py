@@ -1,4 +1,4 @@
-"""Pictures that do not belong: far from all others, and from those of their own class, in what they show."""
+"""Outliers: images far from all others, and from their own class, in feature space."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from opsin.audit.features import Features
 from opsin.audit.finding import WARNING, ImageFinding
 from opsin.audit.image_statistics import robust_scores
 
-COMPONENTS = 64  # of the features: fewer miss foreign pictures of a kind, more drown them in noise
+COMPONENTS = 64  # of the features: fewer miss some outliers, more add noise
 OUTLYING = 3.5  # robust standard deviations (Iglewicz and Hoaglin 1993)
-FEWEST = 30  # images that it takes to say what belongs
-NEIGHBORS = 0.03  # the distance to the neighbor of this rank, as part of all: foreign pictures may be many
-CLASS_NEIGHBORS = 0.1  # the same, as part of the class
-COMPARED = 10_000  # images, drawn with a fixed seed, among which neighbors are looked for
-CHUNK = 2**23  # distances held at a time
+FEWEST = 30  # images needed to say what is usual
+NEIGHBORS = 0.03  # rank of the neighbor, as a fraction of all images: outliers may be many
+CLASS_NEIGHBORS = 0.1  # the same, as a fraction of the class
+COMPARED = 10_000  # images, drawn with a fixed seed, among which neighbors are searched
+CHUNK = 2**23  # distances in memory at a time
 
 
 def find_outliers(material: AuditContext, features: Features) -> list[ImageFinding]:
-    """Find pictures that do not seem to belong to the data.
+    """Find images that do not seem to belong to the data.
 
-    The score of a picture is the logarithm of the distance to its neighbors in the features, each component divided by
-    the square root of its standard deviation. Neighbor is the one whose rank is 3 % of all pictures, or 10 % of the
-    class where that is nearer, so that neither a heap of foreign pictures nor a rare class deceives it. Reported are
-    scores of more than 3.5 robust standard deviations above the median. Blank pictures are found elsewhere.
+    The score of an image is the logarithm of the distance to its k-th neighbor in feature space, each component divided
+    by the square root of its standard deviation. k is 3 % of all images, or 10 % of the class if that neighbor is
+    nearer, so that neither a cluster of outliers nor a rare class misleads it. Images whose score lies more than 3.5
+    robust standard deviations above the median are reported. Blank images are left to `find_blank`.
     """
     if len(features.rows) < FEWEST:
         return []
@@ -42,14 +42,13 @@ def find_outliers(material: AuditContext, features: Features) -> list[ImageFindi
     order = np.argsort(-scores, kind="stable")
     far = [place for place in order.tolist() if scores[place] > OUTLYING and not blank[place]]
     usual = float(np.median(distances))
-    return material.about_images(
+    return material.image_finding(
         "outlier",
         WARNING,
         lambda number: (
-            f"{number:,} {'image shows' if number == 1 else 'images show'} something unlike all the others "
-            f"({features.source})."
+            f"{number:,} {'image looks' if number == 1 else 'images look'} unlike all the others ({features.source})."
         ),
-        "Look at them: exclude pictures that do not belong, keep rare ones that do.",
+        "Review them: exclude images that do not belong, keep rare ones that do.",
         [int(features.rows[place]) for place in far],
         {
             int(features.rows[place]): f"{distances[place] / usual:.1f} times as far from the others as usual"
@@ -59,7 +58,7 @@ def find_outliers(material: AuditContext, features: Features) -> list[ImageFindi
 
 
 def _neighbor_distances(vectors: NDArray[np.float32], part: float, fewest: int) -> NDArray[np.float32]:
-    """Return the distance of each vector, ``(M, D)``, to its neighbor of a rank that is a part of those compared."""
+    """Return the distance of each vector, ``(M, D)``, to its k-th neighbor, where k is a fraction of those compared."""
     others = vectors
     if len(vectors) > COMPARED:
         others = vectors[np.random.default_rng(0).choice(len(vectors), COMPARED, replace=False)]

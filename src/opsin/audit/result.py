@@ -14,15 +14,15 @@ from opsin.data.dataset import Dataset
 
 @dataclass(frozen=True)
 class Check:
-    """What was found in a data set.
+    """Result of the audit of a data set.
 
     Attributes:
-        dataset: The images that can be read, with the decisions that were there already applied.
-        findings: The gravest first.
-        place: The file of decisions that was given, or where one would be found by itself; None where neither is.
-        sizes: The sizes of the images, for people.
-        pixels: uint8 ``(N, H, W, C)``, the images as they were compared.
-        shapes: int64 ``(N, 3)``; height, width and channels of each image as it is stored.
+        dataset: The readable images, with existing decisions applied.
+        findings: The most severe first.
+        place: The file of decisions that was given, or the default path; None if there is neither.
+        sizes: The range of image sizes, as text.
+        pixels: uint8 ``(N, H, W, C)``, the images at the size at which they were compared.
+        shapes: int64 ``(N, 3)``; height, width and channels of each stored image.
     """
 
     dataset: Dataset
@@ -34,7 +34,7 @@ class Check:
 
     @property
     def usable(self) -> bool:
-        """Whether `opsin.train` would take the data as they are."""
+        """Whether `opsin.train` would accept the data."""
         return not any(finding.kind in ("unusable", "unreadable") for finding in self.findings)
 
     def headline(self) -> str:

@@ -57,11 +57,11 @@ def show(
     data_root: DataRoot = None,
 ) -> None:
     """Show the classes of a data set, how many images each has, and their sizes, without training."""
-    from opsin.data.fingerprint import look_at
+    from opsin.data.fingerprint import compute_fingerprint
     from opsin.data.read import read_dataset
 
     dataset = read_dataset(data, label=label, group=group, data_root=data_root, check=False)
-    look = look_at(dataset)
+    look = compute_fingerprint(dataset)
     screen = console()
     colors = "grey" if look.grey else "color"
     screen.print(f"{dataset.name}: {len(dataset):,} images, {dataset.describe()}, {look.sizes}, {colors}")

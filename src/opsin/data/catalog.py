@@ -1,4 +1,4 @@
-"""Named data sets: what they are, where they are looked for, and how they are fetched."""
+"""Catalog of named data sets: descriptions, search paths and downloads."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from opsin.storage.cache import cache_folder
 
 @dataclass(frozen=True)
 class Layout:
-    """The form in which a named data set lies on the disk.
+    """File layout of a named data set.
 
     Attributes:
-        files: The files that are needed, in words.
-        holds: Whether a path holds them.
-        read: The reader of such a path.
+        files: The required files, as text.
+        holds: Returns whether a path contains them.
+        read: Reader of such a path.
     """
 
     files: str
@@ -41,18 +41,18 @@ class Entry:
     """One named data set.
 
     Attributes:
-        description: What the images show, in one line.
-        images: How many there are.
-        classes: How many classes there are.
-        size: Height and width in pixels, and whether grey or color.
-        license: Under which license it is published; "not stated" where its authors name none.
-        homepage: Where it is described.
-        symmetry: Which mirror images are still the same thing.
-        layout: The form of its files; None for what comes with scikit-learn.
-        places: Where it may lie below a data root.
-        downloads: Gives the files to fetch; a function, so that torchvision is only imported for it.
-        class_names: The names of its classes where the files hold only numbers.
-        system_places: Where packages of the operating system put it.
+        description: Content of the images, in one line.
+        images: Number of images.
+        classes: Number of classes.
+        size: Height and width in pixels, and grey or color.
+        license: The license; "not stated" if the authors name none.
+        homepage: URL of its description.
+        symmetry: Mirror images that keep the class.
+        layout: File layout; None for data that come with scikit-learn.
+        places: Possible paths below a data root.
+        downloads: Returns the files to fetch; a function, so that torchvision is imported only when needed.
+        class_names: Class names, if the files contain only numbers.
+        system_places: Paths used by packages of the operating system.
     """
 
     description: str
@@ -71,13 +71,13 @@ class Entry:
 
 @dataclass(frozen=True)
 class Listing:
-    """A data set of the catalogue and whether it is here.
+    """A data set of the catalog, and whether it is available on this machine.
 
     Attributes:
-        name: The name by which it is read.
-        entry: What is known of it.
+        name: A key of `CATALOG`.
+        entry: Its entry in the catalog.
         here: Whether it can be read without a download.
-        path: Where it lies; None if it is not here or comes with scikit-learn.
+        path: Its path; None if it is not available or comes with scikit-learn.
     """
 
     name: str
@@ -96,7 +96,7 @@ _CIFAR100 = Layout(", ".join(CIFAR100_FILES), lambda path: holds_cifar(path, 100
 
 
 def _torchvision_downloads(class_name: str) -> Callable[[], tuple[Download, ...]]:
-    """Return the files that a torchvision data set of the MNIST family is made of."""
+    """Return the files of a torchvision data set of the MNIST family."""
 
     def downloads() -> tuple[Download, ...]:
         import torchvision.datasets
@@ -134,7 +134,7 @@ def _medmnist(
     )
 
 
-CATALOGUE: dict[str, Entry] = {
+CATALOG: dict[str, Entry] = {
     "digits": Entry(
         description="handwritten digits of 43 people, part of scikit-learn",
         images=1797,
@@ -271,27 +271,27 @@ CATALOGUE: dict[str, Entry] = {
 
 
 def data_roots(data_root: str | Path | None = None) -> list[Path]:
-    """Return the folders in which named data sets are looked for, the first of them the one for downloads.
+    """Return the folders that are searched for named data sets; downloads go to the first.
 
     Args:
-        data_root: The folder to look in; None for the one that the environment variable OPSIN_DATA names.
+        data_root: The folder to search; None: the folder in the environment variable OPSIN_DATA.
 
     Returns:
-        That folder, if there is one, and the user's cache (``~/.cache/opsin/data``).
+        That folder, if given, and the user's cache (``~/.cache/opsin/data``).
     """
     own = data_root or os.environ.get("OPSIN_DATA")
     return [*([Path(own).expanduser()] if own else []), cache_folder() / "data"]
 
 
 def find(name: str, data_root: str | Path | None = None) -> Path | None:
-    """Return where a named data set lies, or None if it is not here or comes with scikit-learn.
+    """Return the path of a named data set, or None if it is not available or comes with scikit-learn.
 
     Args:
-        name: A key of `CATALOGUE`.
-        data_root: See `data_roots`. Both ``<root>/mnist`` and torchvision's own ``<root>/MNIST/raw`` are found.
+        name: A key of `CATALOG`.
+        data_root: See `data_roots`. Both ``<root>/mnist`` and torchvision's ``<root>/MNIST/raw`` are found.
 
     Raises:
-        DataError: There is no data set of that name.
+        DataError: The catalog has no data set of that name.
     """
     entry = _entry(name)
     if entry.layout is None:
@@ -301,13 +301,13 @@ def find(name: str, data_root: str | Path | None = None) -> Path | None:
 
 
 def list_datasets(data_root: str | Path | None = None) -> list[Listing]:
-    """Return all named data sets and whether each is here.
+    """Return all named data sets, and whether each is available.
 
     Args:
         data_root: See `data_roots`.
     """
     listings = []
-    for name, entry in CATALOGUE.items():
+    for name, entry in CATALOG.items():
         path = find(name, data_root)
         listings.append(Listing(name, entry, here=entry.layout is None or path is not None, path=path))
     return listings
@@ -316,47 +316,45 @@ def list_datasets(data_root: str | Path | None = None) -> list[Listing]:
 def read_named(
     name: str, data_root: str | Path | None = None, *, label: str = "label", group: str = "group"
 ) -> Dataset:
-    """Read a data set of the catalogue, fetching it first where it is not here.
+    """Read a data set of the catalog; download it first if necessary.
 
     Args:
-        name: A key of `CATALOGUE`.
+        name: A key of `CATALOG`.
         data_root: See `data_roots`.
-        label: The labels to read, where there are several; CIFAR-100 has ``fine`` (usual) and ``coarse``.
-        group: The groups to read; none of these data sets has any.
+        label: The labels to read, if there are several; CIFAR-100 has ``fine`` (default) and ``coarse``.
+        group: Must be left at its default: none of these data sets has groups.
 
     Returns:
-        The data set, its symmetry known.
+        The data set, with its symmetry.
 
     Raises:
-        DataError: There is no data set of that name, or it is neither here nor to be had.
+        DataError: There is no data set of that name, or it is neither available nor downloadable.
     """
     entry = _entry(name)
     if entry.layout is None:
         return _read_digits(name, entry, label, group)
-    path = find(name, data_root) or _fetched(name, entry, data_root)
+    path = find(name, data_root) or _download(name, entry, data_root)
     dataset = entry.layout.read(path, label=label, group=group)
     classes = entry.class_names or dataset.classes
     if len(classes) != len(dataset.classes):
         raise DataError(
-            f"{path} holds {len(dataset.classes)} classes where {name} has {len(classes)}; copy it again, or give the "
-            f"path itself to read it as it is."
+            f"{path} has {len(dataset.classes)} classes, but {name} has {len(classes)}; copy the files again, or give "
+            f"the path instead of the name to read them as they are."
         )
     return replace(dataset, name=name, classes=classes, symmetry=entry.symmetry)
 
 
 def _entry(name: str) -> Entry:
-    if name not in CATALOGUE:
-        raise DataError(
-            f"There is no data set {name!r} in the catalogue{nearest(name, CATALOGUE)}; `opsin datasets` shows all."
-        )
-    return CATALOGUE[name]
+    if name not in CATALOG:
+        raise DataError(f"The catalog has no data set {name!r}{nearest(name, CATALOG)}; `opsin datasets` lists all.")
+    return CATALOG[name]
 
 
-def _fetched(name: str, entry: Entry, data_root: str | Path | None) -> Path:
-    """Download a data set and return where it then lies."""
+def _download(name: str, entry: Entry, data_root: str | Path | None) -> Path:
+    """Download a data set and return its path."""
     roots = data_roots(data_root)
     root = roots[0]
-    if data_root is None:  # what OPSIN_DATA names may be shared and not for writing
+    if data_root is None:  # the folder in OPSIN_DATA may be shared and read-only
         root = next((root for root in roots[:-1] if os.access(root, os.W_OK)), roots[-1])
     folder = root / name
     try:
@@ -366,16 +364,16 @@ def _fetched(name: str, entry: Entry, data_root: str | Path | None) -> Path:
         there = [place for root in roots for place in (root / name, root / entry.places[-1]) if place.is_dir()]
         seen = ""
         if there and holds_pickled_cifar(there[0]):
-            seen = f" ({there[0]} is the Python version, a pickle, which is never loaded as it can run code)"
+            seen = f" ({there[0]} is the Python version, a pickle, which can run code and is never loaded)"
         elif there:
-            seen = f" ({there[0]} is there but does not hold those files)"
+            seen = f" ({there[0]} exists but does not contain these files)"
         raise DataError(
-            f"The data set {name} is not here and cannot be downloaded, so put {entry.layout.files} into {folder}, or "
-            f"let --data-root or OPSIN_DATA name the folder that holds {name}/{seen}."
+            f"The data set {name} is not on this machine and cannot be downloaded; put {entry.layout.files} into "
+            f"{folder}, or set --data-root or OPSIN_DATA to the folder that contains {name}/{seen}."
         ) from error
     found = find(name, root)
     if found is None:
-        raise DataError(f"The download of {name} to {folder} is not complete; delete that folder and try again.")
+        raise DataError(f"The download of {name} to {folder} is incomplete; delete that folder and try again.")
     return found
 
 

@@ -1,10 +1,9 @@
-"""Images as another camera, another laboratory or a poor connection would deliver them: five severities of each defect.
+"""Image corruptions, as from another camera, another laboratory or lossy transmission, at five severities each.
 
-The idea of measuring a network on common corruptions that it was not trained on is that of Hendrycks and Dietterich
-(2019, Benchmarking Neural Network Robustness to Common Corruptions and Perturbations). The amounts are our own: at
-severity 1 a defect can just be seen, at 3 it is plain but leaves a person sure of the picture, at 5 it is bad. Lengths
-are parts of the shorter side, or of 32 pixels for images smaller than that, so that they mean the same at every
-resolution.
+After Hendrycks and Dietterich (2019, Benchmarking Neural Network Robustness to Common Corruptions and Perturbations):
+networks are measured on common corruptions that were not in training. The amounts are Opsin's: severity 1 is barely
+visible, 3 is obvious but leaves the image easy to recognize, 5 is severe. Lengths are fractions of the shorter side, or
+of 32 pixels for smaller images, so that they mean the same at every resolution.
 """
 
 from __future__ import annotations
@@ -25,34 +24,34 @@ from opsin.data.targets.base import Motion
 from opsin.recipe.schema import AugmentationRecipe
 
 SEVERITIES = (1, 2, 3, 4, 5)
-SMALLEST = 32  # pixels; lengths are parts of this side in smaller images
+SMALLEST = 32  # pixels; in smaller images, lengths are fractions of this side
 
 # Optical density of hematoxylin, eosin and a third, orthogonal dye in red, green and blue: Ruifrok and Johnston (2001),
 # Quantification of Histochemical Staining by Color Deconvolution.
 MAX_JPEG_SIDE = 65500  # pixels
 STAINS = ((0.65, 0.70, 0.29), (0.07, 0.99, 0.11), (0.27, 0.57, 0.78))
 
-# Applies a corruption to float32 images (N, C, H, W) in [0, 1]: the amount, for each image the way it goes, float (N,)
-# in [0, 1), and the generator of its noise. What comes back may leave [0, 1].
+# Applies a corruption to float32 images (N, C, H, W) in [0, 1], given the amount, the direction for each image, float
+# (N,) in [0, 1), and the generator of its noise. The result may leave [0, 1].
 Apply = Callable[[Tensor, float, Tensor, torch.Generator], Tensor]
 
-# Gives the affine maps of images (N, C, H, W) for an amount and ways as above, float32 (N, 2, 3); see `warp`.
+# Returns the affine maps of images (N, C, H, W) for an amount and directions as above, float32 (N, 2, 3); see `warp`.
 Move = Callable[[Tensor, float, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
 class Corruption:
-    """One defect.
+    """One corruption.
 
     Attributes:
-        title: Its name for people.
-        apply: Applies it.
-        amounts: How much of it the severities 1 to 5 are; 0 is nothing.
-        meaning: The amount in words, with a place for it.
-        colored: Whether only color images can have it.
-        learned_by: Augmentations of a recipe under which a network has seen the like in training.
-        flag: The flag that makes training show it to the network; empty where there is none.
-        move: Gives the maps by which it moves pixels, so that masks can be moved with them; None where none is moved.
+        title: Display name.
+        apply: Applies the corruption.
+        amounts: Amount at severities 1 to 5; 0 is no change.
+        meaning: Description of the amount, with a placeholder for it.
+        colored: Whether it applies to color images only.
+        learned_by: Augmentations of a recipe that show similar changes in training.
+        flag: The training flag that adds it as augmentation; empty if none does.
+        move: Returns the affine maps of the pixels, so that targets can be moved with them; None if pixels stay.
     """
 
     title: str
@@ -65,13 +64,13 @@ class Corruption:
     move: Move | None = None
 
     def amount(self, severity: float) -> float:
-        """Return the amount at a severity from 0 to 5, between the whole ones by the straight line."""
+        """Return the amount at a severity from 0 to 5, linearly interpolated."""
         lower = min(int(severity), 4)
         known = (0.0, *self.amounts)
         return known[lower] + (severity - lower) * (known[lower + 1] - known[lower])
 
     def seen(self, augmentation: AugmentationRecipe) -> bool:
-        """Whether a network trained with this augmentation has seen the like, if only a little of it."""
+        """Return whether this augmentation showed similar changes in training."""
         return augmentation.strength > 0 and any(getattr(augmentation, name) for name in self.learned_by)
 
 
@@ -81,9 +80,9 @@ def corrupt(images: Tensor, name: str, severity: float, *, seed: int = 0, way: f
     Args:
         images: uint8 or float ``(N, C, H, W)``, C = 1 or 3, sides of at least 8 pixels; float in [0, 1].
         name: From `CORRUPTIONS`.
-        severity: 0 (none) to 5; parts of a severity are allowed.
-        seed: Decides the noise, and for each image which way the corruption goes (darker or brighter, bluer or redder).
-        way: One way for all images, in [0, 1); left out, each image has its own.
+        severity: 0 (none) to 5; fractions are allowed.
+        seed: Seed of the noise and of the direction for each image (darker or brighter, bluer or redder).
+        way: One direction for all images, in [0, 1); None: a direction for each image.
 
     Returns:
         Images of the same shape, type and range.
@@ -92,13 +91,13 @@ def corrupt(images: Tensor, name: str, severity: float, *, seed: int = 0, way: f
 
 
 def corrupt_by(images: Tensor, severities: dict[str, float], *, seed: int = 0, ways: dict[str, float]) -> Tensor:
-    """Apply several corruptions, in the order in which they are given; see `corrupt`.
+    """Apply several corruptions in the given order; see `corrupt`.
 
     Args:
         images: uint8 or float ``(N, C, H, W)``.
         severities: Name -> 0 to 5.
-        seed: Decides noise, and the ways that are not given.
-        ways: Name -> one way for all images, in [0, 1).
+        seed: Seed of the noise and of the directions that are not given.
+        ways: Name -> one direction for all images, in [0, 1).
     """
     values = images.float() / 255 if images.dtype == torch.uint8 else images.float()
     for name, severity in severities.items():
@@ -126,7 +125,7 @@ def move_targets(
 
 
 def _ways(number: int, seed: int, way: float | None) -> tuple[Tensor, torch.Generator]:
-    """Return which way a corruption goes for each image, float ``(N,)``, and the generator of its noise."""
+    """Return the direction of a corruption for each image, float ``(N,)``, and the generator of its noise."""
     generator = torch.Generator().manual_seed(seed)
     random = torch.rand(number, generator=generator)
     return random if way is None else torch.full_like(random, way), generator
@@ -137,7 +136,7 @@ def _length(images: Tensor, part: float) -> float:
 
 
 def _factor(amount: float, way: Tensor) -> Tensor:
-    """Return ``1 + amount`` for one half of the ways and its inverse for the other, ``(N, 1, 1, 1)``."""
+    """Return ``1 + amount`` for directions below 0.5 and its inverse for the others, ``(N, 1, 1, 1)``."""
     return torch.where(way < 0.5, 1 + amount, 1 / (1 + amount)).view(-1, 1, 1, 1)
 
 
@@ -150,21 +149,21 @@ def _add_noise(images: Tensor, amount: float, way: Tensor, generator: torch.Gene
 
 
 def _add_shot_noise(images: Tensor, amount: float, way: Tensor, generator: torch.Generator) -> Tensor:
-    # The counts of a bright pixel are nearly normal; their variance is their mean.
+    # The counts of a bright pixel are approximately normal with a variance equal to the mean.
     return images + amount * images.sqrt() * _normal(images, generator)
 
 
 def _blur(images: Tensor, amount: float, way: Tensor, generator: torch.Generator) -> Tensor:
     sigma = _length(images, amount)
-    # As matrix products, ten times as fast as convolutions of single channels on a CPU.
+    # Matrix products are ten times as fast as depthwise convolutions on a CPU.
     down, across = (_blurring(side, sigma).to(images.device) for side in images.shape[2:])
     return down @ images @ across.T
 
 
 def _blurring(side: int, sigma: float) -> Tensor:
-    """Return the matrix, float32 ``(side, side)``, that blurs a line of pixels; beyond its ends they go on as they are.
+    """Return the matrix, float32 ``(side, side)``, that blurs a line of pixels, with replicated borders.
 
-    The Gaussian is integrated over each pixel, so that a width below one pixel blurs a little too.
+    The Gaussian is integrated over each pixel, so that widths below one pixel have an effect.
     """
     reach = max(1, math.ceil(3 * sigma))
     weights = torch.erf((torch.arange(-reach, reach + 2) - 0.5) / (sigma * math.sqrt(2))).diff()
@@ -183,7 +182,7 @@ def _blur_by_motion(images: Tensor, amount: float, way: Tensor, generator: torch
     places = torch.arange(-reach, reach + 1, device=images.device)
     path = (torch.arange(64, device=images.device) + 0.5) / 64 * length - length / 2
     x, y = (path * turn(math.pi * way)[:, None] for turn in (torch.cos, torch.sin))
-    # Each point of the path is shared out between the four pixels around it.
+    # Each point of the path is distributed bilinearly over the four pixels around it.
     across, down = ((1 - (at[..., None] - places).abs()).clamp(min=0) for at in (x, y))
     kernels = torch.einsum("npy,npx->nyx", down, across) / 64
     kernels = kernels[:, None].repeat_interleave(channels, 0)
@@ -240,7 +239,7 @@ def _stain(images: Tensor, amount: float, way: Tensor, generator: torch.Generato
     stains = stains / stains.norm(dim=1, keepdim=True)
     angle = 2 * math.pi * way
     factors = torch.exp2(amount * torch.stack([torch.cos(angle), torch.sin(angle), torch.zeros_like(angle)], dim=1))
-    # Optical density is linear in the stains, so that their change is one matrix for each image.
+    # Optical density is linear in the stains, so the change is one matrix per image.
     change = torch.einsum("ij,nj,jk->nik", torch.linalg.inv(stains), factors, stains)
     density = -torch.log10((images * 255 + 1) / 256)
     changed = torch.bmm(change.transpose(1, 2), density.flatten(2)).view(images.shape)

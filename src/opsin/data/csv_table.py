@@ -1,4 +1,4 @@
-"""The cells of CSV files: commas, semicolons or tabs, each row with the number of its line."""
+"""CSV files: cells separated by commas, semicolons or tabs, each row with its line number."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import io
 from dataclasses import dataclass
 from pathlib import Path
 
-from opsin.data.readers.common import listed
+from opsin.data.readers.common import join_some
 from opsin.errors import DataError, nearest
 
 PATH_COLUMNS = ("path", "image", "file", "filename", "filepath")
@@ -20,9 +20,9 @@ class Table:
 
     Attributes:
         path: The file.
-        header: The names of the columns.
-        rows: One list of cells for each row, as long as the header.
-        lines: The number of the line in which each row begins, the header's being 1.
+        header: Column names.
+        rows: One list of cells per row, as long as the header.
+        lines: Number of the line in which each row starts; the header is line 1.
     """
 
     path: Path
@@ -31,23 +31,23 @@ class Table:
     lines: list[int]
 
     def find(self, name: str) -> int | None:
-        """Return the number of a column, upper and lower case alike, or None if it is not there."""
+        """Return the index of a column, ignoring case, or None if it does not exist."""
         if name in self.header:
             return self.header.index(name)
         lower = [word.lower() for word in self.header]
         return lower.index(name.lower()) if name.lower() in lower else None
 
     def column(self, name: str) -> int:
-        """Return the number of a column.
+        """Return the index of a column, ignoring case.
 
         Raises:
-            DataError: It is not there; the message lists the columns there are.
+            DataError: It does not exist; the message lists the columns.
         """
         column = self.find(name)
         if column is None:
             raise DataError(
                 f"{self.path} has no column {name!r}{nearest(name, self.header)}; its columns are "
-                f"{listed(self.header, 12)}."
+                f"{join_some(self.header, 12)}."
             )
         return column
 
@@ -61,38 +61,38 @@ class Table:
         if "" in values:
             line, more = self.lines[values.index("")], values.count("") - 1
             raise DataError(
-                f"{self.path}, line {line}: the column {self.header[column]!r} is empty{further(more)}; fill it in "
-                f"or remove the row."
+                f"{self.path}, line {line}: the column {self.header[column]!r} is empty{further_rows(more)}; fill "
+                f"it in or remove the row."
             )
         return values
 
 
-def further(number: int) -> str:
-    """Return `` (and in 3 further rows)``, nothing for 0."""
+def further_rows(number: int) -> str:
+    """Return `` (and in 3 further rows)``, or nothing for 0."""
     return f" (and in {number:,} further {'row' if number == 1 else 'rows'})" if number else ""
 
 
 def parse_table(path: Path, example: str = "path,label", *, empty: bool = False) -> Table:
-    """Read a file of values parted by commas, semicolons or tabs, with a header; empty lines are passed over.
+    """Read a file of values separated by commas, semicolons or tabs, with a header; empty lines are skipped.
 
     Args:
         path: The file, UTF-8.
-        example: A header such as it should have, for the error message.
-        empty: Whether there may be no rows below the header.
+        example: A valid header, for the error message.
+        empty: Whether a file without rows below the header is accepted.
 
     Raises:
-        DataError: The file cannot be read or is no table; the message names the line.
+        DataError: The file cannot be read or is not a table; the message names the line.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(
-            f"{path} is not UTF-8 text (byte {error.start:,} does not fit); save it as 'CSV UTF-8'."
+            f"{path} is not UTF-8 text (invalid byte at position {error.start:,}); save it as 'CSV UTF-8'."
         ) from error
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}; check the file and its permissions.") from error
     if "\0" in text:
-        raise DataError(f"{path} is not a text file (it holds zero bytes); save the table as 'CSV UTF-8'.")
+        raise DataError(f"{path} is not a text file (it contains null bytes); save the table as 'CSV UTF-8'.")
     delimiter = _delimiter(text)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     rows, lines = [], []
@@ -108,7 +108,7 @@ def parse_table(path: Path, example: str = "path,label", *, empty: bool = False)
         raise DataError(f"{path}, line {reader.line_num}: {error}; check the quotation marks of this line.") from error
     if len(rows) < (1 if empty else 2):
         what = "has no rows below its header" if rows else "is empty"
-        raise DataError(f"{path} {what}; it needs a header such as {example} and one row for each image.")
+        raise DataError(f"{path} {what}; it needs a header such as {example} and one row per image.")
     header = rows[0]
     _check_shape(path, header, rows, lines, delimiter)
     return Table(path, header, rows[1:], lines[1:])
@@ -117,17 +117,17 @@ def parse_table(path: Path, example: str = "path,label", *, empty: bool = False)
 def _check_shape(path: Path, header: list[str], rows: list[list[str]], lines: list[int], delimiter: str) -> None:
     doubled = [name for name in header if name and header.count(name) > 1]
     if doubled:
-        raise DataError(f"{path} has two columns called {doubled[0]!r}; rename one of them.")
+        raise DataError(f"{path} has two columns named {doubled[0]!r}; rename one of them.")
     for cells, line in zip(rows, lines, strict=True):
         if len(cells) != len(header):
             raise DataError(
-                f"{path}, line {line} has {len(cells)} values where the header has {len(header)}, parted "
-                f"by {_DELIMITERS[delimiter]}; put a value that holds one of them in quotation marks."
+                f"{path}, line {line}: {len(cells)} values, but the header has {len(header)} (separated by "
+                f"{_DELIMITERS[delimiter]}); put values that contain the separator in quotation marks."
             )
 
 
 def _delimiter(text: str) -> str:
-    """Return what parts the columns: of comma, semicolon and tab the one that sets a known name off in the header."""
+    """Return the separator: of comma, semicolon and tab, the one that separates a known column name in the header."""
     header = text.lstrip().partition("\n")[0]
     for delimiter in _DELIMITERS:
         cells = next(csv.reader([header], delimiter=delimiter), [])

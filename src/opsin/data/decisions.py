@@ -1,4 +1,4 @@
-"""``decisions.csv``: what a person decided about single images after looking at them. No image is ever deleted.
+"""``decisions.csv``: a person's decisions about single images. No image is ever deleted.
 
 ::
 
@@ -7,8 +7,8 @@
     dog/003.jpg,relabel,cat,
     dog/110.jpg,keep,,"dark, but a dog"
 
-An image decided ``exclude`` is not read, one decided ``relabel`` has the class in the column ``label``, and one decided
-``keep`` is not reported by `opsin check` again.
+An image with the decision ``exclude`` is not read, one with ``relabel`` gets the class in the column ``label``, and one
+with ``keep`` is not reported by `opsin check` again.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from opsin.data.csv_table import Table, parse_table
-from opsin.data.readers.common import spoken
+from opsin.data.readers.common import join_words
 from opsin.errors import DataError, nearest
 
 COLUMNS = ("image", "decision", "label", "reason")
@@ -34,9 +34,9 @@ class Decision:
     Attributes:
         image: The image's name in its data set.
         decision: "exclude", "relabel" or "keep".
-        label: The class that a relabelled image has from now on; empty for the others.
-        reason: Why, in the words of who decided; may be empty.
-        line: Where the row stands in the file.
+        label: The new class of a relabeled image; empty for the others.
+        reason: The person's reason; may be empty.
+        line: Line number of the row in the file.
     """
 
     image: str
@@ -52,7 +52,7 @@ class Decisions:
 
     Attributes:
         path: The file.
-        rows: In its order, no image twice.
+        rows: In the order of the file, each image once.
     """
 
     path: Path
@@ -63,13 +63,13 @@ class Decisions:
         return frozenset(row.image for row in self.rows if row.decision == word)
 
     def counts(self) -> dict[str, int]:
-        """Return how many images there are of each decision."""
+        """Return the number of images for each decision."""
         found = Counter(row.decision for row in self.rows)
         return {word: found[word] for word in WORDS}
 
     def describe(self) -> str:
-        """Return a sentence such as "12 images excluded, 3 relabelled by decisions.csv."; empty for no rows."""
-        said = {EXCLUDE: "excluded", RELABEL: "relabelled", KEEP: "looked at and kept"}
+        """Return a sentence such as "12 images excluded, 3 relabeled by decisions.csv."; empty for no rows."""
+        said = {EXCLUDE: "excluded", RELABEL: "relabeled", KEEP: "reviewed and kept"}
         parts = [f"{number:,} {said[word]}" for word, number in self.counts().items() if number]
         if not parts:
             return ""
@@ -78,13 +78,13 @@ class Decisions:
         return f"{', '.join([first, *parts[1:]])} by {self.path.name}."
 
 
-def default_place(source: Path) -> Path:
-    """Return where the decisions about a path lie: in the folder, or beside a file as ``scans.decisions.csv``."""
+def default_path(source: Path) -> Path:
+    """Return the default path of the decisions: in the folder, or ``scans.decisions.csv`` next to a file."""
     return source / FILE if source.is_dir() else source.with_name(f"{source.stem}.{FILE}")
 
 
 def is_decisions_file(path: Path) -> bool:
-    """Return whether a file is called like one of decisions, so that no reader takes it for a table of images."""
+    """Return whether a file has the name of a file of decisions, so that readers skip it."""
     return path.name.lower() == FILE or path.name.lower().endswith(f".{FILE}")
 
 
@@ -92,11 +92,11 @@ def read_decisions(path: Path) -> Decisions:
     """Read a file of decisions.
 
     Raises:
-        DataError: It cannot be read, a column is missing, a decision is unknown or incomplete, or an image is there
+        DataError: It cannot be read, a column is missing, a decision is unknown or incomplete, or an image occurs
             twice; the message names the line.
     """
     if not path.exists():
-        raise DataError(f"There is no file of decisions {path}; `opsin check` makes one, on the page it writes.")
+        raise DataError(f"The file of decisions {path} does not exist; make one on the page of `opsin check`.")
     table = parse_table(path, ",".join(COLUMNS), empty=True)
     image, word = table.column("image"), table.column("decision")
     label, reason = table.find("label"), table.find("reason")
@@ -113,7 +113,7 @@ def read_decisions(path: Path) -> Decisions:
         _check_row(table, row)
         if row.image in first:
             raise DataError(
-                f"{path}, lines {first[row.image]} and {line}: both decide about {row.image}; keep one of the two rows."
+                f"{path}, lines {first[row.image]} and {line}: two decisions about {row.image}; keep one of the rows."
             )
         first[row.image] = line
         rows.append(row)
@@ -123,14 +123,14 @@ def read_decisions(path: Path) -> Decisions:
 def _check_row(table: Table, row: Decision) -> None:
     where = f"{table.path}, line {row.line}"
     if not row.image:
-        raise DataError(f"{where}: no image is named; fill in its name or remove the row.")
+        raise DataError(f"{where}: the column image is empty; fill it in or remove the row.")
     if row.decision not in WORDS:
         hint = nearest(row.decision, WORDS)
-        raise DataError(f"{where}: the decision {row.decision!r} is not known{hint}; write {spoken(WORDS, 'or')}.")
+        raise DataError(f"{where}: the decision {row.decision!r} is unknown{hint}; write {join_words(WORDS, 'or')}.")
     if row.decision == RELABEL and not row.label:
-        raise DataError(f"{where}: {row.image} is relabelled, but the column label is empty; name its class there.")
+        raise DataError(f"{where}: {row.image} is relabeled, but the column label is empty; fill in its class.")
     if row.decision != RELABEL and row.label:
         raise DataError(
-            f"{where}: a label goes with relabel only, but {row.image} is decided {row.decision!r}; write relabel, or "
-            "empty the column label of this row."
+            f"{where}: {row.image} has a label, but the decision is {row.decision!r}; write relabel, or empty the "
+            "column label."
         )

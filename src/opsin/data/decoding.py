@@ -1,4 +1,4 @@
-"""Reading one image file as 8-bit grey or RGB pixels, upright, or saying in one sentence why not."""
+"""Decoding of one image file to upright 8-bit grey or RGB pixels, or an error that explains why it cannot be read."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from opsin.errors import UnreadableImageError
 SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm"}
 )
-RULES = 2  # raised whenever the same file comes to be decoded to other pixels, so that kept pixels are decoded anew
-LARGEST = 178_956_970  # pixels; twice Pillow's own warning level, the size at which it speaks of a decompression bomb
+DECODER_VERSION = 2  # increased whenever a file decodes to different pixels, which invalidates cached pixels
+LARGEST = 178_956_970  # pixels; twice Pillow's warning level, at which it reports a decompression bomb
 
-# Only these decoders are tried, whatever the file is called: some of Pillow's others start programs (PostScript).
+# Only these decoders are tried, whatever the suffix: some of Pillow's others start programs (PostScript).
 _FORMATS = ("JPEG", "PNG", "BMP", "DIB", "TIFF", "WEBP", "GIF", "PPM")
 
-# How much larger than its target a JPEG decoded at reduced scale stays, so that the antialiased resize, not the coarser
-# reduction, decides what is seen. A photograph of 1152x864 for 224x224 is decoded at half scale.
+# A JPEG decoded at reduced scale stays this many times larger than its target, so that the antialiased resize, not the
+# coarser reduction, determines the result. A photograph of 1152x864 for 224x224 is decoded at half scale.
 _MARGIN = 1.75
 
 _ORIENTATION, _TIFF_WIDTH, _TIFF_HEIGHT = 0x0112, 256, 257  # tags of EXIF and TIFF 6.0
-_UPRIGHT = {  # EXIF 2.32, tag Orientation: what brings each value upright
+_UPRIGHT = {  # EXIF 2.32, tag Orientation: the transposition that brings each value upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -42,25 +42,24 @@ _UPRIGHT = {  # EXIF 2.32, tag Orientation: what brings each value upright
 }
 _ON_ITS_SIDE = (5, 6, 7, 8)
 
-# Pillow logs what it also raises; without a handler Python would print it between the lines of a progress bar.
+# Pillow also logs what it raises; without a handler Python would print it into the progress bar.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
 def open_image(path: Path | str, size: tuple[int, int] | None = None, bits: int = 16) -> Image.Image:
-    """Decode an image file into an image of Pillow's.
+    """Decode an image file to a Pillow image.
 
-    The EXIF orientation is applied; transparent pixels are laid over white; palettes become colors; 16-bit grey values
-    are scaled so that ``2**bits - 1`` is white; of several pages or frames the first is taken. Safe to call from
-    several threads at once.
+    The EXIF orientation is applied; transparent images are composited over white; palettes become colors; 16-bit grey
+    values are scaled so that ``2**bits - 1`` is white; of several pages or frames, the first is used. Thread-safe.
 
     Args:
         path: A JPEG, PNG, BMP, TIFF, WebP, GIF or PNM file.
-        size: (height, width) that the caller will shrink the image to. A JPEG is then decoded at the smallest of the
+        size: (height, width) to which the caller will resize the image. A JPEG is then decoded at the smallest of the
             scales 1, 1/2, 1/4 and 1/8 that is at least 1.75 times this size, which is several times faster.
-        bits: Bits in use in 16-bit grey images. (Pillow keeps the upper 8 of 16-bit color.)
+        bits: Bits in use in 16-bit grey images. (Of 16-bit color, Pillow keeps the upper 8.)
 
     Returns:
-        The decoded image of 8 bits, upright: mode "L" for grey images, "RGB" for all others.
+        The decoded 8-bit image, upright: mode "L" for grey images, "RGB" for all others.
 
     Raises:
         UnreadableImageError: The file is missing, empty, not an image, damaged, too large, or holds floating-point
@@ -89,26 +88,25 @@ def read_image(path: Path | str, size: tuple[int, int] | None = None, bits: int 
 
 
 def read_values(path: Path | str, colors: bool = False) -> NDArray:
-    """Decode a mask as it is stored: the numbers of a palette, not its colors, and integers of any size as they are.
+    """Decode a mask without conversion: palette indices rather than colors, and integers of any size.
 
     Args:
         path: A PNG, BMP, TIFF, WebP, GIF or PNM file.
-        colors: Return the colors of a palette, and of everything else.
+        colors: Return colors, also for palettes.
 
     Returns:
-        Integers ``(H, W)``; for color pictures whose channels differ, or where ``colors`` asks for it, uint8
-        ``(H, W, 3)``.
+        Integers ``(H, W)``; for color images whose channels differ, and with ``colors``, uint8 ``(H, W, 3)``.
 
     Raises:
-        UnreadableImageError: As for `open_image`; or it is a JPEG, which does not keep labels.
+        UnreadableImageError: As for `open_image`; or it is a JPEG, whose compression changes labels.
     """
     path = Path(path)
     with _opened(path) as image:
         if image.format in ("JPEG", "MPO"):
-            raise UnreadableImageError(path, "is a JPEG, which smears the labels at every edge; save masks as PNG")
+            raise UnreadableImageError(path, "is a JPEG, whose compression changes the labels; save masks as PNG")
         image.load()
         if image.mode == "F":
-            raise UnreadableImageError(path, "holds floating-point numbers; save masks as whole numbers")
+            raise UnreadableImageError(path, "contains floating-point numbers; save masks as integers")
         if colors or image.mode in ("RGB", "RGBA", "CMYK", "YCbCr"):
             pixels = np.array(image.convert("RGB"))
             grey = not colors and (pixels == pixels[..., :1]).all()
@@ -128,15 +126,15 @@ def from_array(pixels: NDArray[np.uint8]) -> Image.Image:
 
 
 def image_size(path: Path | str) -> tuple[int, int, int]:
-    """Return (height, width, channels) of an image file, upright, reading only its header.
+    """Return (height, width, channels) of an upright image file, reading only its header.
 
     Raises:
-        UnreadableImageError: As for `open_image`, as far as the header shows it.
+        UnreadableImageError: As for `open_image`, as far as the header shows.
     """
     path = Path(path)
     with _opened(path) as image:
         width, height = image.size
-        if image.format == "TIFF":  # whose size is turned upright or not, depending on Pillow's version
+        if image.format == "TIFF":  # whether its size is already upright depends on Pillow's version
             width, height = image.tag_v2[_TIFF_WIDTH], image.tag_v2[_TIFF_HEIGHT]  # type: ignore[attr-defined]
         if _orientation(image) in _ON_ITS_SIDE:
             width, height = height, width
@@ -148,11 +146,11 @@ def _is_grey(mode: str) -> bool:
 
 
 def _orientation(image: Image.Image) -> int:
-    """Return the EXIF orientation, 1 (upright) where there is none or the EXIF block is damaged."""
+    """Return the EXIF orientation; 1 (upright) if it is missing or damaged."""
     try:
         # Not image.getexif(): for a PNG without EXIF that decodes all pixels.
         return int(Image.Image.getexif(image).get(_ORIENTATION, 1))
-    except Exception:  # Pillow raises struct.error, SyntaxError, ValueError and others; the pixels may still be sound
+    except Exception:  # Pillow raises struct.error, SyntaxError, ValueError and others; the pixels may still be intact
         return 1
 
 
@@ -160,7 +158,7 @@ def _to_eight_bits(image: Image.Image, path: Path, bits: int) -> Image.Image:
     mode = image.mode
     if mode == "F":
         raise UnreadableImageError(
-            path, "holds floating-point pixels, whose black and white are not known; save it with 8 or 16 bits"
+            path, "has floating-point pixels, whose value range is unknown; save it with 8 or 16 bits"
         )
     if mode == "I" or mode.startswith("I;16"):
         return Image.fromarray(_scaled(np.asarray(image), image.info.get("transparency"), path, bits))
@@ -177,8 +175,8 @@ def _scaled(values: NDArray, transparent: object, path: Path, bits: int) -> NDAr
     if values.min() < 0:
         raise UnreadableImageError(path, f"has negative values (down to {values.min()}); save it with 8 or 16 bits")
     if values.max() > white:
-        advice = "save it with 8 or 16 bits" if bits == 16 else "raise data.bits or convert it"
-        raise UnreadableImageError(path, f"has values up to {values.max()}, more than {bits} bits hold; {advice}")
+        advice = "save it with 8 or 16 bits" if bits == 16 else "increase --bits or convert the image"
+        raise UnreadableImageError(path, f"has values up to {values.max()}, more than {bits} bits can hold; {advice}")
     if isinstance(transparent, int):
         values = np.where(values == transparent, white, values)
     return _scale(bits)[values]
@@ -186,16 +184,16 @@ def _scaled(values: NDArray, transparent: object, path: Path, bits: int) -> NDAr
 
 @functools.cache
 def _scale(bits: int) -> NDArray[np.uint8]:
-    """Return the table from ``[0, 2**bits)`` to the nearest of 0-255."""
+    """Return the lookup table from ``[0, 2**bits)`` to 0-255, rounded."""
     return np.round(np.arange(2**bits) * (255 / (2**bits - 1))).astype(np.uint8)
 
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
-    """Open an image file; turn what Pillow and the system raise about it into one sentence."""
+    """Open an image file; convert exceptions of Pillow and the system to `UnreadableImageError`."""
     try:
         with _quiet, Image.open(path, formats=_FORMATS) as image:
-            if image.width * image.height > LARGEST:  # Pillow's own check can be switched off by other libraries
+            if image.width * image.height > LARGEST:  # other libraries can switch off Pillow's own check
                 raise Image.DecompressionBombError
             yield image
     except (UnreadableImageError, MemoryError):
@@ -206,29 +204,29 @@ def _opened(path: Path) -> Iterator[Image.Image]:
 
 def _reason(path: Path, error: Exception) -> str:
     with contextlib.suppress(OSError, ValueError):
-        if path.is_dir():  # which Windows reports as a lack of permission
+        if path.is_dir():  # Windows reports a permission error
             return "is a folder, not an image"
         if path.is_symlink() and not path.exists():
             return "is a broken link: its target does not exist"
     if isinstance(error, FileNotFoundError):
         return "does not exist"
     if isinstance(error, PermissionError):
-        return "may not be read: its permissions do not allow it"
+        return "cannot be read: permission denied"
     with contextlib.suppress(OSError, ValueError):
         if path.stat().st_size == 0:
             return "is empty (0 bytes)"
     if isinstance(error, UnidentifiedImageError):
-        return "is not a JPEG, PNG, BMP, TIFF, WebP, GIF or PNM image, whatever its name says"
+        return "is not a JPEG, PNG, BMP, TIFF, WebP, GIF or PNM image, whatever its suffix"
     if isinstance(error, Image.DecompressionBombError):
-        return f"claims more than {LARGEST:,} pixels, which may be an attack; crop it or save it smaller"
+        return f"claims more than {LARGEST:,} pixels, which may be an attack; crop it or save it at a smaller size"
     words = " ".join(str(error).split()).rstrip(".")
     return f"is damaged: {words}" if words else "is damaged"
 
 
 class _Quiet:
-    """Silence warnings while any thread is inside.
+    """Suppress warnings while any thread is inside.
 
-    `warnings.catch_warnings` alone is not safe here: two threads that overlap may restore each other's filters.
+    `warnings.catch_warnings` alone is not thread-safe: overlapping threads may restore each other's filters.
     """
 
     def __init__(self) -> None:

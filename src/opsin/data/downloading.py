@@ -1,4 +1,4 @@
-"""Fetching files of named data sets with torchvision, each checked against its published MD5 sum."""
+"""Downloads of named data sets with torchvision, each file checked against its published MD5 sum."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from opsin.errors import DataError
 
-_PATIENCE = 30.0  # seconds of silence after which a server is given up
+_TIMEOUT = 30.0  # seconds without a response before a server is abandoned
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,11 @@ class Download:
     """One file of a data set.
 
     Attributes:
-        addresses: Where it is published; each is tried in turn.
-        filename: What it is called there and here.
-        md5: The published checksum of its content.
-        members: For a tar archive, the files to take out of it. They are written under their own names, so that no
-            path in the archive can lead out of the folder.
+        addresses: URLs of the file, tried in turn.
+        filename: Its name, at the URL and on disk.
+        md5: The published checksum.
+        members: For a tar archive, the files to extract. They are written under their base names, so that no path in
+            the archive can leave the folder.
     """
 
     addresses: tuple[str, ...]
@@ -37,16 +37,16 @@ class Download:
 
 
 def fetch(downloads: tuple[Download, ...], folder: Path) -> None:
-    """Download files into ``folder``, which appears only once they are complete.
+    """Download files into ``folder``, which is created only when they are complete.
 
     Raises:
-        DataError: They cannot be downloaded, are not what was published, or cannot be written.
+        DataError: They cannot be downloaded, have a wrong checksum, or cannot be written.
     """
     made = ""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         made = tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.")
-        with _impatient():
+        with _socket_timeout():
             for download in downloads:
                 _fetch_one(download, Path(made))
         folder.mkdir(exist_ok=True)
@@ -54,7 +54,7 @@ def fetch(downloads: tuple[Download, ...], folder: Path) -> None:
             os.replace(file, folder / file.name)
     except (OSError, RuntimeError, HTTPException, tarfile.TarError) as error:
         words = " ".join(str(error).split()).rstrip(".") or type(error).__name__
-        raise DataError(f"{folder} could not be downloaded: {words}.") from error
+        raise DataError(f"The download to {folder} failed: {words}.") from error
     finally:
         if made:
             shutil.rmtree(made, ignore_errors=True)
@@ -77,10 +77,10 @@ def _fetch_one(download: Download, folder: Path) -> None:
 
 
 def take_members(archive: Path, names: tuple[str, ...], folder: Path) -> None:
-    """Copy the plain files called ``names`` out of a tar archive, from whatever folder in it, into ``folder``.
+    """Extract the regular files called ``names`` from a tar archive, at any depth, into ``folder``.
 
     Raises:
-        tarfile.TarError: The archive is damaged, or one of them is not in it.
+        tarfile.TarError: The archive is damaged or lacks one of them.
     """
     missing = set(names)
     with tarfile.open(archive) as tar:
@@ -96,9 +96,9 @@ def take_members(archive: Path, names: tuple[str, ...], folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _impatient() -> Iterator[None]:
+def _socket_timeout() -> Iterator[None]:
     before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(_PATIENCE)
+    socket.setdefaulttimeout(_TIMEOUT)
     try:
         yield
     finally:

@@ -10,21 +10,19 @@ from opsin.data.dataset import Dataset
 from opsin.data.images import Symmetry
 from opsin.errors import UnreadableImageError
 
-SMALL = 64  # pixels; the longer side up to which images are trained on as they are
-
-
-LOOK_AT = 300  # images whose size is read to learn what the data are like
+SMALL = 64  # pixels; images whose longer side is at most this long keep their size
+SAMPLED = 300  # images whose size is read
 
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What a look at some of the images shows.
+    """Summary of a sample of the images.
 
     Attributes:
         height: Median height, pixels.
         width: Median width, pixels.
         grey: Whether all of them are grey.
-        sizes: For people: ``8×8``, or ``from 300×200 to 640×480``.
+        sizes: As text: ``8×8``, or ``from 300×200 to 640×480``.
     """
 
     height: int
@@ -33,10 +31,10 @@ class Fingerprint:
     sizes: str
 
 
-def look_at(dataset: Dataset) -> Fingerprint:
-    """Read the sizes of up to 300 images, evenly spread over the data set; unreadable ones are passed over."""
+def compute_fingerprint(dataset: Dataset) -> Fingerprint:
+    """Read the sizes of up to 300 images, evenly spread over the data set; unreadable ones are skipped."""
     shapes = []
-    for index in np.unique(np.linspace(0, len(dataset) - 1, min(LOOK_AT, len(dataset))).astype(int)):
+    for index in np.unique(np.linspace(0, len(dataset) - 1, min(SAMPLED, len(dataset))).astype(int)):
         try:
             shapes.append(dataset.images.shape(int(index)))
         except UnreadableImageError:
@@ -53,8 +51,8 @@ def look_at(dataset: Dataset) -> Fingerprint:
     return Fingerprint(height, width, bool((table[:, 2] == 1).all()), sizes)
 
 
-def find_symmetry(dataset: Dataset, look: Fingerprint) -> Symmetry:
-    """Return which mirror images are still the same thing, by the third rule where the data do not say it."""
+def find_symmetry(dataset: Dataset, fingerprint: Fingerprint) -> Symmetry:
+    """Return the symmetry of the data set; if it states none, small grey images have none, all others are mirrored."""
     if dataset.symmetry is not None:
         return dataset.symmetry
-    return "none" if look.grey and max(look.height, look.width) <= SMALL else "mirror"
+    return "none" if fingerprint.grey and max(fingerprint.height, fingerprint.width) <= SMALL else "mirror"

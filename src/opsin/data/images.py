@@ -1,4 +1,4 @@
-"""Images: sequences that are read one at a time, and the words for the splits."""
+"""Sequences of images that are read one at a time, and the names of the splits."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,21 +15,12 @@ from PIL import Image
 from opsin.data.decoding import from_array, image_size, open_image, read_image
 from opsin.errors import DataError
 
-if TYPE_CHECKING:
-    pass
-
-
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
-
-
 SPLITS = (TRAIN, VALIDATION, TEST)
+UNUSED = "unused"  # in none of the three
 
-
-UNUSED = "unused"  # kept out of all three
-
-
-# What may be mirrored without becoming something else: nothing (characters), left and right (photographs), or any
-# direction (microscopy, aerial views).
+# Mirror images that keep the class: none (characters), left-right (photographs), or in any direction (microscopy,
+# aerial views).
 Symmetry = Literal["none", "mirror", "any"]
 
 
@@ -39,18 +30,18 @@ class Images(Protocol):
     def __len__(self) -> int: ...
 
     def name(self, index: int) -> str:
-        """Return what a person calls this image: a path relative to the data set, or ``image 17``."""
+        """Return the name of an image: a path relative to the data set, or ``image 17``."""
 
     def identity(self) -> str:
-        """Return text that differs between sequences whose images are not the same, even if their names are."""
+        """Return text that distinguishes sequences of different images with equal names."""
 
     def open(self, index: int, size: tuple[int, int] | None = None, bits: int = 16) -> Image.Image:
         """Return the decoded image, of mode "L" or "RGB".
 
         Args:
-            index: Which image.
-            size: A hint: the caller shrinks the image to (height, width) afterwards, so that a JPEG may be decoded at
-                reduced scale, though never below this size.
+            index: Index of the image.
+            size: A hint: (height, width) to which the caller will resize the image. A JPEG may be decoded at a
+                reduced scale, but never below this size.
             bits: Bits in use in 16-bit images.
 
         Raises:
@@ -61,14 +52,14 @@ class Images(Protocol):
         """Return the image as an array, uint8 ``(H, W, C)`` with C = 1 or 3; see `open`."""
 
     def shape(self, index: int) -> tuple[int, int, int]:
-        """Return (height, width, channels) without decoding the pixels, where the format allows it."""
+        """Return (height, width, channels), without decoding the pixels if the format allows it."""
 
     def signature(self, index: int) -> tuple[int, int]:
-        """Return two numbers, 0 or more, that change when the image changes (a file's size and modification time)."""
+        """Return two non-negative numbers that change with the image (a file's size and modification time)."""
 
 
 class ArrayImages:
-    """Images that are in memory already.
+    """Images in memory.
 
     Args:
         array: uint8 ``(N, H, W)`` or ``(N, H, W, C)`` with C = 1 or 3.
@@ -112,11 +103,11 @@ class ArrayImages:
 
 
 class NamedFiles:
-    """Files that are called by their paths.
+    """Files that are named by their paths.
 
     Args:
-        root: The folder that names are relative to.
-        paths: The files, below ``root`` or anywhere else.
+        root: The folder to which names are relative.
+        paths: The files, below ``root`` or elsewhere.
     """
 
     def __init__(self, root: Path, paths: Sequence[Path]):
@@ -138,10 +129,10 @@ class NamedFiles:
 
 
 class FileImages(NamedFiles):
-    """Images that are files; the arguments are those of `NamedFiles`."""
+    """Images in files; the arguments are those of `NamedFiles`."""
 
     def identity(self) -> str:
-        """Return the folder that names are relative to, in full."""
+        """Return the absolute path of the folder to which names are relative."""
         return os.path.abspath(self.root)
 
     def open(self, index: int, size: tuple[int, int] | None = None, bits: int = 16) -> Image.Image:
@@ -158,11 +149,11 @@ class FileImages(NamedFiles):
 
 
 class SomeImages:
-    """Some of the images of another sequence, each under its own name.
+    """A subset of another sequence of images, with the names unchanged.
 
     Args:
         images: All images.
-        indices: int64 ``(M,)``; which of them.
+        indices: int64 ``(M,)``; indices of the subset.
     """
 
     def __init__(self, images: Images, indices: NDArray[np.int64]):
@@ -177,7 +168,7 @@ class SomeImages:
         return self.images.name(int(self.indices[index]))
 
     def identity(self) -> str:
-        """Return the full sequence's identity; which of its images these are, their names say."""
+        """Return the identity of the full sequence; the names identify the subset."""
         return self.images.identity()
 
     def open(self, index: int, size: tuple[int, int] | None = None, bits: int = 16) -> Image.Image:

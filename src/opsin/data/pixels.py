@@ -1,4 +1,4 @@
-"""All images of a data set, decoded once to one size and kept as uint8, in memory or in a file on disk."""
+"""Decoded images of a data set: one size, uint8, in memory or in a memory-mapped file."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from opsin.data.preprocessing import Preprocessing
 from opsin.errors import DataError, OpsinError, UnreadableImageError
 from opsin.storage.atomic import replacing
 
-LAYOUT = 2  # raised whenever the files on disk come to be laid out or signed in another way
-SAVE_EVERY = 5.0  # seconds of decoding that a power cut may cost
-AHEAD = 4  # images handed to each thread before they are needed: enough to keep it busy, few enough for the memory
-TELL_EVERY = 0.2  # seconds
-FORGET_AFTER_DAYS = 30  # a file of decoded pixels that no run has used for so long is deleted
+CACHE_VERSION = 2  # increased whenever the format of the files on disk changes
+SAVE_EVERY = 5.0  # seconds between saves; a power failure costs at most this much decoding
+AHEAD = 4  # images queued per thread: enough to keep it busy, few enough for the memory
+REPORT_EVERY = 0.2  # seconds between progress reports
+DELETE_AFTER_DAYS = 30  # decoded pixels that no run has used for this long are deleted
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,11 @@ class Pixels:
     """Decoded images.
 
     Attributes:
-        images: uint8 ``(N, H, W, C)``; on disk it is a memory-mapped file.
-        unreadable: Index of each image that cannot be read, with the reason; its pixels are zero and must not be used.
-        place: "memory", or the file on disk.
-        decoded: How many images were decoded now, rather than found in the file.
-        seconds: How long it took.
+        images: uint8 ``(N, H, W, C)``; memory-mapped if on disk.
+        unreadable: Index of each image that cannot be read -> the reason; its pixels are zero and must not be used.
+        place: "memory", or the path of the file on disk.
+        decoded: Number of images decoded now rather than found in the file.
+        seconds: Time taken.
     """
 
     images: Tensor
@@ -66,7 +66,7 @@ def digest_images(images: NDArray[np.uint8]) -> NDArray[np.uint64]:
 
 
 def memory_budget(memory_gb: float | None = None) -> int:
-    """Return how many bytes of decoded images may live in memory: the given gigabytes, or a third of what is free."""
+    """Return the memory for decoded images, in bytes: the given gigabytes, or a third of the available memory."""
     return int(memory_gb * 1e9) if memory_gb is not None else psutil.virtual_memory().available // 3
 
 
@@ -81,20 +81,20 @@ def load_pixels(
 ) -> Pixels:
     """Decode every image once.
 
-    Decoding runs in threads (Pillow works outside Python's lock), so nothing is copied between processes. Images
-    that do not fit the budget go to a file below ``cache``, which later runs use again: an image is decoded anew when
-    its file's size or modification time has changed. What was decoded before an interruption is kept.
+    Decoding runs in threads (Pillow releases the GIL), so nothing is copied between processes. Images that exceed the
+    budget go to a file below ``cache``, which later runs reuse: an image is decoded again if its file's size or
+    modification time has changed. Images decoded before an interruption are kept.
 
     Args:
         images: N images.
-        preprocessing: The size and channels they are brought to.
-        budget: Bytes that may live in memory; left out: see `memory_budget`.
-        cache: The folder for the files on disk; left out: ``pixels`` in Opsin's cache folder.
-        progress: Called with (images done, N) a few times a second at most.
-        workers: Number of threads; left out: one for each core that this process may use.
+        preprocessing: Target size and channels.
+        budget: Memory for the images in bytes; None: see `memory_budget`.
+        cache: Folder for files on disk; None: ``pixels`` in Opsin's cache folder.
+        progress: Called with (images done, N), at most a few times per second.
+        workers: Number of threads; None: one per core available to this process.
 
     Raises:
-        DataError: The disk has no room for the decoded images.
+        DataError: The disk is too full for the decoded images.
     """
     workers = workers or _cores()
     shape = (len(images), preprocessing.height, preprocessing.width, preprocessing.channels)
@@ -103,8 +103,8 @@ def load_pixels(
     started = time.perf_counter()
     if np.prod(shape, dtype=np.int64) <= (memory_budget() if budget is None else budget):
         store = np.zeros(shape, np.uint8)
-        told = _Progress(len(images), progress)
-        unreadable = _decode(images, preprocessing, store, range(len(images)), workers, told)
+        counter = _Progress(len(images), progress)
+        unreadable = _decode(images, preprocessing, store, range(len(images)), workers, counter)
         seconds = time.perf_counter() - started
         return Pixels(torch.from_numpy(store), unreadable, "memory", len(images), seconds)
     return _load_on_disk(images, preprocessing, shape, cache or _cache_folder(), progress, workers)
@@ -121,21 +121,21 @@ def _load_on_disk(
     started = time.perf_counter()
     folder = cache / _key(images, preprocessing)
     _make_folder(folder)
-    _forget_old(cache)
+    _delete_unused(cache)
     file, signatures = folder / "pixels.u8", _Signatures(folder / "signatures.npy", len(images))
     if not _is_reserved(file, shape):
-        signatures.forget()
+        signatures.clear()
         _reserve(file, shape)
     store = np.memmap(file, np.uint8, "r+", shape=shape)
     known = signatures.load()
     current = np.array([_signature(images, index) for index in range(len(images))], np.int64).reshape(-1, 2)
     stale = np.flatnonzero((known != current).any(axis=1) | (current < 0).any(axis=1))
     known[stale] = -1
-    told = _Progress(len(stale), progress)
+    counter = _Progress(len(stale), progress)
     saved = time.monotonic()
 
     def keep() -> None:
-        store.flush()  # first the pixels, then what vouches for them
+        store.flush()  # first the pixels, then the signatures that validate them
         signatures.save(known)
 
     def after(index: int, readable: bool) -> None:
@@ -145,11 +145,11 @@ def _load_on_disk(
         if time.monotonic() - saved >= SAVE_EVERY:
             keep()
             saved = time.monotonic()
-        told(index, readable)
+        counter(index, readable)
 
     unreadable = {}
     if len(stale):
-        signatures.save(known)  # the rows that are about to be overwritten are vouched for no more
+        signatures.save(known)  # invalidate the rows that are about to be overwritten
         try:
             unreadable = _decode(images, preprocessing, store, stale.tolist(), workers, after)
         finally:
@@ -159,42 +159,42 @@ def _load_on_disk(
 
 
 def _key(images: Images, preprocessing: Preprocessing) -> str:
-    """Return the name of the folder for these images at this size, decoded by these rules."""
+    """Return the name of the cache folder, which depends on the images, their size and the versions of the decoder."""
     names = [images.name(index) for index in range(len(images))]
     sizes = {key: value for key, value in preprocessing.to_dict().items() if key not in ("mean", "std")}
-    content = [LAYOUT, decoding.RULES, PIL.__version__, images.identity(), names, sizes]
+    content = [CACHE_VERSION, decoding.DECODER_VERSION, PIL.__version__, images.identity(), names, sizes]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:24]
 
 
 class _Signatures:
-    """The file that vouches for the decoded pixels: the signature of each image at the time it was decoded."""
+    """The file that validates decoded pixels: the signature of each image when it was decoded."""
 
     def __init__(self, file: Path, number: int):
         self.file = file
         self.number = number
 
     def load(self) -> NDArray[np.int64]:
-        """Return int64 ``(N, 2)``, -1 where nothing is vouched for."""
+        """Return int64 ``(N, 2)``, -1 for images that must be decoded."""
         nothing = np.full((self.number, 2), -1, np.int64)
         try:
             known = np.load(self.file, allow_pickle=False)
-        except Exception:  # a damaged file makes NumPy raise almost anything; the images are decoded anew
+        except Exception:  # a damaged file makes NumPy raise almost anything; the images are decoded again
             return nothing
         fits = isinstance(known, np.ndarray) and known.shape == nothing.shape and known.dtype == nothing.dtype
         return known if fits else nothing
 
     def save(self, known: NDArray[np.int64]) -> None:
-        """Write all of the signatures in one step, or nothing: the images are then decoded anew next time."""
+        """Write all signatures atomically; if that fails, the images are decoded again next time."""
         with contextlib.suppress(OSError, OpsinError), replacing(self.file) as temporary, temporary.open("wb") as file:
             np.save(file, known, allow_pickle=False)
 
-    def forget(self) -> None:
-        """Vouch for nothing."""
+    def clear(self) -> None:
+        """Invalidate all pixels."""
         self.file.unlink(missing_ok=True)
 
 
 def _make_folder(folder: Path) -> None:
-    """Make the folder, or mark it as used now: its modification time says when it last was."""
+    """Create the folder, or update its modification time, which records its last use."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         os.utime(folder)
@@ -210,20 +210,20 @@ def _is_reserved(file: Path, shape: tuple[int, ...]) -> bool:
 
 
 def _reserve(file: Path, shape: tuple[int, ...]) -> None:
-    """Bring the file for the pixels to its size, with room on the disk that is its own.
+    """Bring the pixel file to its size and reserve its disk space.
 
-    What is in the file stays: another run may be using it. Without the room reserved, writing to the mapped file would
-    kill the process when the disk is full.
+    The content of the file is kept: another run may be using it. Without reserved space, writing to the mapped file
+    would kill the process when the disk is full.
 
     Raises:
-        DataError: The disk has no room.
+        DataError: The disk is too full.
     """
     wanted, before = int(np.prod(shape, dtype=np.int64)), file.stat().st_size if file.exists() else 0
     free = shutil.disk_usage(file.parent).free
     if free < wanted - before:
-        raise _no_room(file.parent, wanted, f"{free / 1e9:.1f} GB left")
+        raise _disk_full(file.parent, wanted, f"{free / 1e9:.1f} GB left")
     try:
-        with file.open("ab"):  # makes the file where there is none, and never empties it
+        with file.open("ab"):  # creates the file if necessary, and never truncates it
             pass
         with file.open("r+b") as handle:
             try:
@@ -233,11 +233,11 @@ def _reserve(file: Path, shape: tuple[int, ...]) -> None:
                 handle.truncate(before)
                 raise
     except OSError as error:
-        raise _no_room(file.parent, wanted, f"not that much for them ({error.strerror})") from None
+        raise _disk_full(file.parent, wanted, f"too little space ({error.strerror})") from None
 
 
 def _allocate(handle: int, size: int) -> None:
-    """Reserve the room where the system can; elsewhere it was seen to be free a moment ago."""
+    """Reserve disk space, if the system supports it."""
     if not hasattr(os, "posix_fallocate"):
         return
     try:
@@ -247,28 +247,28 @@ def _allocate(handle: int, size: int) -> None:
             raise
 
 
-def _no_room(folder: Path, wanted: int, but: str) -> DataError:
+def _disk_full(folder: Path, wanted: int, but: str) -> DataError:
     return DataError(
-        f"The decoded images need {wanted / 1e9:.1f} GB and {folder} has {but}; use a smaller --image-size, "
-        f"free some space, or set XDG_CACHE_HOME to a larger disk."
+        f"The decoded images need {wanted / 1e9:.1f} GB, but {folder} has {but}; use a smaller --image-size, free some "
+        f"space, or set XDG_CACHE_HOME to a folder on a larger disk."
     )
 
 
 class _Progress:
-    """Count finished images and tell of them a few times a second at most."""
+    """Count finished images and report progress at most a few times per second."""
 
-    def __init__(self, total: int, tell: Callable[[int, int], None] | None):
+    def __init__(self, total: int, report: Callable[[int, int], None] | None):
         self.total = total
-        self.tell = tell
+        self.report = report
         self.done = 0
-        self.told = 0.0
+        self.reported = 0.0
 
     def __call__(self, index: int, readable: bool) -> None:
         """Count one image."""
         self.done += 1
-        if self.tell and (time.monotonic() - self.told >= TELL_EVERY or self.done == self.total):
-            self.told = time.monotonic()
-            self.tell(self.done, self.total)
+        if self.report and (time.monotonic() - self.reported >= REPORT_EVERY or self.done == self.total):
+            self.reported = time.monotonic()
+            self.report(self.done, self.total)
 
 
 def _decode(
@@ -279,10 +279,10 @@ def _decode(
     workers: int,
     after: Callable[[int, bool], None],
 ) -> dict[int, str]:
-    """Write the images at ``indices`` into their rows of ``store``; return the reasons of those that cannot be read.
+    """Decode the images at ``indices`` into their rows of ``store``; return index -> reason for unreadable ones.
 
-    After each image ``after`` is called with its index and whether it could be read, in the order of ``indices``; when
-    interrupted, for those that were under way too.
+    ``after`` is called with the index of each image and whether it was readable, in the order of ``indices``; after an
+    interruption, also for images that were in progress.
     """
     unreadable: dict[int, str] = {}
     waiting: deque[tuple[int, Future[str | None]]] = deque()
@@ -327,7 +327,7 @@ def _signature(images: Images, index: int) -> tuple[int, int]:
 
 
 def _cores() -> int:
-    """Return how many cores this process may use, which in a container or a cluster's job is fewer than there are."""
+    """Return the number of cores available to this process, which a container or a cluster job may limit."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -339,9 +339,9 @@ def _cache_folder() -> Path:
     return cache_folder() / "pixels"
 
 
-def _forget_old(cache: Path) -> None:
-    """Delete folders of decoded pixels that no run has used for a month, and nothing else that may lie there."""
-    limit = time.time() - FORGET_AFTER_DAYS * 86_400
+def _delete_unused(cache: Path) -> None:
+    """Delete folders of decoded pixels that no run has used for a month, and nothing else."""
+    limit = time.time() - DELETE_AFTER_DAYS * 86_400
     for folder in cache.iterdir():
         with contextlib.suppress(OSError):  # another run may be deleting it too
             if re.fullmatch("[0-9a-f]{24}", folder.name) and folder.stat().st_mtime < limit:

@@ -1,4 +1,4 @@
-"""The one path from an image to the network's input, used by training, validation, prediction and export alike."""
+"""Preprocessing from image to network input, shared by training, validation, prediction and export."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from opsin.data.decoding import from_array, to_array
 from opsin.data.images import Images
 from opsin.data.mask_codes import VOID
 
-CHUNK = 2**24  # bytes of images whose values are counted at a time
+CHUNK = 2**24  # bytes of images per histogram step
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How an image becomes input.
+    """Preprocessing of images.
 
     Attributes:
-        height: Rows of pixels the network sees.
-        width: Columns of pixels the network sees.
+        height: Height of the network input, pixels.
+        width: Width of the network input, pixels.
         channels: 1 (grey) or 3 (RGB).
-        resize: "squash" (the whole image, distorted), "crop" (the middle, undistorted) or "pad" (black bars).
+        resize: "squash" (the whole image, distorted), "crop" (the center, undistorted) or "pad" (black bars).
         bits: Bits in use in 16-bit images.
-        mean: Per channel, subtracted from values in [0, 1].
-        std: Per channel, divides what is left.
+        mean: Mean per channel of values in [0, 1], subtracted.
+        std: Standard deviation per channel, the divisor.
     """
 
     height: int
@@ -45,7 +45,7 @@ class Preprocessing:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Preprocessing:
-        """Take back what `to_dict` gave; other entries are ignored."""
+        """Build from the output of `to_dict`; other entries are ignored."""
         known: dict[str, Any] = {item.name: values[item.name] for item in dataclasses.fields(cls)}
         return cls(**(known | {"mean": tuple(known["mean"]), "std": tuple(known["std"])}))
 
@@ -54,7 +54,7 @@ class Preprocessing:
         return dataclasses.asdict(self)
 
     def read(self, images: Images, index: int) -> NDArray[np.uint8]:
-        """Read one image and bring it to size.
+        """Read one image and resize it.
 
         Returns:
             uint8 ``(height, width, channels)``.
@@ -62,19 +62,19 @@ class Preprocessing:
         Raises:
             UnreadableImageError: The image cannot be read.
         """
-        # "crop" needs the shorter side to reach the target, so no hint that lets the decoder stop at the longer one.
+        # "crop" needs the shorter side to reach the target, so the hint must hold for both sides.
         larger = max(self.height, self.width)
         hint = (self.height, self.width) if self.resize == "squash" else (larger, larger)
         return to_array(self._fitted(images.open(index, hint, self.bits)))
 
     def fit(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Bring decoded pixels, uint8 ``(H, W, 1 or 3)``, to uint8 ``(height, width, channels)``."""
+        """Convert decoded pixels, uint8 ``(H, W, 1 or 3)``, to uint8 ``(height, width, channels)``."""
         if pixels.shape == (self.height, self.width, self.channels):
             return pixels
         return to_array(self._fitted(from_array(pixels)))
 
     def _fitted(self, image: Image.Image) -> Image.Image:
-        """Bring a decoded image, of mode "L" or "RGB", to the channels and the size of the input."""
+        """Convert a decoded image, of mode "L" or "RGB", to the channels and the size of the input."""
         mode = "L" if self.channels == 1 else "RGB"
         image = image if image.mode == mode else image.convert(mode)
         return image if image.size == (self.width, self.height) else self._resized(image)
@@ -97,14 +97,14 @@ class Preprocessing:
         return resized
 
     def fit_back(self, plane: Tensor, size: tuple[int, int]) -> Tensor:
-        """Bring a map of the input back to the size of the image that the input was made of.
+        """Resize a map of the input back to the size of the original image.
 
         Args:
             plane: float32 ``(height, width)``.
             size: (height, width) of the image.
 
         Returns:
-            float32 of that size, interpolated; NaN where "crop" left the image out.
+            float32 of that size, interpolated; NaN outside the region of "crop".
         """
         height, width = size
         ratios = (self.width / width, self.height / height)
@@ -122,18 +122,18 @@ class Preprocessing:
 
     @property
     def _margin(self) -> int:
-        """What stands beside an image that does not fill the input."""
+        """Padding value."""
         return 0
 
     def _sampled(self, image: Image.Image, size: tuple[int, int]) -> Image.Image:
         return image.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
 
     def for_masks(self) -> MaskPreprocessing:
-        """Return what brings masks to the same size by the same geometry."""
+        """Return the preprocessing of masks with the same geometry."""
         return MaskPreprocessing(self.height, self.width, 1, self.resize)
 
     def scale(self, pixels: Tensor) -> Tensor:
-        """Turn uint8 ``(N, H, W, C)`` into float32 ``(N, C, H, W)`` in [0, 1], laid out channels-last."""
+        """Convert uint8 ``(N, H, W, C)`` to float32 ``(N, C, H, W)`` in [0, 1], channels-last in memory."""
         return pixels.permute(0, 3, 1, 2).to(torch.float32).mul_(1 / 255)
 
     def normalize(self, images: Tensor) -> Tensor:
@@ -148,13 +148,13 @@ class Preprocessing:
         return images.mul_(factor.view(-1, 1, 1)).add_(shift.view(-1, 1, 1))
 
     def standardize(self, pixels: Tensor) -> Tensor:
-        """Return what `scale` and then `normalize` give, in one pass.
+        """Apply `scale` and `normalize` in one pass.
 
         Args:
             pixels: uint8 ``(N, H, W, C)``.
 
         Returns:
-            float32 ``(N, C, H, W)``, laid out channels-last.
+            float32 ``(N, C, H, W)``, channels-last in memory.
         """
         shift, factor = _shift_and_factor(self.mean, self.std, 255, pixels.shape[2], pixels.device)
         images = pixels.to(torch.float32, memory_format=torch.contiguous_format)
@@ -165,7 +165,7 @@ class Preprocessing:
 
 @dataclass(frozen=True)
 class MaskPreprocessing(Preprocessing):
-    """How a mask becomes the target: as `Preprocessing`, each pixel of the class of the nearest one, void beside it."""
+    """Preprocessing of masks: as `Preprocessing`, with nearest-neighbor sampling and padding with void."""
 
     @property
     def _margin(self) -> int:
@@ -184,10 +184,10 @@ def _interpolated(plane: Tensor, size: tuple[int, int]) -> Tensor:
 def _shift_and_factor(
     mean: tuple[float, ...], std: tuple[float, ...], white: int, repeats: int, device: torch.device
 ) -> tuple[Tensor, Tensor]:
-    """Return what turns values from 0 to ``white`` into standardized ones: ``shift + factor * value``.
+    """Return the coefficients that standardize values from 0 to ``white``: ``shift + factor * value``.
 
-    Both are float32 ``(repeats * C,)``. Repeated for a row of pixels they are added and multiplied as one long vector;
-    as long as the channels only, 3 numbers at a time, this is four times slower.
+    Both are float32 ``(repeats * C,)``. Repeated for a row of pixels, they are applied as one long vector; with only 3
+    numbers at a time, this is four times slower.
     """
     deviation = torch.tensor(std, dtype=torch.float64)
     shift, factor = -torch.tensor(mean, dtype=torch.float64) / deviation, 1 / (deviation * white)
@@ -201,11 +201,11 @@ def channel_statistics(
 
     Args:
         pixels: uint8 ``(N, H, W, C)``.
-        indices: int64 ``(M,)``; the images that count (the training split).
-        limit: How many images are enough; of more, every k-th is taken.
+        indices: int64 ``(M,)``; the images to use (the training split).
+        limit: Maximum number of images; of more, every k-th is used.
 
     Returns:
-        Two tuples of C numbers; a channel that never varies gets the deviation 1.
+        Two tuples of C numbers; a constant channel gets the standard deviation 1.
     """
     some = indices[:: max(1, -(-len(indices) // limit))]
     channels = pixels.shape[-1]
@@ -214,7 +214,7 @@ def channel_statistics(
         chunk = pixels[rows]
         for channel in range(channels):
             counts[channel] += torch.bincount(chunk[..., channel].flatten(), minlength=256)
-    # The sums are exact: they come from how often each byte value occurs.
+    # The sums are exact: they are computed from the histogram of byte values.
     levels = np.arange(256) / 255
     means, deviations = [], []
     for frequencies in counts.numpy() / counts[0].sum().item():

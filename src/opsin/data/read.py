@@ -1,4 +1,4 @@
-"""From a path or a name to a data set: which format it is, which reader reads it, and whether it can be trained on."""
+"""Reading of data sets by path or name: format detection, choice of the reader, and checks for training."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import numpy as np
 
 from opsin.data import catalog
 from opsin.data.dataset import Dataset, apply_decisions
-from opsin.data.decisions import default_place, is_decisions_file, read_decisions
+from opsin.data.decisions import default_path, is_decisions_file, read_decisions
 from opsin.data.decoding import SUFFIXES
 from opsin.data.images import SPLITS, TEST, TRAIN, VALIDATION
 from opsin.data.readers.arrays import read_arrays
 from opsin.data.readers.cifar import holds_cifar, holds_pickled_cifar, read_cifar
-from opsin.data.readers.common import listed, spoken
+from opsin.data.readers.common import join_some, join_words
 from opsin.data.readers.folders import has_loose_images, image_folders, read_folders
 from opsin.data.readers.idx import holds_idx, is_idx, read_idx
 from opsin.data.readers.mask_arrays import holds_mask_arrays, read_mask_arrays
@@ -41,8 +41,8 @@ READERS: dict[str, Callable[..., Dataset]] = {
     "CIFAR": read_cifar,
 }
 
-TELL_TASKS = ("CSV", "npz")  # formats that may hold other targets than classes
-# Formats with a mask for each image; their readers take ``masks`` beside what all take.
+TASK_AWARE = ("CSV", "npz")  # formats for several tasks; their readers also take ``task``
+# Formats with a mask for each image; their readers also take ``masks``.
 MASK_READERS: dict[str, Callable[..., Dataset]] = {
     "images and masks": read_mask_folder,
     "PASCAL VOC": read_voc,
@@ -68,51 +68,43 @@ def read_dataset(
 ) -> Dataset:
     """Read a data set from a path or by its name.
 
-    A path that exists wins over a name. No image file is opened, so that unreadable ones come to light when the images
-    are decoded.
+    An existing path takes precedence over a name. No image file is opened, so unreadable files are found only when the
+    images are decoded.
 
     Args:
         source: A folder of class folders, a CSV, npz or IDX file, a folder of IDX or CIFAR files, or the name of a data
-            set of the catalogue.
-        label: The column or array that holds the class.
+            set of the catalog.
+        label: The column or array with the labels.
         group: The column or array whose equal values (patient, slide, video) stay on one side of a split.
-        data_root: The folder that holds named data sets; see `opsin.data.catalog.find`.
-        decisions: A file of decisions about single images (`opsin.data.decisions`), which are applied; left out:
-            ``decisions.csv`` in the folder, or ``scans.decisions.csv`` beside the file ``scans.csv``, where there is
-            one.
-        check: Whether to require two classes with enough images each (`check_classes`), which data that are only
-            scored need not have.
-        task: What is to be learned; left out, segmentation where there are masks, else as the labels are.
-        masks: What the values of masks mean: "auto", "classes" or "binary" (`opsin.data.mask_codes.understand`).
+        data_root: The folder with named data sets; see `opsin.data.catalog.find`.
+        decisions: A file of decisions about single images (`opsin.data.decisions`) to apply; by default
+            ``decisions.csv`` in the folder, or ``scans.decisions.csv`` next to the file ``scans.csv``, if it exists.
+        check: Whether to require at least two classes with enough images (`check_classes`); not needed for data that
+            are only scored.
+        task: The task; None: segmentation if there are masks, otherwise inferred from the labels.
+        masks: Coding of masks: "auto", "classes" or "binary"; see `opsin.data.mask_codes.resolve_mask_coding`.
 
     Returns:
         The data set.
 
     Raises:
-        DataError: There is no such data set, it cannot be read, or it cannot be trained on.
+        DataError: The data set does not exist, cannot be read, or cannot be trained on.
     """
     if not str(source).strip():
-        raise DataError(f"No data were given; give {_KNOWN}, or the name of a data set such as 'digits'.")
+        raise DataError(f"The path of the data is empty; give {_KNOWN}, or the name of a data set such as 'digits'.")
     path = Path(source).expanduser()
     if os.path.lexists(path):
-        found = detect(path, label=label, group=group, task=task)
-        if found.format in MASK_READERS:
-            dataset = MASK_READERS[found.format](found.path, label=label, group=group, masks=masks)
-        else:
-            several = {"task": task} if found.format in TELL_TASKS else {}
-            dataset = READERS[found.format](found.path, label=label, group=group, **several)
-        dataset = replace(dataset, notes=(*found.notes, *dataset.notes))
-        decisions = decisions or (place if (place := default_place(path)).exists() else "")
-    elif str(source) in catalog.CATALOGUE:
+        dataset = _read_path(path, label, group, task, masks)
+        decisions = decisions or (default if (default := default_path(path)).exists() else "")
+    elif str(source) in catalog.CATALOG:
         dataset = catalog.read_named(str(source), data_root, label=label, group=group)
     else:
-        raise DataError(_unknown(str(source), path))
+        raise DataError(_not_found_message(str(source), path))
     if task not in (None, dataset.task):
         masked = os.path.lexists(path) and _detect_masks(path, "") is not None
-        has = "holds images and masks" if masked else f"is labelled for {dataset.task}"
+        has = "contains images and masks" if masked else f"is labeled for {dataset.task}"
         raise DataError(
-            f"{source} {has}, so that {task} cannot be learned from it; list the images in a CSV file with the columns "
-            "path,label."
+            f"{source} {has} and cannot be used for {task}; list the images in a CSV file with the columns path,label."
         )
     if decisions:
         dataset = apply_decisions(dataset, read_decisions(Path(decisions).expanduser()))
@@ -121,13 +113,23 @@ def read_dataset(
     return dataset
 
 
-class Found(NamedTuple):
-    """What is at a path.
+def _read_path(path: Path, label: str, group: str, task: str | None, masks: str) -> Dataset:
+    found = detect(path, label=label, group=group, task=task)
+    if found.format in MASK_READERS:
+        dataset = MASK_READERS[found.format](found.path, label=label, group=group, masks=masks)
+    else:
+        options = {"task": task} if found.format in TASK_AWARE else {}
+        dataset = READERS[found.format](found.path, label=label, group=group, **options)
+    return replace(dataset, notes=(*found.notes, *dataset.notes))
+
+
+class DetectedFormat(NamedTuple):
+    """Format of the data at a path.
 
     Attributes:
         format: A key of `READERS` or of `MASK_READERS`.
-        path: What its reader is to read: the path itself, or the one file that matters in a folder.
-        notes: Sentences for the report on how this was decided.
+        path: The path to read: the given path, or the relevant file in the folder.
+        notes: Sentences for the report on how the format was chosen.
     """
 
     format: str
@@ -135,17 +137,17 @@ class Found(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def detect(path: Path, *, label: str = "label", group: str = "group", task: str | None = None) -> Found:
-    """Find out which format a file or folder has.
+def detect(path: Path, *, label: str = "label", group: str = "group", task: str | None = None) -> DetectedFormat:
+    """Detect the format of a file or folder.
 
     Args:
-        path: It exists.
-        label: The name of the label column; a CSV file in a folder of images is taken only if it has that column.
-        group: The name of the group column; a name of the caller's decides for the CSV file.
-        task: What is to be learned; left out, masks are looked for where no column of labels is named.
+        path: An existing file or folder.
+        label: Name of the label column; a CSV file in a folder of images is used only if it has that column.
+        group: Name of the group column; a name other than the default selects the CSV file.
+        task: The task; None: masks are used if no label column is named.
 
     Raises:
-        DataError: It is none of the formats, or could be two of them.
+        DataError: The format is unknown or ambiguous.
     """
     try:
         if task == "segmentation" or (task is None and label == "label"):
@@ -153,101 +155,103 @@ def detect(path: Path, *, label: str = "label", group: str = "group", task: str 
                 return found
         if task == "segmentation":
             raise DataError(
-                f"{path} holds no images with masks; give a folder with images and masks of equal names, a CSV file "
-                "with the columns path,mask, or an npz file of images and masks."
+                f"{path} contains no images with masks; give a folder with images and masks of equal names, a CSV file "
+                "with the columns path,mask, or an npz file with images and masks."
             )
         return _detect_folder(path, label, group) if path.is_dir() else _detect_file(path)
     except PermissionError as error:
-        raise DataError(f"{path} may not be read: its permissions do not allow it.") from error
+        raise DataError(f"{path} cannot be read: permission denied.") from error
 
 
-def _detect_masks(path: Path, label: str) -> Found | None:
-    """Return where there is a mask for each image, or None; a table with a column ``label`` is one of labels."""
+def _detect_masks(path: Path, label: str) -> DetectedFormat | None:
+    """Return the format if each image has a mask, or None; a table with a column ``label`` does not count as masks."""
     if path.is_file():
         if path.suffix.lower() in _TABLES and is_table_of_masks(path, label):
-            return Found("CSV of masks", path)
-        return Found("npz of masks", path) if path.suffix.lower() == ".npz" and holds_mask_arrays(path) else None
+            return DetectedFormat("CSV of masks", path)
+        return (
+            DetectedFormat("npz of masks", path) if path.suffix.lower() == ".npz" and holds_mask_arrays(path) else None
+        )
     if holds_voc_masks(path):
-        return Found("PASCAL VOC", path)
+        return DetectedFormat("PASCAL VOC", path)
     files = sorted(file for file in path.glob("*.*") if file.suffix.lower() in {*_TABLES, ".npz"})
     found = [inside for file in files if (inside := _detect_masks(file, label)) is not None]
     if len(found) == 1:
-        return found[0]._replace(notes=(f"The images and masks are those of {found[0].path.name} in the folder.",))
-    return Found("images and masks", path) if holds_masks(path) else None
+        return found[0]._replace(notes=(f"Images and masks are read from {found[0].path.name} in the folder.",))
+    return DetectedFormat("images and masks", path) if holds_masks(path) else None
 
 
-def _detect_file(path: Path) -> Found:
+def _detect_file(path: Path) -> DetectedFormat:
     if not path.exists():
-        raise DataError(f"{path} is a broken link: its target does not exist; mend the link or give the target.")
+        raise DataError(f"{path} is a broken link: its target does not exist; repair the link or give the target.")
     suffix = path.suffix.lower()
     if suffix in _TABLES:
-        return Found("CSV", path)
+        return DetectedFormat("CSV", path)
     if suffix == ".npz":
-        return Found("npz", path)
+        return DetectedFormat("npz", path)
     if is_idx(path):
-        return Found("IDX", path)
+        return DetectedFormat("IDX", path)
     if suffix in SUFFIXES:
         raise DataError(f"{path} is a single image; give {_KNOWN}.")
     if suffix in _ARCHIVES:
         raise DataError(f"{path} is an archive; unpack it and give the folder.")
     if suffix in (".xls", ".xlsx", ".ods"):
         raise DataError(f"{path} is a spreadsheet; save it as 'CSV UTF-8' and give that file.")
-    raise DataError(f"{path} is of no format that is read here; give {_KNOWN}.")
+    raise DataError(f"{path} has an unknown format; give {_KNOWN}.")
 
 
-def _detect_folder(path: Path, label: str, group: str) -> Found:
+def _detect_folder(path: Path, label: str, group: str) -> DetectedFormat:
     if holds_idx(path):
-        return Found("IDX", path)
+        return DetectedFormat("IDX", path)
     if holds_cifar(path) or holds_pickled_cifar(path):
-        return Found("CIFAR", path)
+        return DetectedFormat("CIFAR", path)
     classes = image_folders(path)
     files = sorted(file for file in path.iterdir() if file.name[0] != "." and not is_decisions_file(file))
     tables = [file for file in files if file.suffix.lower() in _TABLES]
     arrays = sorted(path.glob("*.npz"))
     if len(arrays) == 1 and not tables and not classes and not has_loose_images(path):
-        return Found("npz", arrays[0], (f"The data are those of {arrays[0].name} in the folder.",))
+        return DetectedFormat("npz", arrays[0], (f"The data are read from {arrays[0].name} in the folder.",))
     readable = [table for table in tables if is_table_of_images(table, label)]
     named = (label, group) != ("label", "group")
     only_images = not classes or (len(classes) == 1 and has_loose_images(path / classes[0]))
     if tables and (named or only_images):
         if len(tables) > 1 and len(readable) != 1:
-            raise DataError(f"{path} holds several CSV files; give one of them: {listed(tables)}.")
+            raise DataError(f"{path} contains several CSV files; give one of them: {join_some(tables)}.")
         table = (readable or tables)[0]
-        return Found("CSV", table, (f"The images and labels are those of {table.name} in the folder.",))
+        return DetectedFormat("CSV", table, (f"Images and labels are read from {table.name} in the folder.",))
     if readable:
         raise DataError(
-            f"{path} holds class folders ({listed(classes)}) and also {readable[0].name} with the column {label!r}; "
-            f"give {readable[0]} for its labels, or move it elsewhere for the folders."
+            f"{path} contains class folders ({join_some(classes)}) and {readable[0].name} with the column {label!r}; "
+            f"give {readable[0]} to use its labels, or move it elsewhere to use the folders."
         )
-    return Found("class folders", path)
+    return DetectedFormat("class folders", path)
 
 
-def _unknown(source: str, path: Path) -> str:
-    hint = nearest(source, catalog.CATALOGUE)
+def _not_found_message(source: str, path: Path) -> str:
+    hint = nearest(source, catalog.CATALOG)
     try:
         siblings = [entry.name for entry in os.scandir(path.parent)]
     except OSError:
         siblings = []
     hint = nearest(path.name, siblings) or hint
     if not path.parent.exists():
-        hint = f" (there is no folder {path.parent} either)"
-    return f"{source} does not exist{hint}, and is no data set of the catalogue; `opsin datasets` shows those."
+        hint = f" (nor does the folder {path.parent})"
+    return f"{source} does not exist{hint} and is not a data set of the catalog; `opsin datasets` lists those."
 
 
 def check_classes(dataset: Dataset) -> None:
-    """Make sure that a data set can be trained on.
+    """Check that a data set can be trained on.
 
-    Training, validation and test need an image of each class. What is not given as a split is taken out of the training
-    images, so that these must be one, two or three of each class.
+    Training, validation and test each need an image of every class. Splits that are not given are drawn from the
+    training images, so one to three images per class are required there.
 
     Raises:
-        DataError: There is one class only, or a class has too few training images.
+        DataError: There is only one class, or a class has too few training images.
     """
     if not len(dataset):
-        raise DataError(f"{dataset.name} holds no images; check the path and the labels.")
+        raise DataError(f"{dataset.name} contains no images; check the path and the labels.")
     given = set(SPLITS) if dataset.split is None else set(np.unique(dataset.split).tolist())
     if TRAIN not in given:
-        raise DataError(f"{dataset.name} has no training images; its split has only {spoken(sorted(given))}.")
+        raise DataError(f"{dataset.name} has no training images, only {join_words(sorted(given))}; check its split.")
     training = dataset.targets if dataset.split is None else dataset.targets.take(dataset.split == TRAIN)
     others = tuple(split for split in (VALIDATION, TEST) if dataset.split is None or split not in given)
     needed = Requirement(1 + len(others), others, dataset.split is not None)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opsin.data.csv_table import Table, parse_table
-from opsin.data.readers.common import listed
+from opsin.data.readers.common import join_some
 from opsin.errors import DataError, nearest
 from opsin.evaluation.operating_points import measure
 from opsin.statistics.bootstrap import Interval
@@ -154,4 +154,4 @@ def _places(names: Sequence[str]) -> dict[str, int | None]:
 
 def _refuse(table: Table, wrong: list[str]) -> None:
     if wrong:
-        raise DataError(f"{table.path} cannot be used: {listed(wrong, NAMED_ROWS)}; correct or remove these rows.")
+        raise DataError(f"{table.path} cannot be used: {join_some(wrong, NAMED_ROWS)}; mend or remove such rows.")

@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from opsin.version import __version__
 from opsin.errors import RunError
-from opsin.storage.atomic import damage_explained, write_json
 from opsin.runs.folder import FORMAT, RunFolder
+from opsin.storage.atomic import damage_explained, write_json
+from opsin.version import __version__
 
 
 class RunCollection:

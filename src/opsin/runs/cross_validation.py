@@ -13,15 +13,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
-from opsin.tasks.base import PredictedSplit
 from opsin.data.images import TEST
 from opsin.errors import OpsinError
-from opsin.runs.out_of_fold import OutOfFold
 from opsin.runs.collection import RunCollection
 from opsin.runs.folder import RunFolder
-from opsin.tasks.base import AnySplit
+from opsin.runs.out_of_fold import OutOfFold
+from opsin.tasks.base import PredictedSplit
 from opsin.tasks.registry import task_spec
 
 

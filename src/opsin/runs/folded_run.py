@@ -8,13 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from opsin.tasks.base import PredictedSplit
 from opsin.data.images import TEST, VALIDATION
-from opsin.tasks.base import AnySplit
-from opsin.runs.out_of_fold import OutOfFold
-from opsin.tasks.base import AnySplit
-from opsin.runs.out_of_fold import score_out_of_fold
 from opsin.runs.folder import RunFolder
+from opsin.runs.out_of_fold import OutOfFold, score_out_of_fold
+from opsin.tasks.base import AnySplit, PredictedSplit
 
 
 class FoldedRun(RunFolder):

@@ -37,7 +37,6 @@ import json
 import math
 import re
 import shutil
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -46,12 +45,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from opsin.tasks.base import AnySplit
-from opsin.version import __version__
 from opsin.errors import OpsinError, RunError
-from opsin.storage.atomic import damage_explained, read_json_lines, replacing, write_csv, write_json, write_json_lines, write_text
 from opsin.recipe.recipe import Recipe
+from opsin.storage.atomic import (
+    damage_explained,
+    read_json_lines,
+    replacing,
+    write_csv,
+    write_json,
+    write_json_lines,
+    write_text,
+)
+from opsin.tasks.base import AnySplit
 from opsin.tasks.registry import task_spec
+from opsin.version import __version__
 
 FORMAT = 1
 STATES = ("training", "interrupted", "failed", "finished")

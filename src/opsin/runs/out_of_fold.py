@@ -6,20 +6,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
 import numpy as np
-from numpy.typing import NDArray
+
 from opsin.statistics.serialize import to_json
 from opsin.tasks.base import AnySplit
 from opsin.tasks.registry import task_spec
-import re
-from collections.abc import Sequence
-from typing import Any
-import numpy as np
-from opsin.statistics.serialize import to_json
-from opsin.tasks.base import AnySplit
-from opsin.tasks.registry import task_spec
-
-
 
 
 @dataclass(frozen=True)
@@ -40,7 +32,6 @@ class OutOfFold:
         """Return one repeat, from 0."""
         size = len(self.split) // self.repeats
         return OutOfFold(self.split.take(slice(repeat * size, (repeat + 1) * size)), self.task, 1)
-
 
 
 def score_out_of_fold(pooled: OutOfFold, classes: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -15,8 +15,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from opsin.runs.collection import RunCollection
-from opsin.runs.folder import RunFolder
 from opsin.runs.folded_run import FoldedRun
+from opsin.runs.folder import RunFolder
 
 
 class StudyFolder(RunCollection):

@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 from rich.console import Console
 
-from opsin.data.catalog import CATALOGUE
+from opsin.data.catalog import CATALOG
 from opsin.data.dataset import Dataset
 from opsin.errors import DataError, OpsinError, RecipeError, RunError, TrainingInterrupted
 from opsin.reporting.formats import number_of
@@ -179,7 +179,7 @@ def check_data(study: Study, data_root: str | Path | None) -> None:
         except DataError as error:
             errors.append(error)
     source = next(iter(recipes.values())).data.source
-    known = not source or source in CATALOGUE or os.path.lexists(source)
+    known = not source or source in CATALOG or os.path.lexists(source)
     raise DataError(
         str(errors[0]) + ("" if known else f" Give the path of your images: --data PATH, instead of {source}.")
     )

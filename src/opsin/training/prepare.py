@@ -13,15 +13,15 @@ import torch
 from numpy.typing import NDArray
 
 from opsin.data.dataset import Dataset
-from opsin.data.fingerprint import find_symmetry, look_at
+from opsin.data.fingerprint import compute_fingerprint, find_symmetry
 from opsin.data.images import SPLITS, TEST, TRAIN, VALIDATION
 from opsin.data.near_duplicates.find import SMALLEST, NearDuplicates, find_near_duplicates
 from opsin.data.pixels import Pixels, load_pixels, memory_budget
 from opsin.data.preprocessing import Preprocessing, channel_statistics
 from opsin.data.read import check_classes, read_dataset
-from opsin.data.splitting.from_recipe import arrange
+from opsin.data.splitting.from_recipe import apply_split_settings
 from opsin.data.splitting.split import Split, split_samples
-from opsin.data.splitting.subset import keep_part
+from opsin.data.splitting.subset import subsample_training
 from opsin.data.targets import EncodedTargets, Targets
 from opsin.errors import DataError, unreadable_message
 from opsin.networks.backbones import input_statistics
@@ -188,10 +188,10 @@ def prepare(
         RecipeError: Settings contradict each other.
         NetworkError: There is no such network.
     """
-    dataset = arrange(dataset, recipe.split)
+    dataset = apply_split_settings(dataset, recipe.split)
     check_classes(dataset)
     refuse_idle_decisions(recipe, dataset)
-    look = look_at(dataset)
+    look = compute_fingerprint(dataset)
     recipe = resolve_input(resolve_task(recipe, dataset), dataset, look)
     preprocessing = _preprocessing(recipe)
     budget = memory_budget(recipe.data.memory_gb)
@@ -236,7 +236,9 @@ def prepare_from(prepared: Prepared, asked: Recipe) -> Prepared | None:
     Returns:
         None where the images would have to be read or compared in another way.
     """
-    recipe = resolve_input(resolve_task(asked, prepared.dataset), prepared.dataset, look_at(prepared.dataset))
+    recipe = resolve_input(
+        resolve_task(asked, prepared.dataset), prepared.dataset, compute_fingerprint(prepared.dataset)
+    )
     if (recipe.data, recipe.split, recipe.task) != (prepared.recipe.data, prepared.recipe.split, prepared.recipe.task):
         return None
     known = (prepared.pixels, prepared.targets), prepared.digests, prepared.near_duplicates
@@ -264,7 +266,7 @@ def _share_out(
     pixels, targets = decoded
     alike = None if near_duplicates is None else near_duplicates.groups(len(dataset))
     split = split_samples(dataset, digests, recipe.split, alike)
-    split = keep_part(split, dataset, recipe.split.train_fraction, recipe.seed)
+    split = subsample_training(split, dataset, recipe.split.train_fraction, recipe.seed)
     training = split.indices(TRAIN)
     names = [dataset.images.name(index) for index in range(len(dataset))]
     if known is None and recipe.network.weights:

@@ -14,17 +14,17 @@ from rich.console import Console
 from opsin.audit.context import AuditContext
 from opsin.audit.features import extract_features
 from opsin.audit.finders import audit, describe_audit, read_shapes
-from opsin.audit.finding import ImageFinding, in_order
+from opsin.audit.finding import ImageFinding, sort_findings
 from opsin.audit.label_errors import find_label_errors
 from opsin.audit.outliers import find_outliers
 from opsin.audit.result import Check
 from opsin.data.dataset import Dataset
-from opsin.data.decisions import default_place
-from opsin.data.fingerprint import SMALL, Fingerprint, find_symmetry, look_at
+from opsin.data.decisions import default_path
+from opsin.data.fingerprint import SMALL, Fingerprint, compute_fingerprint, find_symmetry
 from opsin.data.near_duplicates.find import find_near_duplicates
 from opsin.data.pixels import Pixels, load_pixels, memory_budget
 from opsin.data.preprocessing import Preprocessing
-from opsin.data.splitting.from_recipe import arrange
+from opsin.data.splitting.from_recipe import apply_split_settings
 from opsin.errors import DataError
 from opsin.recipe.recipe import Recipe, from_settings
 from opsin.runtime.progress import working
@@ -71,14 +71,14 @@ def check(
         asked = asked.merge({"data": {"source": str(data)}})
         dataset = read_source(asked, data_root, check=False)
         source = Path(data).expanduser()
-        place = default_place(source) if source.exists() else None
+        place = default_path(source) if source.exists() else None
         place = Path(asked.data.decisions) if asked.data.decisions else place
     refuse_idle_decisions(asked, dataset)
-    dataset = arrange(dataset, asked.split)
-    look = look_at(dataset)
+    dataset = apply_split_settings(dataset, asked.split)
+    look = compute_fingerprint(dataset)
     material = _gather(dataset, asked, look, progress)
     findings = [*audit(material), *_look_inside(material, labels, progress)]
-    return Check(material.dataset, tuple(in_order(findings)), place, look.sizes, material.pixels, material.shapes)
+    return Check(material.dataset, tuple(sort_findings(findings)), place, look.sizes, material.pixels, material.shapes)
 
 
 def _gather(dataset: Dataset, recipe: Recipe, look: Fingerprint, progress: Progress) -> AuditContext:

@@ -122,7 +122,7 @@ def test_floats_between_0_and_1_give_the_same_images(save, images, data):
         scaled = read_arrays(save(images=images.astype(dtype) / dtype(255), labels=labels))
         np.testing.assert_array_equal(scaled.images.array, whole.images.array)
         assert scaled.notes == (
-            f"Images were stored as {np.dtype(dtype)} between 0 and 1 and became 8-bit values from 0 to 255.",
+            f"Images were converted from {np.dtype(dtype)} between 0 and 1 to 8-bit values from 0 to 255.",
         )
 
 
@@ -150,32 +150,32 @@ IMAGES, LABELS = pixels(4), np.array([0, 1, 0, 1])
     ("content", "expected"),
     [
         ({}, "has no array of images"),
-        ({"arr_0": IMAGES, "arr_1": LABELS}, "it holds arr_0, arr_1"),
+        ({"arr_0": IMAGES, "arr_1": LABELS}, "it contains arr_0, arr_1"),
         ({"images": IMAGES}, "has no array 'labels' for 'images'"),
         ({"train_images": IMAGES, "train_lables": LABELS}, "no array 'train_labels' for 'train_images' (did you"),
-        ({"images": pixels(4, 5), "labels": LABELS}, "'images' has the shape (4, 5), but images are"),
-        ({"images": pixels(4, 5, 4, 4), "labels": LABELS}, "'images' has the shape (4, 5, 4, 4), but images are"),
-        ({"images": pixels(4, 0, 4), "labels": LABELS}, "'images' has the shape (4, 0, 4, 1), but"),
-        ({"images": np.float32(4.0), "labels": LABELS}, "'images' has the shape (), but images are"),
-        ({"images": IMAGES, "labels": LABELS[:3]}, "'labels' has the shape (3,), but 'images' holds 4 images"),
-        ({"images": IMAGES, "labels": np.eye(4)}, "(4, 4): save labels.argmax"),
+        ({"images": pixels(4, 5), "labels": LABELS}, "'images' has the shape (4, 5); images must be"),
+        ({"images": pixels(4, 5, 4, 4), "labels": LABELS}, "'images' has the shape (4, 5, 4, 4); images must be"),
+        ({"images": pixels(4, 0, 4), "labels": LABELS}, "'images' has the shape (4, 0, 4, 1); images"),
+        ({"images": np.float32(4.0), "labels": LABELS}, "'images' has the shape (); images must be"),
+        ({"images": IMAGES, "labels": LABELS[:3]}, "'labels' has the shape (3,), but 'images' contains 4 images"),
+        ({"images": IMAGES, "labels": np.eye(4)}, "(4, 4); save labels.argmax"),
         ({"images": IMAGES, "labels": LABELS + np.inf}, "the labels must be finite numbers"),
         ({"images": IMAGES, "labels": LABELS.astype("datetime64[D]")}, "has the type datetime64[D]; save numbers"),
         ({"images": IMAGES.astype(np.uint16), "labels": LABELS}, "'images' has the type uint16; save images as uint8"),
         ({"images": IMAGES > 9, "labels": LABELS}, "'images' has the type bool; save images as uint8"),
         ({"images": IMAGES.astype(float), "labels": LABELS}, "floating-point values from"),
         ({"images": IMAGES * np.nan, "labels": LABELS}, "floating-point values from nan to nan"),
-        ({"images": IMAGES, "labels": LABELS, "classes": np.array(["a"])}, "from 0 to 1 but 1 names in 'classes'"),
+        ({"images": IMAGES, "labels": LABELS, "classes": np.array(["a"])}, "from 0 to 1, but 'classes' has 1 names"),
         ({"images": IMAGES, "labels": LABELS, "split": np.array(["train", "test", "dev", "dev"])}, "the value 'dev'"),
-        ({"images": IMAGES, "labels": LABELS, "groups": [1, 2]}, "'groups' has the shape (2,), but 'images' holds 4"),
-        ({"x_train": IMAGES, "y_train": LABELS, "x_test": IMAGES[:, :3], "y_test": LABELS}, "all in one size"),
+        ({"images": IMAGES, "labels": LABELS, "groups": [1, 2]}, "'groups' has the shape (2,), but 'images'"),
+        ({"x_train": IMAGES, "y_train": LABELS, "x_test": IMAGES[:, :3], "y_test": LABELS}, "all in one shape"),
         ({"train_images": IMAGES, "train_labels": LABELS, "test_images": IMAGES}, "no array 'test_labels'"),
         (
             {"x_train": IMAGES, "y_train": LABELS, "group_train": LABELS, "x_test": IMAGES, "y_test": LABELS},
             "no array 'group_test' for the groups of 'x_test'",
         ),
-        ({"images": np.array([IMAGES, None], dtype=object), "labels": LABELS}, "a pickle can run code"),
-        ({"images": IMAGES, "labels": np.array(["a", None], dtype=object)}, "'labels' holds Python objects"),
+        ({"images": np.array([IMAGES, None], dtype=object), "labels": LABELS}, "pickles can run code"),
+        ({"images": IMAGES, "labels": np.array(["a", None], dtype=object)}, "'labels' contains pickled Python objects"),
     ],
 )  # fmt: skip
 def test_faulty_arrays(save, refusal, content, expected):
@@ -186,7 +186,7 @@ def test_faulty_arrays(save, refusal, content, expected):
 
 def test_unknown_names_of_the_caller(save, refusal):
     path = save(images=IMAGES, labels=LABELS, patient=LABELS)
-    assert "no array 'grade' for 'images'; it holds images, labels, patient" in refusal(
+    assert "no array 'grade' for 'images'; it contains images, labels, patient" in refusal(
         read_arrays, path, label="grade"
     )
     assert "no array 'patients' for the groups" in refusal(read_arrays, path, group="patients")
@@ -202,7 +202,7 @@ def test_pickle_named_npz_is_never_loaded(tmp_path, refusal):
     path.write_bytes(pickle.dumps(Attack()))
     assert refusal(read_arrays, path).startswith(f"{path} is not an npz file")
     np.savez(path, images=np.array([Attack()], dtype=object), labels=[0])
-    assert "pickled and never loaded" in refusal(read_arrays, path)
+    assert "can run code and are never loaded" in refusal(read_arrays, path)
 
 
 def test_damaged_files(save, refusal):
@@ -231,7 +231,7 @@ def test_claimed_size_beyond_the_memory(tmp_path, refusal):
     np.lib.format.write_array_header_1_0(header, shape)
     with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
         archive.writestr("images.npy", header.getvalue())
-    assert "'images' is" in refusal(read_arrays, tmp_path / "a.npz")
+    assert "'images'" in refusal(read_arrays, tmp_path / "a.npz")
 
 
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

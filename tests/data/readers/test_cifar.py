@@ -85,7 +85,7 @@ def test_the_python_version(tmp_path, refusal):
         (folder / name).write_bytes(b"cos\nsystem\n(S'false'\ntR.")
     for path in (tmp_path, folder):
         sentence = refusal(read_dataset, path)
-        assert "is the Python version, a pickle, which is never loaded" in sentence
+        assert "is the Python version, a pickle, which can run code and is never loaded" in sentence
         assert "get the binary version (cifar-10-binary.tar.gz" in sentence
     other = tmp_path / "other"
     other.mkdir()
@@ -95,7 +95,7 @@ def test_the_python_version(tmp_path, refusal):
 
 
 def test_no_cifar_at_all(tmp_path, refusal):
-    assert "holds no CIFAR files" in refusal(read_cifar, tmp_path)
+    assert "contains no CIFAR files" in refusal(read_cifar, tmp_path)
 
 
 @pytest.mark.parametrize("name", [TEN_TRAIN[2], "test_batch.bin"])
@@ -108,15 +108,15 @@ def test_missing_file(ten, refusal, name):
 def test_cut_off_file(ten, refusal, content):
     (ten / TEN_TRAIN[1]).write_bytes(content)
     sentence = refusal(read_dataset, ten)
-    assert sentence.startswith(f"{ten / TEN_TRAIN[1]} is cut off") and "not a multiple of 3,073" in sentence
+    assert sentence.startswith(f"{ten / TEN_TRAIN[1]} is truncated") and "not a multiple of 3,073" in sentence
 
 
 def test_label_beyond_the_names(ten, refusal):
     (ten / "batches.meta.txt").write_text("airplane\nautomobile\n")
-    assert "labels up to 2 but 2 class names" in refusal(read_dataset, ten)
+    assert "labels up to 2, but 2 class names" in refusal(read_dataset, ten)
 
 
 def test_unknown_labels(ten, hundred, refusal):
-    assert "no labels 'coarse'; they are called label." in refusal(read_dataset, ten, label="coarse")
-    assert "no labels 'medium'; they are called coarse or fine." in refusal(read_dataset, hundred, label="medium")
+    assert "no labels 'coarse'; give label." in refusal(read_dataset, ten, label="coarse")
+    assert "no labels 'medium'; give coarse or fine." in refusal(read_dataset, hundred, label="medium")
     assert "no groups" in refusal(read_dataset, ten, group="photographer")

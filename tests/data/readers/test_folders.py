@@ -76,22 +76,22 @@ def test_litter_is_ignored_and_other_files_are_noted(photos, image_file):
     (photos / "documents").mkdir()
     image_file(photos / "overview.png")
     assert read_dataset(photos).notes == (
-        "4 files that are not images were left out (10/d.xml, 9/b.csv, 9/c.heic and 1 more).",
-        "1 image outside the class folders was left out (overview.png).",
-        "1 folder without images was left out (documents).",
+        "4 files that are not images were skipped (10/d.xml, 9/b.csv, 9/c.heic and 1 more).",
+        "1 image outside the class folders was skipped (overview.png).",
+        "1 folder without images was skipped (documents).",
     )
     assert len(read_dataset(photos)) == 7
 
 
 def test_images_beside_the_classes_of_a_split_are_noted(tmp_path, image_file):
     make(tmp_path, image_file, "train/a/1.png", "train/b/1.png", "test/a/1.png", "test/b/1.png", "test/stray.png")
-    assert read_folders(tmp_path).notes == ("1 image outside the class folders was left out (test/stray.png).",)
+    assert read_folders(tmp_path).notes == ("1 image outside the class folders was skipped (test/stray.png).",)
 
 
 def test_classes_may_have_been_meant_deeper(tmp_path, image_file):
     make(tmp_path, image_file, "home/cat/1.png", "home/dog/1.png", "away/cat/1.png", "away/dog/1.png")
     assert read_folders(tmp_path).notes == (
-        "All images lie deeper than the class folders (as in away/cat); each has the class of the upper folder.",
+        "All images are in subfolders of the class folders (such as away/cat); the upper folder is the class.",
     )
 
 
@@ -132,7 +132,7 @@ def test_no_image_is_opened(photos, monkeypatch):
 
 def test_empty_folder(tmp_path, refusal):
     sentence = refusal(read_dataset, tmp_path)
-    assert sentence.startswith(f"{tmp_path} is empty; put the images of each class into a folder of their own")
+    assert sentence.startswith(f"{tmp_path} is empty; put the images of each class into a folder with the name")
     assert "path,label" in sentence
     (tmp_path / "cat").mkdir()
     assert "is empty" in refusal(read_dataset, tmp_path)
@@ -147,12 +147,12 @@ def test_no_images(tmp_path, refusal):
 
 def test_images_without_class_folders(tmp_path, image_file, refusal):
     sentence = refusal(read_dataset, make(tmp_path, image_file, "1.png", "2.png"))
-    assert "holds images but no class folders" in sentence and "CSV" in sentence
+    assert "contains images but no class folders" in sentence and "CSV" in sentence
 
 
 def test_images_without_class_folders_in_a_part(tmp_path, image_file, refusal):
     make(tmp_path, image_file, "train/a/1.png", "train/b/1.png", "test/1.png")
-    assert refusal(read_dataset, tmp_path).startswith(f"{tmp_path / 'test'} holds images but no class folders")
+    assert refusal(read_dataset, tmp_path).startswith(f"{tmp_path / 'test'} contains images but no class folders")
 
 
 def test_one_class(tmp_path, image_file, refusal):
@@ -165,7 +165,9 @@ def test_one_class(tmp_path, image_file, refusal):
 def test_an_extra_level_of_folders(tmp_path, image_file, refusal, levels):
     make(tmp_path, image_file, f"{levels}/cat/1.png", f"{levels}/dog/1.png")
     sentence = refusal(read_dataset, tmp_path)
-    assert sentence.endswith(f"{levels!r}, which holds cat, dog; if those are the classes, give {tmp_path / levels}.")
+    assert sentence.endswith(
+        f"{levels!r}, which contains cat, dog; if these are the classes, give {tmp_path / levels}."
+    )
 
 
 @pytest.mark.parametrize("number", [1, 2])
@@ -204,13 +206,13 @@ def test_training_images_needed_beside_a_given_split(tmp_path, image_file, refus
 def test_odd_class_names(tmp_path, image_file, refusal):
     make(tmp_path, image_file, "train/cat/1.png", "train/dog/1.png", "test/catt/1.png", "test/dog/1.png")
     sentence = refusal(read_dataset, tmp_path)
-    assert f"{tmp_path / 'test'} has images of the class 'catt'" in sentence and "did you mean 'cat'" in sentence
+    assert f"{tmp_path / 'test'} has the class 'catt'" in sentence and "did you mean 'cat'" in sentence
 
 
 def test_missing_class(tmp_path, image_file, refusal):
     make(tmp_path, image_file, "train/cat/1.png", "train/dog/1.png", "test/dog/1.png")
     (tmp_path / "test" / "cat").mkdir()
-    assert f"{tmp_path / 'test'} has no images of the class 'cat'" in refusal(read_dataset, tmp_path)
+    assert f"{tmp_path / 'test'} lacks the class 'cat'" in refusal(read_dataset, tmp_path)
 
 
 def test_a_split_and_something_else(tmp_path, image_file, refusal):
@@ -232,7 +234,7 @@ def test_class_folders_have_no_columns(photos, refusal, option):
 def test_folder_that_may_not_be_listed(photos, refusal):
     (photos / "9").chmod(0)
     try:
-        assert "permissions" in refusal(read_dataset, photos)
+        assert "permission denied" in refusal(read_dataset, photos)
     finally:
         (photos / "9").chmod(0o755)
 

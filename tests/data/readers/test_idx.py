@@ -116,15 +116,15 @@ def test_holds(tmp_path):
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (lambda content: content[:-1], "is cut off: its header speaks of 120 values, but only 119 follow"),
-        (lambda content: content + b"\0", "is longer than it should be: its header speaks of 120 values"),
-        (lambda content: content[:10], "is cut off within its header"),
-        (lambda content: b"", "is not an IDX file of images: it begins with nothing rather than 00000803"),
-        (lambda content: encoded([1, 2]), "begins with 00000801 rather than 00000803"),
-        (lambda content: b"\0\0\x0d\x03" + content[4:], "begins with 00000d03 rather than 00000803"),
-        (lambda content: gzip.compress(content)[:-20], "is cut off or damaged"),
-        (lambda content: b"\x1f\x8b\x08 no gzip at all", "is cut off or damaged"),
-        (lambda content: b"\0\0\x08\x03" + b"\xff" * 12, "is cut off: its header speaks of"),
+        (lambda content: content[:-1], "is truncated: its header announces 120 values, but only 119 follow"),
+        (lambda content: content + b"\0", "is too long: its header announces 120 values"),
+        (lambda content: content[:10], "is truncated within its header"),
+        (lambda content: b"", "is not an IDX file of images: it starts with nothing rather than 00000803"),
+        (lambda content: encoded([1, 2]), "starts with 00000801 rather than 00000803"),
+        (lambda content: b"\0\0\x0d\x03" + content[4:], "starts with 00000d03 rather than 00000803"),
+        (lambda content: gzip.compress(content)[:-20], "is truncated or damaged"),
+        (lambda content: b"\x1f\x8b\x08 no gzip at all", "is truncated or damaged"),
+        (lambda content: b"\0\0\x08\x03" + b"\xff" * 12, "is truncated: its header announces"),
     ],
 )
 def test_faulty_files(tmp_path, refusal, change, expected):
@@ -137,12 +137,12 @@ def test_faulty_files(tmp_path, refusal, change, expected):
 def test_missing_labels(tmp_path, refusal):
     (fill(tmp_path) / "t10k-labels-idx1-ubyte").unlink()
     sentence = refusal(read_dataset, tmp_path)
-    assert f"{tmp_path / 't10k-images-idx3-ubyte'} has no partner t10k-labels-idx1-ubyte or t10k-l" in sentence
+    assert f"{tmp_path / 't10k-images-idx3-ubyte'} has no counterpart t10k-labels-idx1-ubyte or t10k-l" in sentence
 
 
 def test_other_number_of_labels(tmp_path, refusal):
     write(fill(tmp_path) / "train-labels-idx1-ubyte", [0, 1, 2])
-    assert "holds 4 images but train-labels-idx1-ubyte 3 labels" in refusal(read_dataset, tmp_path)
+    assert "contains 4 images, but train-labels-idx1-ubyte 3 labels" in refusal(read_dataset, tmp_path)
 
 
 def test_other_image_size_in_test(tmp_path, refusal):
@@ -153,9 +153,9 @@ def test_other_image_size_in_test(tmp_path, refusal):
 def test_two_data_sets_in_a_folder(tmp_path, refusal):
     fill(tmp_path)
     fill(tmp_path, images="kana-{}-images-idx3-ubyte", labels="kana-{}-labels-idx1-ubyte")
-    assert "keep one data set in a folder" in refusal(read_dataset, tmp_path)
+    assert "keep one data set per folder" in refusal(read_dataset, tmp_path)
     fill(tmp_path / "other", parts=("train", "cells"))
-    assert "neither a train, validation nor test" in refusal(read_dataset, tmp_path / "other")
+    assert "not a train, validation or test" in refusal(read_dataset, tmp_path / "other")
 
 
 def test_idx_has_no_columns(tmp_path, refusal):

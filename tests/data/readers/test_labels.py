@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from opsin.data.read import read_dataset
-from opsin.data.readers.labels import read_labels, tell_numbers
+from opsin.data.readers.labels import infer_number_task, read_labels
 from opsin.errors import DataError
 
 
@@ -41,7 +41,7 @@ def test_many_fractions_are_values():
     ],
 )
 def test_numbers_are_classes_or_values_and_doubt_is_told(values, name, task, told):
-    found, note = tell_numbers(values.astype(float), name)
+    found, note = infer_number_task(values.astype(float), name)
     assert found == task and bool(note) == told
     assert not told or "--task" in note
 
@@ -53,14 +53,14 @@ def test_the_task_can_be_given():
 
 
 def test_what_is_no_number_is_named_with_its_line():
-    with pytest.raises(DataError, match=r"scans.csv, line 3: 'old' in the column 'age' is no number"):
+    with pytest.raises(DataError, match=r"scans.csv, line 3: 'old' in the column 'age' is not a number"):
         read([31, "old", "n/a"], "age", "regression")
 
 
 @pytest.mark.parametrize("slip", ["big", "inf", "3,5", "nan"])
 def test_a_slip_among_many_amounts_is_no_class(slip):
     cells = [number / 7 for number in range(40)]
-    with pytest.raises(DataError, match=f"line 9: '{slip}' in the column 'age' is no number.*--task classification"):
+    with pytest.raises(DataError, match=f"line 9: '{slip}' in the column 'age' is not a number.*--task classification"):
         read([*cells[:7], slip, *cells[8:]], "age")
     assert read([*cells[:7], *[slip] * 3, *cells[10:]], "age").task == "classification"
 
@@ -79,7 +79,7 @@ def table(tmp_path):
 def test_a_column_of_numbers_makes_a_regression(table):
     dataset = read_dataset(table, label="age")
     assert (dataset.task, dataset.classes) == ("regression", ("age",))
-    assert dataset.targets.values[7] == 1.0 and dataset.groups[4] == "p1" and "'age' holds numbers" in dataset.notes[0]
+    assert dataset.targets.values[7] == 1.0 and dataset.groups[4] == "p1" and "'age' contains" in dataset.notes[0]
 
 
 def test_arrays_of_numbers_make_a_regression(tmp_path):
@@ -100,7 +100,7 @@ def test_folders_hold_classes_only(tmp_path):
         (tmp_path / name).mkdir()
         for number in range(4):
             Image.new("L", (4, 4), number).save(tmp_path / name / f"{number}.png")
-    with pytest.raises(DataError, match="is labelled for classification, so that regression cannot be learned"):
+    with pytest.raises(DataError, match="is labeled for classification and cannot be used for regression"):
         read_dataset(tmp_path, task="regression")
 
 
@@ -132,7 +132,7 @@ def test_a_column_for_each_label(tmp_path):
     assert (found.task, found.classes) == (
         "multilabel",
         ("cat", "dog"),
-    ) and "cat, dog hold only 0 and 1" in found.notes[0]
+    ) and "cat, dog contain only 0 and 1" in found.notes[0]
     named = read_dataset(path, label="dog, cat")
     assert named.classes == ("dog", "cat") and not named.notes
     np.testing.assert_array_equal(named.targets.values[:, ::-1], found.targets.values)

@@ -1,5 +1,6 @@
 import csv
 import io
+import re
 import string
 
 import pytest
@@ -129,16 +130,16 @@ def test_any_text_is_read_or_refused_in_a_sentence(folder, refusal, text):
         ("path,label\n", "has no rows below its header"),
         (rows("a", "", "b", ""), ", line 3: the column 'label' is empty (and in 1 further row)"),
         ("path,label\nimages/0.png,a\n,b\n", ", line 3: the column 'path' is empty"),
-        (rows("a", "b", header="picture,label"), "has no column of image files, called path, image, file, filename or"),
+        (rows("a", "b", header="picture,label"), "has no column of image files (path, image, file, filename or"),
         (
             rows("a", "b", header="path,lable"),
             "has no column 'label' (did you mean 'lable'?); its columns are path, la",
         ),
-        ("path,label\nimages/0.png,a\nimages/1.png\n", ", line 3 has 1 values where the header has 2"),
-        ("path,label,label\nimages/0.png,a,a\n", "has two columns called 'label'"),
+        ("path,label\nimages/0.png,a\nimages/1.png\n", ", line 3: 1 values, but the header has 2"),
+        ("path,label,label\nimages/0.png,a,a\n", "has two columns named 'label'"),
         ("path,label\nimages/0.png,a\n\nimages/0.png,b\n", ", lines 2 and 4: both list images/0.png"),
         ("path,label\nimages/0.png,a\nimages/./0.png,b\n", ", lines 2 and 3: both list"),
-        ("path,label,split\nimages/0.png,a,train\nimages/1.png,b,dev\n", ", line 3: the split 'dev' is not known"),
+        ("path,label,split\nimages/0.png,a,train\nimages/1.png,b,dev\n", ", line 3: the split 'dev' is unknown"),
         ("path,label,split\nimages/0.png,a,train\nimages/1.png,b,\n", ", line 3: the column 'split' is empty"),
         ("path,label,group\nimages/0.png,a,x\nimages/1.png,b,\n", ", line 3: the column 'group' is empty"),
         ('path,label\nimages/0.png,"a\n', ", line 2: unexpected end of data; check the quotation marks"),
@@ -184,9 +185,8 @@ def test_unknown_group_column(folder, refusal):
 
 
 def test_other_encodings(folder, refusal):
-    assert "is not UTF-8 text (byte 24 does not fit)" in refusal(
-        read_table, write(folder, "path,label\nimages/0.png,Bär\n", encoding="latin-1")
-    ).replace("byte 25", "byte 24")
+    sentence = refusal(read_table, write(folder, "path,label\nimages/0.png,Bär\n", encoding="latin-1"))
+    assert re.search(r"is not UTF-8 text \(invalid byte at position 2[45]\)", sentence)
     assert "is not UTF-8 text" in refusal(read_table, write(folder, rows("a"), encoding="utf-16"))
 
 

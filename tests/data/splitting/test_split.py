@@ -74,7 +74,7 @@ def test_nothing_straddles_but_what_a_given_split_takes_apart(seed, given_parts,
     used = split.names != "unused"
     for digest in np.unique(digests):
         assert len(set(split.names[used & (digests == digest)])) == 1
-    if any("too few others are left" in note for note in split.notes):
+    if any("too few other groups are left" in note for note in split.notes):
         assert "test" in given_parts and "validation" not in given_parts
         drawn = split.groups[split.names == "validation"]
         assert len(drawn) and not np.isin(split.groups[split.names == "train"], drawn).any()
@@ -133,7 +133,7 @@ def test_training_images_that_are_test_images_are_not_used():
     split = split_samples(data(np.arange(30) % 2, split=names), digests, SplitRecipe())
     assert (split.names[[3, 7]] == "unused").all()
     assert split.duplicates == 2
-    assert "2 training images repeat a held-out image and are not used." in split.notes[0]
+    assert "2 training images are copies of a held-out image and are not used." in split.notes[0]
 
 
 def test_duplicates_of_a_given_validation_split_are_not_used_without_a_given_test_split_either():
@@ -143,7 +143,7 @@ def test_duplicates_of_a_given_validation_split_are_not_used_without_a_given_tes
     split = split_samples(data(np.arange(50) % 2, split=names), digests, SplitRecipe())
     assert (split.names[[3, 7]] == "unused").all()
     assert (split.names[40:] == "validation").all()
-    assert split.notes == ("2 training images repeat a held-out image and are not used.",)
+    assert split.notes == ("2 training images are copies of a held-out image and are not used.",)
     assert split.method.startswith("validation images as given with the data; test held out of the training images")
 
 
@@ -155,8 +155,8 @@ def test_validation_images_that_are_test_images_are_not_used():
     assert (split.names[[20, 4]] == "unused").all()
     assert (split.names[26:] == "test").all()
     assert split.notes == (
-        "1 validation image repeats a test image and is not used.",
-        "1 training image repeats a held-out image and is not used.",
+        "1 validation image is a copy of a test image and is not used.",
+        "1 training image is a copy of a held-out image and is not used.",
     )
 
 
@@ -178,7 +178,7 @@ def test_validation_comes_from_tested_groups_where_the_given_split_leaves_no_oth
     assert (split.names[names == "test"] == "test").all()
     held_out, trained = (set(groups[split.names == name]) for name in ("validation", "train"))
     assert held_out and trained and not held_out & trained
-    assert split.notes[-1].startswith("Validation images had to be taken from groups that are tested on")
+    assert split.notes[-1].startswith("Some validation images come from groups in the test split")
 
 
 def test_a_split_column_that_says_only_train_is_shared_out_like_none():
@@ -206,7 +206,7 @@ def test_a_test_split_holds_several_groups_where_it_can():
 
 
 def test_one_group_cannot_be_split():
-    with pytest.raises(DataError, match="needs more groups"):
+    with pytest.raises(DataError, match="add more groups"):
         split_samples(data([0, 1] * 20, np.array(["only"] * 40)), None, SplitRecipe())
 
 
@@ -248,7 +248,7 @@ def test_a_fold_leaves_fifteen_percent_of_all_images_to_validation():
 
 def test_more_folds_than_groups_are_refused():
     dataset = data(np.arange(40) % 2, np.array([f"patient {number % 4}" for number in range(40)]))
-    with pytest.raises(DataError, match="4 groups cannot make 5 folds; ask for 4 at most"):
+    with pytest.raises(DataError, match="4 groups are too few for 5 folds; use at most 4 folds"):
         split_samples(dataset, None, SplitRecipe(folds=5))
 
 
@@ -260,7 +260,7 @@ def test_images_that_are_alike_stay_together_and_are_set_aside_where_the_split_i
     names = np.array(["train"] * 300 + ["test"] * 100)
     split = split_samples(data(np.arange(400) % 4, split=names), None, SplitRecipe(), alike)
     assert split.names[[10, 200, 300]].tolist() == ["unused", "unused", "test"]
-    assert split.notes == ("2 training images repeat a held-out image and are not used.",)
+    assert split.notes == ("2 training images are copies of a held-out image and are not used.",)
 
 
 def test_unused_images_of_a_given_split_stay_unused():

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from opsin.data.dataset import Dataset
 from opsin.data.images import ArrayImages
 from opsin.data.splitting.split import Split
-from opsin.data.splitting.subset import keep_part
+from opsin.data.splitting.subset import subsample_training
 from opsin.data.targets import ClassTargets
 from opsin.errors import DataError
 
@@ -29,7 +29,7 @@ def data(labels):
 
 
 def kept(split, labels, part, seed=0):
-    return set(keep_part(split, data(labels), part, seed).indices("train").tolist())
+    return set(subsample_training(split, data(labels), part, seed).indices("train").tolist())
 
 
 @given(st.integers(0, 10_000), st.floats(0.05, 1), st.floats(0.05, 1), st.integers(1, 6))
@@ -44,7 +44,7 @@ def test_smaller_parts_lie_within_larger_ones_and_groups_stay_whole(seed, first,
         inside = np.isin(np.arange(300), list(rows))
         for group in np.unique(groups[split.names == "train"]):
             assert len(set(inside[groups == group])) == 1
-    after = keep_part(split, data(labels), first, seed)
+    after = subsample_training(split, data(labels), first, seed)
     for name in ("validation", "test"):
         assert np.array_equal(after.indices(name), split.indices(name))
 
@@ -56,14 +56,14 @@ def test_a_part_is_as_large_as_asked_and_stratified(part):
     rows = sorted(kept(split, labels, part))
     available = np.bincount(labels[split.indices("train")])
     assert np.abs(np.bincount(labels[rows]) - part * available).max() <= 0.5
-    assert f"only {len(rows):,} are used" in keep_part(split, data(labels), part, 0).notes[-1]
+    assert f"only {len(rows):,} are used" in subsample_training(split, data(labels), part, 0).notes[-1]
 
 
 def test_seeds_choose_other_images_and_all_is_all():
     labels = np.arange(300) % 3
     split = split_of(labels)
     assert kept(split, labels, 0.3, 1) == kept(split, labels, 0.3, 1) != kept(split, labels, 0.3, 2)
-    assert keep_part(split, data(labels), 1.0, 0) is split
+    assert subsample_training(split, data(labels), 1.0, 0) is split
 
 
 def test_groups_that_hold_several_classes_leave_none_out():
@@ -81,7 +81,7 @@ def test_a_class_that_would_be_lost_is_named():
     lost = 0
     for seed in range(20):
         try:
-            keep_part(split, data(labels), 0.05, seed)
+            subsample_training(split, data(labels), 0.05, seed)
         except DataError as error:
             lost += 1
             assert "none of class 'a'; ask for a larger part" in str(error)

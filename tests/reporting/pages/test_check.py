@@ -80,7 +80,7 @@ def test_what_was_decided_before_is_saved_again():
     object.__setattr__(check.dataset, "decisions", Decisions(Path("decisions.csv"), rows))
     text = render_check_page(check)
     assert facts_of(text)["decided"] == [["gone.png", "exclude", "", "dark"], ["image 3", "relabel", "dog", ""]]
-    assert "1 image excluded, 1 relabelled by decisions.csv." in text and "gone.png" in text
+    assert "1 image excluded, 1 relabeled by decisions.csv." in text and "gone.png" in text
 
 
 def test_an_anonymous_page_has_no_names_and_no_decisions():

@@ -1,1 +1,1 @@
-"""Near-duplicate images: candidates, alignment, comparison."""
+"""Detection of near-duplicate images: candidates, alignment, comparison."""

@@ -1,4 +1,4 @@
-"""Which pairs of images are worth laying over one another: sketches of images, and an index of them."""
+"""Candidate search for near-duplicates: sketches of images, and a k-d tree of them."""
 
 from __future__ import annotations
 
@@ -11,35 +11,44 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh
 from torch import Tensor
 
-from opsin.data.near_duplicates.alignment import BYTES, POSES, posed, read_grey, whole, window, windows
+from opsin.data.near_duplicates.alignment import (
+    BYTES,
+    POSES,
+    apply_pose,
+    read_grey,
+    transform,
+    transform_window,
+    transform_windows,
+)
 
-COARSE = 8  # cosine frequencies of a sketch, in each direction
-DIMENSIONS = 32  # numbers in a sketch, at most
-LEAF = 256  # sketches in a bucket of the index, at most
-MOST = 12  # candidates for each image
-MOST_IN_BUCKET = 5  # candidates in a bucket for each sketch looked for
-BUCKETS = 8  # buckets in which a sketch is looked for, on average, at most
-REACHES = (3.0, 2.5, 2.0, 1.5, 1.0, 0.5)  # how near to a border a sketch is looked for on both sides of it
-TOGETHER = 8192  # images whose windows are looked for together
-FLAT = 3.0  # grey levels; images whose contrast (standard deviation) is less are the same only when exactly equal
-KEPT = 0.9  # the smallest part of a side that a crop keeps
+COARSE = 8  # cosine frequencies of a sketch per direction
+DIMENSIONS = 32  # maximum length of a sketch
+LEAF = 256  # maximum number of sketches in a bucket of the index
+MOST = 12  # maximum number of candidates per image
+MOST_IN_BUCKET = 5  # maximum number of candidates per query and bucket
+BUCKETS = 8  # maximum mean number of buckets searched per query
+REACHES = (3.0, 2.5, 2.0, 1.5, 1.0, 0.5)  # distances from a border within which both sides are searched
+TOGETHER = 8192  # images per batch of queries
+FLAT = 3.0  # grey levels; images with less contrast (standard deviation) are compared for equality only
+KEPT = 0.9  # smallest fraction of a side that a crop keeps
 
-# Windows along one axis, (left out before, left out after), so that each crop of at most a tenth is near one of them.
+# Windows along one axis (margin before, margin after), so that every crop of at most a tenth is near one of them.
 ALONG = torch.tensor([(0.0, 0.0), (0.07, 0.01), (0.01, 0.07), (0.045, 0.045)])
 WINDOWS = torch.cat([ALONG.repeat_interleave(len(ALONG), 0), ALONG.repeat(len(ALONG), 1)], 1)
 
 
 @dataclass(frozen=True)
 class Sketcher:
-    """Makes a few numbers of an image's coarse cosine coefficients, such that copies have nearly the same ones.
+    """Projection of coarse cosine coefficients to sketches that are nearly equal for copies.
 
-    Linear discriminant analysis (Rao 1948): the directions in which images differ most, relative to how copies of an
-    image differ (crops between the windows, half the resolution), scaled so that copies differ by about 1.
+    Linear discriminant analysis (Rao 1948): the directions with the largest variance between images relative to the
+    variance between copies of an image (crops between the windows, half the resolution), scaled so that copies differ
+    by about 1.
 
     Attributes:
-        weights: float32 ``(K, K)``; makes all frequencies equally strong; 0 for the mean.
+        weights: float32 ``(K, K)``; equalizes the power of all frequencies; 0 for the mean.
         projection: float32 ``(K * K, D)``.
-        limit: Squared distance within which almost all copies lie.
+        limit: Squared distance that almost no copies exceed.
     """
 
     weights: Tensor
@@ -52,32 +61,32 @@ class Sketcher:
 
 
 def _normalized(coefficients: Tensor) -> Tensor:
-    """Return coefficients ``(..., K, K)`` divided by their norm: contrast does not count."""
+    """Return coefficients ``(..., K, K)`` divided by their norm, which removes the contrast."""
     return coefficients / coefficients.square().sum((-2, -1), keepdim=True).sqrt().clamp(min=1e-6)
 
 
 def fit_sketcher(grey: Tensor, weights: Tensor, *, mirrored: bool) -> Sketcher:
-    """Learn from some images how copies of an image differ, and how other images do.
+    """Fit a sketcher to the variation between copies and between images.
 
     Args:
-        grey: float32 ``(M, H, W)``, M different images.
+        grey: float32 ``(M, H, W)``, M distinct images.
         weights: float32 ``(K, K)``.
-        mirrored: Whether mirrored and turned images are copies.
+        mirrored: Whether mirrored and rotated images are copies.
     """
     generator = np.random.default_rng(0)
     poses = range(len(POSES) if mirrored else 1)
-    views = _normalized(windows(grey, COARSE, ALONG) * weights)
+    views = _normalized(transform_windows(grey, COARSE, ALONG) * weights)
     changes = []
     for _ in range(24):
         margins = _draw_window(generator)
-        changes.append(_normalized(window(grey, COARSE, margins) * weights) - views[:, _nearest(margins)])
+        changes.append(_normalized(transform_window(grey, COARSE, margins) * weights) - views[:, _nearest(margins)])
     halved = torch.nn.functional.avg_pool2d(grey, 2, ceil_mode=True)
-    changes += [_normalized(whole(halved, COARSE) * weights) - views[:, 0]] * 4
+    changes += [_normalized(transform(halved, COARSE) * weights) - views[:, 0]] * 4
     difference, kept = torch.cat(changes), weights.flatten() > 0
     within, between = (_scatter(values, poses)[kept][:, kept] for values in (difference, views[:, 0]))
-    for matrix in (within, between):  # noise is in all directions, and a few images span only few
+    for matrix in (within, between):  # regularization: few images span only few directions
         matrix += torch.eye(len(matrix)) * (matrix.trace() / len(matrix) * 0.05 + 1e-9)
-    _, directions = eigh(between.double().numpy(), within.double().numpy())  # the ratio rises
+    _, directions = eigh(between.double().numpy(), within.double().numpy())  # ascending ratio
     projection = torch.zeros(COARSE * COARSE, min(DIMENSIONS, len(within)))
     projection[kept] = torch.from_numpy(directions[:, ::-1][:, :DIMENSIONS].copy()).float()
     distances = (difference.flatten(1) @ projection).square().sum(1)
@@ -85,20 +94,20 @@ def fit_sketcher(grey: Tensor, weights: Tensor, *, mirrored: bool) -> Sketcher:
 
 
 def _scatter(coefficients: Tensor, poses: range) -> Tensor:
-    """Return the mean products ``(K * K, K * K)`` of coefficients ``(M, K, K)`` over images and poses."""
-    flat = torch.stack([posed(coefficients, pose) for pose in poses]).flatten(2)
+    """Return the scatter matrix ``(K * K, K * K)`` of coefficients ``(M, K, K)`` over images and poses."""
+    flat = torch.stack([apply_pose(coefficients, pose) for pose in poses]).flatten(2)
     return (flat.mT @ flat).mean(0) / flat.shape[1]
 
 
 def _draw_window(generator: np.random.Generator) -> Tensor:
-    """Return the margins ``(1, 4)`` of a crop that keeps at least 90 % of each side."""
+    """Draw the margins ``(1, 4)`` of a crop that keeps at least 90 % of each side."""
     lost = generator.uniform(0, 1 - KEPT, 2)
     before = generator.uniform(0, lost)
     return torch.tensor([[before[0], lost[0] - before[0], before[1], lost[1] - before[1]]], dtype=torch.float32)
 
 
 def _nearest(margins: Tensor) -> int:
-    """Return the number of the window in which the picture is displaced least, in the mean square over the frame."""
+    """Return the index of the window with the smallest mean-square displacement over the frame."""
     difference = WINDOWS - margins
     shift, growth = difference[:, ::2], difference[:, ::2] + difference[:, 1::2]
     return int((shift**2 - shift * growth + growth**2 / 3).sum(1).argmin())
@@ -109,8 +118,8 @@ class Sketches:
     """Sketches of images.
 
     Attributes:
-        whole: float32 ``(M, poses, D)``, of whole images, mirrored and turned where these are copies.
-        views: float16 ``(M, windows, D)``, of windows of the images as they are.
+        whole: float32 ``(M, poses, D)``, of whole images in every pose.
+        views: float16 ``(M, windows, D)``, of windows of the unchanged images.
     """
 
     whole: NDArray[np.float32]
@@ -124,28 +133,28 @@ def sketch(
     poses: int,
     progress: Callable[[int], None],
 ) -> tuple[NDArray[np.int64], Sketches]:
-    """Sketch images that have some contrast.
+    """Sketch all images with contrast.
 
     Args:
         images: uint8 ``(N, H, W, C)``.
-        rows: int64 ``(R,)``; which of them, ascending.
+        rows: int64 ``(R,)``; indices of the images, ascending.
         sketcher: See `fit_sketcher`.
-        poses: In how many poses an image may be a copy.
+        poses: Number of poses in which an image may be a copy.
         progress: Called with the number of images done.
 
     Returns:
-        Which images have contrast, int64 ``(M,)``, and their sketches.
+        Indices of the images with contrast, int64 ``(M,)``, and their sketches.
     """
     block = max(1, BYTES // images[0].size)
     varied, sketches, views = [], [], []
     for start in range(0, len(rows), block):
         part = rows[start : start + block]
-        coefficients = windows(read_grey(images, part), COARSE, ALONG)
+        coefficients = transform_windows(read_grey(images, part), COARSE, ALONG)
         coefficients[:, :, 0, 0] = 0
         some = coefficients[:, 0].square().sum((1, 2)) > FLAT**2
         coefficients = coefficients[some]
         varied.append(part[some.numpy()])
-        turned = torch.stack([posed(coefficients[:, 0], pose) for pose in range(poses)], 1)
+        turned = torch.stack([apply_pose(coefficients[:, 0], pose) for pose in range(poses)], 1)
         sketches.append(sketcher(turned).numpy())
         views.append(sketcher(coefficients).half().numpy())
         progress(min(start + block, len(rows)))
@@ -153,11 +162,11 @@ def sketch(
 
 
 class Index:
-    """Sketches in a tree of halves.
+    """A k-d tree of sketches.
 
-    A k-d tree (Bentley 1975): each node splits its sketches in the middle, across the direction in which they spread
-    most, so that no bucket is larger than others, however alike the images are. A sketch near a border is looked for on
-    both sides of it; copies differ by about 1 in each direction and images by far more, so that few borders are near.
+    After Bentley (1975): each node splits its sketches at the median of the direction with the largest variance, so
+    that all buckets have the same size. Queries near a border search both sides of it; copies differ by about 1 in each
+    direction and images by far more, so that few borders are near.
 
     Args:
         sketches: float32 ``(M, D)``.
@@ -181,7 +190,7 @@ class Index:
             self.buckets = halves
 
     def reach(self, sketches: NDArray[np.float32], distance: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return which of the sketches ``(R,)`` is looked for in which bucket ``(R,)``."""
+        """Return pairs of query ``(R,)`` and bucket to search ``(R,)``."""
         rows, buckets = np.arange(len(sketches)), np.zeros(len(sketches), np.int64)
         for level in range(self.depth):
             node = buckets + 2**level - 1
@@ -192,7 +201,7 @@ class Index:
         return rows, buckets
 
     def choose_reach(self, sketches: NDArray[np.float32]) -> float:
-        """Return the largest distance at which such sketches are looked for in few enough buckets."""
+        """Return the largest distance for which such queries search few enough buckets."""
         affordable = (reach for reach in REACHES if len(self.reach(sketches, reach)[0]) <= BUCKETS * len(sketches))
         return next(affordable, REACHES[-1])
 
@@ -202,13 +211,13 @@ class Index:
         """Find the nearest sketches in each bucket.
 
         Args:
-            sketches: float32 ``(Q, D)``, to look for.
+            sketches: float32 ``(Q, D)``, the queries.
             reach: See `choose_reach`.
-            limit: Largest squared distance.
-            most: How many to find in a bucket for each.
+            limit: Maximum squared distance.
+            most: Maximum number of results per query and bucket.
 
         Returns:
-            The sketches looked for, those found, and squared distances, each ``(R,)``.
+            Query indices, indices of the sketches found, and squared distances, each ``(R,)``.
         """
         rows, buckets = self.reach(sketches, reach)
         rows = rows[np.argsort(buckets, kind="stable")]
@@ -231,13 +240,13 @@ class Index:
 
 @dataclass(frozen=True)
 class Candidates:
-    """Pairs of images that may be copies: a window of the first is like the second.
+    """Pairs of images that may be copies: a window of the first resembles the second.
 
     Attributes:
         first: int64 ``(P,)``.
         second: int64 ``(P,)``.
-        pose: int64 ``(P,)``; how the second is mirrored and turned for that.
-        margins: float32 ``(P, 4)`` of the window.
+        pose: int64 ``(P,)``; pose of the second.
+        margins: float32 ``(P, 4)``; the window.
     """
 
     first: NDArray[np.int64]
@@ -260,14 +269,14 @@ class Candidates:
 def find_candidates(
     sketches: Sketches, some: NDArray[np.int64], limit: float, progress: Callable[[int], None]
 ) -> Candidates:
-    """Find pairs of images of which a window of the first is like the second.
+    """Find pairs of images such that a window of the first resembles the second.
 
-    A pair may be found in both directions, which then differ: a crop explains no whole image.
+    A pair may be found in both directions, which are not equivalent: a crop does not explain the whole image.
 
     Args:
-        sketches: Of M images.
-        some: int64 ``(S,)``; images by which to decide how far to look.
-        limit: Largest squared distance.
+        sketches: Sketches of M images.
+        some: int64 ``(S,)``; images from which the search distance is chosen.
+        limit: Maximum squared distance.
         progress: Called with the number of images done.
     """
     number, poses, dimensions = sketches.whole.shape
@@ -276,7 +285,7 @@ def find_candidates(
     kept = []
     for start in range(0, number, TOGETHER):
         part = views[start : start + TOGETHER].reshape(-1, dimensions).astype(np.float32)
-        # One more than wanted: each image finds itself.
+        # One more than needed: each image finds itself.
         looked, found, distances = index.find(part, reach, limit, MOST_IN_BUCKET + 1)
         first, view = start + looked // len(WINDOWS), looked % len(WINDOWS)
         second, pose = found // poses, found % poses
@@ -289,7 +298,7 @@ def find_candidates(
 
 
 def _best(table: NDArray[np.int64], distances: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Return for each image its nearest others, each once: columns of a table of (first, second, pose, window)."""
+    """Return the nearest others of each image, each once: columns of a table of (first, second, pose, window)."""
     order = np.lexsort((distances, table[1], table[0]))
     order = order[first_of_each(table[:2, order])]
     order = order[np.lexsort((distances[order], table[0, order]))]
@@ -299,23 +308,23 @@ def _best(table: NDArray[np.int64], distances: NDArray[np.float32]) -> NDArray[n
 
 
 def first_of_each(columns: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Return where in sorted columns ``(R, P)`` one stands that differs from that before it, ``(P,)``."""
+    """Return which of the sorted columns ``(R, P)`` differ from the previous one, bool ``(P,)``."""
     first = np.ones(columns.shape[1], bool)
     first[1:] = (np.diff(columns) != 0).any(axis=0)
     return first
 
 
 def find_neighbors(sketches: Sketches, images: NDArray[np.int64], others: NDArray[np.int64], place: int) -> Candidates:
-    """Find for each of some images the one that is next in likeness after ``place`` others, among a few.
+    """Find, for each image, the most similar of a few others after skipping ``place`` of them.
 
     Args:
         sketches: Of all images.
         images: int64 ``(P,)``.
         others: int64 ``(Q,)``; Q > place + 1.
-        place: How many nearer ones to pass over.
+        place: Number of nearer ones to skip.
 
     Returns:
-        P pairs, those whose first image is among the others passed over too.
+        P pairs; an image that is among the others skips itself too.
     """
     poses, dimensions = sketches.whole.shape[1:]
     there = torch.from_numpy(sketches.whole[others].reshape(-1, dimensions))
@@ -326,7 +335,7 @@ def find_neighbors(sketches: Sketches, images: NDArray[np.int64], others: NDArra
         apart = torch.cdist(here, there).unflatten(0, (len(part), -1))
         nearest, view = (values.unflatten(1, (len(others), poses)) for values in apart.min(1))
         nearest, pose = nearest.min(2)
-        nearest[torch.from_numpy(others == part[:, None])] = -1  # counted as passed over
+        nearest[torch.from_numpy(others == part[:, None])] = -1  # counts as skipped
         chosen = nearest.argsort(1)[:, place]
         row = torch.arange(len(part))
         pose = pose[row, chosen]

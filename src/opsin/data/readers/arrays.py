@@ -1,4 +1,4 @@
-"""Images and labels as NumPy arrays in one ``.npz`` file."""
+"""Reader of NumPy arrays of images and labels in an ``.npz`` file."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from opsin.data.dataset import Dataset
 from opsin.data.images import SPLITS, TRAIN, ArrayImages
-from opsin.data.readers.common import listed, number_labels, split_of
-from opsin.data.readers.labels import Labels, read_label_sets, tell_numbers
+from opsin.data.readers.common import join_some, number_labels, split_of
+from opsin.data.readers.labels import Labels, infer_number_task, read_label_sets
 from opsin.errors import DataError, nearest
 
-LABEL_WORDS = ("label", "labels", "y", "target", "targets")  # what the array of labels is called where nobody says
+LABEL_WORDS = ("label", "labels", "y", "target", "targets")  # default names of the array of labels
 _LAYOUTS = "images and labels, x and y, x_train and y_train, or train_images and train_labels"
 _IMAGES = re.compile(r"images?|x", re.IGNORECASE)
 _SPLIT_FIRST = re.compile(r"(?P<part>(?:train|val|test)\w*?)_(?:images?|x)", re.IGNORECASE)
@@ -43,29 +43,29 @@ _DAMAGE = (
 def read_arrays(path: Path, *, label: str = "label", group: str = "group", task: str | None = None) -> Dataset:
     """Read an ``.npz`` file of images and labels.
 
-    Four layouts are known, upper and lower case alike:
+    Four layouts are supported, ignoring case:
 
-    * ``images`` and ``labels``, with ``groups``, ``split`` and ``classes`` where they are known;
+    * ``images`` and ``labels``, optionally with ``groups``, ``split`` and ``classes``;
     * ``x`` and ``y``;
-    * ``x_train``, ``y_train``, ``x_test``, ``y_test`` (Keras), with ``x_val`` and ``y_val`` or without;
-    * ``train_images``, ``train_labels``, ``val_images``, ... (MedMNIST): the split is told by how a name begins, so
-      that ``testA_images`` and ``testB_images`` are both test images.
+    * ``x_train``, ``y_train``, ``x_test``, ``y_test`` (Keras), optionally with ``x_val`` and ``y_val``;
+    * ``train_images``, ``train_labels``, ``val_images``, ... (MedMNIST): the prefix of the name determines the split,
+      so ``testA_images`` and ``testB_images`` are both test images.
 
-    Images are uint8 ``(N, H, W)``, ``(N, H, W, 1 or 3)`` or ``(N, 1 or 3, H, W)``, or floating-point numbers between
-    0 and 1. Labels are integers, booleans, strings or numbers to be learned, ``(N,)`` or ``(N, 1)``. No pickled object
-    is ever loaded.
+    Images are uint8 ``(N, H, W)``, ``(N, H, W, 1 or 3)`` or ``(N, 1 or 3, H, W)``, or floating-point numbers from 0 to
+    1. Labels are integers, booleans, strings or regression targets, ``(N,)`` or ``(N, 1)``. Pickled objects are never
+    loaded.
 
     Args:
         path: The file.
-        label: The array of labels, or what stands in its place: with ``malignant``, ``train_malignant`` is read.
-        group: The array of groups, in the same way; a missing array ``group`` or ``groups`` means that there are none.
-        task: What is to be learned; left out, what the labels look like (`opsin.data.readers.labels`).
+        label: Name of the array of labels, without the split: ``malignant`` reads ``train_malignant``.
+        group: Name of the array of groups, likewise; the default array ``group`` or ``groups`` may be missing.
+        task: The task; None: inferred from the labels (`opsin.data.readers.labels`).
 
     Returns:
         The data set. Booleans become the classes ``not malignant`` and ``malignant``.
 
     Raises:
-        DataError: The file is damaged, an array is missing, or its shape or type is wrong.
+        DataError: The file is damaged, an array is missing, or has a wrong shape or type.
     """
     with opened_arrays(path) as arrays:
         found = gather_arrays(
@@ -87,7 +87,7 @@ def read_arrays(path: Path, *, label: str = "label", group: str = "group", task:
 
 
 class _Gathered(NamedTuple):
-    """The arrays of a file, all parts together; ``labels`` is ``(N,)`` or ``(N, H, W)``."""
+    """Arrays of a file, with all splits concatenated; ``labels`` is ``(N,)`` or ``(N, H, W)``."""
 
     images: NDArray[np.uint8]
     labels: NDArray
@@ -99,7 +99,7 @@ class _Gathered(NamedTuple):
 def gather_arrays(
     arrays: Arrays, words: tuple[str, ...], group: str, read: Callable[[Arrays, str, int, str], NDArray]
 ) -> _Gathered:
-    """Put the parts of a file together; ``words`` are names of its labels, of which ``read`` makes an array."""
+    """Concatenate the splits of a file; ``words`` are possible names of the labels, which ``read`` loads."""
     images, labels, groups, split, notes = [], [], [], [], []
     for part in parts_of(arrays):
         pixels, note = pixels_of(arrays, part.images)
@@ -128,12 +128,12 @@ def gather_arrays(
 
 @dataclass(frozen=True)
 class _Part:
-    """The arrays of one split, or of everything.
+    """Names of the arrays of one split, or of the whole file.
 
     Attributes:
-        split: train, validation or test; None where the file is in one piece.
-        images: The name of the array of images.
-        pattern: How the names of the other arrays are made: ``train_{}``, ``{}_train`` or ``{}``.
+        split: train, validation or test; None if the file has no separate splits.
+        images: Name of the array of images.
+        pattern: Pattern of the names of the other arrays: ``train_{}``, ``{}_train`` or ``{}``.
     """
 
     split: str | None
@@ -141,12 +141,12 @@ class _Part:
     pattern: str
 
     def find(self, arrays: Arrays, words: tuple[str, ...]) -> str | None:
-        """Return the first array there is among those that ``words`` stand for."""
+        """Return the name of the first existing array for ``words``, or None."""
         return next((name for word in words if (name := arrays.find(self.pattern.format(word)))), None)
 
 
 class Arrays:
-    """The arrays of a file, each loaded when it is asked for."""
+    """Lazily loaded arrays of a file."""
 
     def __init__(self, path: Path, file: NpzFile):
         self.path = path
@@ -154,7 +154,7 @@ class Arrays:
         self.names: list[str] = list(file.files)
 
     def find(self, name: str) -> str | None:
-        """Return the name as the file spells it, upper and lower case alike, or None."""
+        """Return the name as spelled in the file, ignoring case, or None."""
         if name in self.names:
             return name
         return next((known for known in self.names if known.lower() == name.lower()), None)
@@ -163,17 +163,19 @@ class Arrays:
         """Load an array.
 
         Raises:
-            DataError: It is damaged, larger than the memory, or holds pickled objects.
+            DataError: It is damaged, exceeds the memory, or contains pickled objects.
         """
         try:
             array = self.file[name]
         except MemoryError as error:
-            raise DataError(f"{self.path}: the array {name!r} is larger than the memory of this computer.") from error
+            raise DataError(
+                f"{self.path}: the array {name!r} does not fit into memory; use fewer or smaller images."
+            ) from error
         except _DAMAGE as error:
             if "allow_pickle" in str(error):
                 raise DataError(
-                    f"{self.path}: the array {name!r} holds Python objects, which are pickled and never loaded, as a "
-                    f"pickle can run code; save it as numbers or strings."
+                    f"{self.path}: the array {name!r} contains pickled Python objects; pickles can run code and are "
+                    f"never loaded, so save it as numbers or strings."
                 ) from error
             raise DataError(f"{self.path}: the array {name!r} is damaged; copy or save the file again.") from error
         if not isinstance(array, np.ndarray):
@@ -183,7 +185,7 @@ class Arrays:
 
 @contextlib.contextmanager
 def opened_arrays(path: Path) -> Iterator[Arrays]:
-    """Give the arrays of a file, which is opened here, as NumPy leaves a damaged one open.
+    """Open the arrays of a file; closes it even if it is damaged, which NumPy does not.
 
     Raises:
         DataError: It cannot be read.
@@ -207,7 +209,7 @@ def _unpacked(path: Path, file: BinaryIO) -> NpzFile:
 
 
 def parts_of(arrays: Arrays) -> list[_Part]:
-    """Return the parts of the split that the names of the arrays tell, or everything as one part.
+    """Return the splits that the names of the arrays define, or the whole file as one part.
 
     Raises:
         DataError: There is no array of images.
@@ -223,8 +225,8 @@ def parts_of(arrays: Arrays) -> list[_Part]:
     whole = [_Part(None, name, "{}") for name in arrays.names if _IMAGES.fullmatch(name)]
     if not whole:
         raise DataError(
-            f"{arrays.path} has no array of images: name the arrays {_LAYOUTS}; it holds "
-            f"{listed(arrays.names, 12) or 'nothing'}."
+            f"{arrays.path} has no array of images; name the arrays {_LAYOUTS}; it contains "
+            f"{join_some(arrays.names, 12) or 'nothing'}."
         )
     return whole[:1]
 
@@ -236,7 +238,7 @@ def _split_by_prefix(part: str) -> str:
 
 
 def pixels_of(arrays: Arrays, name: str) -> tuple[NDArray[np.uint8], str]:
-    """Return images, uint8 ``(N, H, W, C)``, and a sentence on how they were converted, if they were."""
+    """Return images, uint8 ``(N, H, W, C)``, and a note on their conversion, or an empty string."""
     array = arrays.load(name)
     where = f"{arrays.path}: the array {name!r}"
     if array.ndim == 4 and array.shape[3] not in (1, 3) and array.shape[1] in (1, 3):
@@ -245,7 +247,7 @@ def pixels_of(arrays: Arrays, name: str) -> tuple[NDArray[np.uint8], str]:
         array = array[..., None]
     if array.ndim != 4 or array.shape[3] not in (1, 3) or 0 in array.shape[1:]:
         raise DataError(
-            f"{where} has the shape {array.shape}, but images are (number, height, width) or (number, height, width, "
+            f"{where} has the shape {array.shape}; images must be (number, height, width) or (number, height, width, "
             f"1 or 3)."
         )
     if array.dtype == np.uint8:
@@ -253,19 +255,19 @@ def pixels_of(arrays: Arrays, name: str) -> tuple[NDArray[np.uint8], str]:
     if array.dtype.kind != "f":
         raise DataError(f"{where} has the type {array.dtype}; save images as uint8 with values from 0 to 255.")
     low, high = (float(array.min()), float(array.max())) if array.size else (0.0, 1.0)
-    if not (low >= 0 and high <= 1):  # also where they are not numbers
+    if not (low >= 0 and high <= 1):  # also true of NaN
         raise DataError(
-            f"{where} has floating-point values from {low:g} to {high:g}, whose black and white are not known; save "
-            f"images as uint8 with values from 0 to 255, or between 0 and 1."
+            f"{where} has floating-point values from {low:g} to {high:g}, an unknown range; save images as uint8 from "
+            f"0 to 255, or as numbers from 0 to 1."
         )
     pixels = np.empty(array.shape, np.uint8)
     for index in range(len(array)):  # one by one, as a copy of everything as float64 may not fit into memory
         pixels[index] = np.rint(array[index] * 255.0)
-    return pixels, f"Images were stored as {array.dtype} between 0 and 1 and became 8-bit values from 0 to 255."
+    return pixels, f"Images were converted from {array.dtype} between 0 and 1 to 8-bit values from 0 to 255."
 
 
 def _per_image(arrays: Arrays, name: str, number: int, images: str, *, labels: bool = False) -> NDArray:
-    """Return an array of one value for each image, ``(N,)``; of labels it may be one row of several ``(N, L)``."""
+    """Return an array with one value per image, ``(N,)``; labels may have a row per image, ``(N, L)``."""
     values = arrays.load(name)
     where = f"{arrays.path}: the array {name!r}"
     if values.ndim == 2 and values.shape[1] == 1:
@@ -274,8 +276,8 @@ def _per_image(arrays: Arrays, name: str, number: int, images: str, *, labels: b
         return values
     if values.shape != (number,):
         raise DataError(
-            f"{where} has the shape {values.shape}, but {images!r} holds {number:,} images; there must be one value "
-            f"for each."
+            f"{where} has the shape {values.shape}, but {images!r} contains {number:,} images; give one value "
+            f"per image."
         )
     if values.dtype.kind == "f" and np.isfinite(values).all() and (values == np.rint(values)).all():
         values = values.astype(np.int64)
@@ -287,7 +289,7 @@ def _per_image(arrays: Arrays, name: str, number: int, images: str, *, labels: b
 
 
 def _targets(arrays: Arrays, labels: NDArray, label: str, task: str | None) -> Labels:
-    """Return the labels in the form of their task."""
+    """Return the labels, converted for their task."""
     named = arrays.find("classes") or arrays.find("class_names")
     note = ""
     if labels.ndim == 2:
@@ -295,14 +297,14 @@ def _targets(arrays: Arrays, labels: NDArray, label: str, task: str | None) -> L
     if task == "multilabel":
         return read_label_sets(labels.astype(str).tolist(), str(arrays.path), label)
     if labels.dtype.kind == "f" and not np.isfinite(labels).all():
-        raise DataError(f"{arrays.path}: the labels must be finite numbers; leave out images whose label is not known.")
+        raise DataError(f"{arrays.path}: the labels must be finite numbers; leave out images whose label is unknown.")
     if task is None:
         task = "classification"
         if labels.dtype.kind in "iuf" and named is None:
-            task, note = tell_numbers(labels.astype(np.float64), label)
+            task, note = infer_number_task(labels.astype(np.float64), label)
     if task == "regression":
         if labels.dtype.kind not in "biuf":
-            raise DataError(f"{arrays.path}: the labels are text, and --task regression needs numbers.")
+            raise DataError(f"{arrays.path}: the labels are text, but --task regression needs numbers.")
         return Labels(task, labels, (label,), note)
     if labels.dtype.kind == "f":
         labels = labels.astype(str)
@@ -316,8 +318,8 @@ def _classes(arrays: Arrays, labels: NDArray, label: str) -> tuple[NDArray[np.in
         classes = tuple(arrays.load(name).astype(str).reshape(-1).tolist())
         if labels.size and not (labels.min() >= 0 and labels.max() < len(classes)):
             raise DataError(
-                f"{arrays.path} has labels from {labels.min()} to {labels.max()} but {len(classes)} names in "
-                f"{name!r}; labels count from 0 to {len(classes) - 1}."
+                f"{arrays.path} has labels from {labels.min()} to {labels.max()}, but {name!r} has {len(classes)} "
+                f"names; labels must be from 0 to {len(classes) - 1}."
             )
         return labels.astype(np.int64), classes
     if labels.dtype.kind == "b" and label not in LABEL_WORDS:
@@ -326,34 +328,34 @@ def _classes(arrays: Arrays, labels: NDArray, label: str) -> tuple[NDArray[np.in
 
 
 def _label_sets(arrays: Arrays, labels: NDArray, named: str | None, task: str | None) -> Labels:
-    """Return several labels per image from rows of 0 and 1."""
+    """Return label sets from rows of 0 and 1."""
     where = f"{arrays.path}: the array of labels"
     if labels.dtype.kind not in "biuf" or not np.isin(labels, (0, 1)).all():
-        raise DataError(f"{where} has the shape {labels.shape}, so that each value must be 0 or 1, one for each label.")
+        raise DataError(f"{where} has the shape {labels.shape}; with one column per label, each value must be 0 or 1.")
     if task not in (None, "multilabel") or (task is None and (labels.sum(axis=1) == 1).all()):
         raise DataError(
-            f"{where} has the shape {labels.shape}: save labels.argmax(axis=1) if each image has one class and so a "
-            "single 1 in its row, or give --task multilabel if it may have several labels."
+            f"{where} has the shape {labels.shape}; save labels.argmax(axis=1) if each image has exactly one class, or "
+            "give --task multilabel if it may have several labels."
         )
     names = tuple(f"label {number}" for number in range(labels.shape[1]))
     if named is not None:
         names = tuple(arrays.load(named).astype(str).reshape(-1).tolist())
     if len(names) != labels.shape[1]:
-        raise DataError(
-            f"{arrays.path} has {labels.shape[1]} labels for each image but {len(names)} names in {named!r}."
-        )
+        raise DataError(f"{arrays.path} has {labels.shape[1]} labels per image, but {named!r} has {len(names)} names.")
     return Labels("multilabel", labels.astype(bool), names)
 
 
 def _joined(arrays: Arrays, images: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
     shapes = sorted({part.shape[1:] for part in images})
     if len(shapes) > 1:
-        raise DataError(f"{arrays.path} holds images of {shapes[0]} and of {shapes[1]}; save them all in one size.")
+        raise DataError(
+            f"{arrays.path} contains images of the shapes {shapes[0]} and {shapes[1]}; save all in one shape."
+        )
     return images[0] if len(images) == 1 else np.concatenate(images)
 
 
 def _split_column(arrays: Arrays, number: int) -> NDArray[np.str_] | None:
-    """Return the array ``split`` of a file in one piece."""
+    """Return the array ``split`` of a file without separate splits."""
     name = arrays.find("split") or arrays.find("splits")
     if name is None:
         return None
@@ -370,8 +372,8 @@ def _split_column(arrays: Arrays, number: int) -> NDArray[np.str_] | None:
 def _no_labels(arrays: Arrays, part: _Part, label: str) -> str:
     wanted = part.pattern.format("labels" if label == "label" else label)
     return (
-        f"{arrays.path} has no array {wanted!r} for {part.images!r}{nearest(wanted, arrays.names)}; it holds "
-        f"{listed(arrays.names, 12)}."
+        f"{arrays.path} has no array {wanted!r} for {part.images!r}{nearest(wanted, arrays.names)}; it contains "
+        f"{join_some(arrays.names, 12)}."
     )
 
 
@@ -379,5 +381,5 @@ def _no_groups(arrays: Arrays, part: _Part, group: str) -> str:
     wanted = part.pattern.format(group)
     return (
         f"{arrays.path} has no array {wanted!r} for the groups of {part.images!r}{nearest(wanted, arrays.names)}; it "
-        f"holds {listed(arrays.names, 12)}."
+        f"contains {join_some(arrays.names, 12)}."
     )

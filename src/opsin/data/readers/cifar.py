@@ -1,4 +1,4 @@
-"""CIFAR-10 and CIFAR-100 in their binary version.
+"""Reader of the binary version of CIFAR-10 and CIFAR-100.
 
 The format is described at https://www.cs.toronto.edu/~kriz/cifar.html: each record is one label byte (CIFAR-10) or a
 coarse and a fine label byte (CIFAR-100), then 3 planes (red, green, blue) of 32 x 32 pixels, row by row.
@@ -22,14 +22,14 @@ _PIXELS = 3 * 32 * 32
 
 @dataclass(frozen=True)
 class _Version:
-    """One of the two data sets.
+    """File names of one of the two data sets.
 
     Attributes:
-        folder: The folder in the archive that their authors publish.
-        python: The folder of the pickled version.
-        train: The files of training images.
-        test: The file of test images.
-        names: What label bytes a record begins with, and the file of each one's class names.
+        folder: Folder in the published archive.
+        python: Folder of the pickled version.
+        train: Files of training images.
+        test: File of test images.
+        names: Label bytes at the start of a record -> file of their class names.
     """
 
     folder: str
@@ -68,25 +68,26 @@ def read_cifar(path: Path, *, label: str = "label", group: str = "group") -> Dat
         group: Must be left at its default.
 
     Returns:
-        The data set with its own split into train and test. Without the file of names a class is called as its number.
+        The data set with its own split into train and test. Without the file of class names, classes are named by
+        their numbers.
 
     Raises:
-        DataError: It is the Python version, a file is missing or damaged, or ``label`` is not known.
+        DataError: It is the Python version, a file is missing or damaged, or ``label`` is unknown.
     """
     version, folder = _find(path)
     key = "label" if label == "fine" and version is _HUNDRED else label
     if key not in version.names:
         choices = " or ".join("fine" if key == "label" and version is _HUNDRED else key for key in version.names)
-        raise DataError(f"{folder} has no labels {label!r}; they are called {choices}.")
+        raise DataError(f"{folder} has no labels {label!r}; give {choices}.")
     if group != "group":
-        raise DataError(f"{folder} holds CIFAR, whose images have no groups; leave out {group!r}.")
+        raise DataError(f"{folder} contains CIFAR, which has no groups; leave out {group!r}.")
     place = list(version.names).index(key)
     parts = [_records(folder / name, len(version.names)) for name in (*version.train, version.test)]
     names = _names(folder / version.names[key])
     labels = np.concatenate([records[:, place] for records in parts]).astype(np.int64)
     classes = names or tuple(str(number) for number in range(int(labels.max()) + 1))
     if int(labels.max()) >= len(classes):
-        raise DataError(f"{folder} has labels up to {labels.max()} but {len(classes)} class names; copy it again.")
+        raise DataError(f"{folder} has labels up to {labels.max()}, but {len(classes)} class names; copy it again.")
     pixels = np.concatenate([records[:, len(version.names) :] for records in parts])
     tests = len(parts[-1])
     return Dataset(
@@ -99,7 +100,7 @@ def read_cifar(path: Path, *, label: str = "label", group: str = "group") -> Dat
 
 
 def holds_cifar(path: Path, classes: int | None = None) -> bool:
-    """Return whether a folder, or CIFAR's own folder in it, holds the binary version (of so many classes)."""
+    """Return whether a folder, or CIFAR's own folder in it, holds the binary version (with that number of classes)."""
     found = _locate(path)
     return found is not None and classes in (None, 10 if found[0] is _TEN else 100)
 
@@ -124,12 +125,12 @@ def _locate(path: Path) -> tuple[_Version, Path] | None:
 def _find(path: Path) -> tuple[_Version, Path]:
     found = _locate(path)
     if found is None:
-        what = "holds no CIFAR files"
+        what = "contains no CIFAR files"
         if holds_pickled_cifar(path):
-            what = "is the Python version, a pickle, which is never loaded as it can run code"
+            what = "is the Python version, a pickle, which can run code and is never loaded"
         raise DataError(
-            f"{path} {what}; get the binary version (cifar-10-binary.tar.gz or "
-            f"cifar-100-binary.tar.gz) and give its folder."
+            f"{path} {what}; get the binary version (cifar-10-binary.tar.gz or cifar-100-binary.tar.gz) and give its "
+            f"folder."
         )
     return found
 
@@ -143,8 +144,8 @@ def _records(path: Path, label_bytes: int) -> NDArray[np.uint8]:
     length = label_bytes + _PIXELS
     if content.size == 0 or content.size % length:
         raise DataError(
-            f"{path} is cut off or is no CIFAR file: its {content.size:,} bytes are not a multiple of {length:,}; copy "
-            f"it again."
+            f"{path} is truncated or not a CIFAR file: its {content.size:,} bytes are not a multiple of {length:,}; "
+            f"copy it again."
         )
     return content.reshape(-1, length)
 

@@ -1,4 +1,4 @@
-"""What the readers share: words for the splits, the order of names, lists in sentences."""
+"""Shared helpers of the readers: names of splits, natural order, lists in sentences."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ SPLIT_WORDS = {
 
 
 def split_of(word: str) -> str | None:
-    """Return the split that a word such as ``Valid`` means, None for any other word."""
+    """Return the split named by a word such as ``Valid``, or None."""
     return SPLIT_WORDS.get(word.strip().lower())
 
 
 def natural_key(text: str) -> tuple[list[tuple[bool, int, str]], str]:
-    """Return a sorting key that puts ``grade 10`` after ``grade 9`` and ``Cat`` beside ``cat``."""
+    """Return a key for natural sorting: ``grade 10`` after ``grade 9``, ``Cat`` next to ``cat``."""
     parts = re.split(r"(\d+)", text.casefold())
     return [(not part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts if part], text
 
 
 def number_labels(values: Sequence[str] | NDArray) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """Turn class names into labels.
+    """Convert class names to class numbers.
 
     Args:
-        values: One class name for each of N samples.
+        values: Class name of each of N images.
 
     Returns:
         The labels, int64 ``(N,)``, and the class names in natural order.
@@ -52,27 +52,27 @@ def number_labels(values: Sequence[str] | NDArray) -> tuple[NDArray[np.int64], t
 
 
 def file_images(root: Path, paths: Iterable[Path]) -> FileImages:
-    """Return images with absolute paths, so that they are still found after a change of the working folder."""
+    """Return images with absolute paths, which remain valid if the working directory changes."""
     return FileImages(Path(os.path.abspath(root)), [Path(os.path.abspath(path)) for path in paths])
 
 
-def listed(words: Iterable[object], limit: int = 3) -> str:
-    """Return ``a, b, c and 5 more``."""
+def join_some(words: Iterable[object], limit: int = 3) -> str:
+    """Join at most ``limit`` items: ``a, b, c and 5 more``."""
     every = [str(word) for word in words]
     shown = ", ".join(every[:limit])
     return shown if len(every) <= limit else f"{shown} and {len(every) - limit:,} more"
 
 
-def spoken(words: Sequence[str], last: str = "and") -> str:
-    """Return ``a, b and c``."""
+def join_words(words: Sequence[str], last: str = "and") -> str:
+    """Join all words: ``a, b and c``."""
     return f" {last} ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def refuse_column_names(path: Path, what: str, label: str, group: str) -> None:
-    """Raise a DataError if the caller named a column or array of a format that has none."""
+    """Raise `DataError` if the caller named a column in a format without columns."""
     for word, name, default in (("label", label, "label"), ("group", group, "group")):
         if name != default:
             raise DataError(
-                f"{path} {what} and so has no {word} column {name!r}; leave the name out, or list the images in a CSV "
+                f"{path} {what} and has no {word} column {name!r}; leave out the name, or list the images in a CSV "
                 f"file with the columns path,label,group."
             )

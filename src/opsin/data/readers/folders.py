@@ -1,4 +1,4 @@
-"""Class folders: one folder of images for each class, flat or below train, valid and test folders."""
+"""Reader of class folders: one folder of images per class, optionally in train, valid and test folders."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from opsin.data.dataset import Dataset
 from opsin.data.decisions import is_decisions_file
 from opsin.data.decoding import SUFFIXES
 from opsin.data.images import SPLITS, TRAIN
-from opsin.data.readers.common import file_images, listed, natural_key, refuse_column_names, split_of
+from opsin.data.readers.common import file_images, join_some, natural_key, refuse_column_names, split_of
 from opsin.data.targets import ClassTargets
 from opsin.errors import DataError, nearest
 
-# What file managers and network drives leave behind; "@eaDir" holds thumbnails that look like images.
+# Left behind by file managers and network drives; "@eaDir" contains thumbnails.
 _LITTER = frozenset({"thumbs.db", "desktop.ini", "__macosx", "@eadir", "$recycle.bin"})
 
-_HOW = (
-    "put the images of each class into a folder of their own, named after the class (photos/cat, photos/dog), or list "
-    "them in a CSV file with the columns path,label"
+_LAYOUT_ADVICE = (
+    "put the images of each class into a folder with the name of the class (photos/cat, photos/dog), or list them in a "
+    "CSV file with the columns path,label"
 )
 
 
 def read_folders(path: Path, *, label: str = "label", group: str = "group") -> Dataset:
-    """Read a folder whose sub-folders are classes.
+    """Read a folder whose subfolders are classes.
 
-    The images of a class may lie at any depth below its folder. Sub-folders called train (training), valid (val,
-    validation) and test (testing) are a given split, each with the same class folders. Files that are no images are
-    left out and mentioned in the notes; hidden files are ignored. No image is opened.
+    The images of a class may be at any depth below its folder. Subfolders called train (training), valid (val,
+    validation) and test (testing) are a given split, each with the same class folders. Files that are not images are
+    skipped with a note; hidden files are ignored. No image is opened.
 
     Args:
         path: The folder.
@@ -43,17 +43,17 @@ def read_folders(path: Path, *, label: str = "label", group: str = "group") -> D
         The data set; its classes are in natural order ("10" after "9").
 
     Raises:
-        DataError: There are no images, no class folders, or not the same classes in each part.
+        DataError: There are no images, no class folders, or different classes in the parts of a split.
     """
     refuse_column_names(path, "is a folder of classes", label, group)
-    found = _Found(path)
+    found = _FolderContents(path)
     names = [name for name, paths in found.folders.items() if paths]
     if not names:
-        raise DataError(_nothing(path, found))
+        raise DataError(_no_images_message(path, found))
     if _is_split(path, names):
         parts = _split_parts(path, found, names)
     else:
-        _refuse_nesting(path, names)
+        _check_nesting(path, names)
         parts = {"": {name: found.folders[name] for name in names}}
     classes = sorted(next(iter(parts.values())), key=natural_key)
     paths: list[Path] = []
@@ -75,29 +75,29 @@ def read_folders(path: Path, *, label: str = "label", group: str = "group") -> D
 
 
 def image_folders(path: Path) -> list[str]:
-    """Return the names of the sub-folders of ``path`` that hold an image at any depth, in natural order."""
+    """Return the names of the subfolders of ``path`` with an image at any depth, in natural order."""
     names = [entry.name for entry in _entries(path) if entry.is_dir()]
     return sorted((name for name in names if holds_image(path / name)), key=natural_key)
 
 
 def holds_image(path: Path) -> bool:
-    """Return whether there is an image file in a folder, at any depth, judged by the names of the files."""
+    """Return whether a folder contains an image file at any depth, by file name."""
     return any(_is_image(file) for file in _files_below(path))
 
 
 def has_loose_images(path: Path) -> bool:
-    """Return whether there is an image file directly in a folder."""
+    """Return whether a folder directly contains an image file."""
     return any(_is_image(entry.name) and not entry.is_dir() for entry in _entries(path))
 
 
 @dataclass
-class _Found:
-    """What lies below a folder.
+class _FolderContents:
+    """Files below a folder.
 
     Attributes:
-        folders: The images below each sub-folder, at any depth.
-        loose: Images that belong to no class folder.
-        others: Files that are no images.
+        folders: Images below each subfolder, at any depth.
+        loose: Images outside class folders.
+        others: Files that are not images.
     """
 
     folders: dict[str, list[Path]]
@@ -118,16 +118,16 @@ class _Found:
         self.others.sort()
 
     def notes(self) -> tuple[str, ...]:
-        """Return sentences on what was left out."""
+        """Return notes on skipped files and folders."""
         empty = [name for name, paths in self.folders.items() if not paths]
         return tuple(
-            f"{len(what):,} {one if len(what) == 1 else many} left out ({listed(self._short(item) for item in what)})."
-            for what, one, many in (
+            f"{len(skipped):,} {one if len(skipped) == 1 else many} skipped ({join_some(map(self._short, skipped))})."
+            for skipped, one, many in (
                 (self.others, "file that is not an image was", "files that are not images were"),
                 (self.loose, "image outside the class folders was", "images outside the class folders were"),
                 (empty, "folder without images was", "folders without images were"),
             )
-            if what
+            if skipped
         )
 
     def _short(self, path: Path | str) -> str:
@@ -147,7 +147,7 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
 
 
 def _files_below(folder: Path) -> Iterator[str]:
-    """Give the path of every visible file at any depth, broken links among them; a link in a circle ends there."""
+    """Yield the path of every visible file at any depth, including broken links; cyclic links are followed once."""
     waiting, seen = [folder], {os.path.realpath(folder)}
     while waiting:
         for entry in _entries(waiting.pop()):
@@ -163,48 +163,48 @@ def _files_below(folder: Path) -> Iterator[str]:
 
 
 def _depth_note(path: Path, classes: list[str], parts: dict[str, dict[str, list[Path]]]) -> tuple[str, ...]:
-    """Say so if no class folder holds an image itself: its sub-folders may have been meant as the classes."""
+    """Return a note if no class folder directly contains an image: its subfolders may have been meant as classes."""
     every = [(name, image) for members in parts.values() for name in classes for image in members[name]]
     if any(image.parent.name == name for name, image in every):
         return ()
     example = every[0][1].parent.relative_to(path).as_posix()
-    return (f"All images lie deeper than the class folders (as in {example}); each has the class of the upper folder.",)
+    return (f"All images are in subfolders of the class folders (such as {example}); the upper folder is the class.",)
 
 
-def _nothing(path: Path, found: _Found) -> str:
+def _no_images_message(path: Path, found: _FolderContents) -> str:
     if found.loose:
-        return f"{path} holds images but no class folders; {_HOW}."
+        return f"{path} contains images but no class folders; {_LAYOUT_ADVICE}."
     kinds = Counter(os.path.splitext(file)[1].lower() or "no suffix" for file in found.others)
     if kinds:
-        seen = listed((f"{kind} ({number:,})" for kind, number in kinds.most_common()), 4)
-        return f"{path} holds no images that can be read (.jpg, .png, .tif, .bmp, .webp), only other files: {seen}."
-    return f"{path} is empty; {_HOW}."
+        seen = join_some((f"{kind} ({number:,})" for kind, number in kinds.most_common()), 4)
+        return f"{path} contains no images (.jpg, .png, .tif, .bmp, .webp), only other files: {seen}."
+    return f"{path} is empty; {_LAYOUT_ADVICE}."
 
 
 def _is_split(path: Path, names: list[str]) -> bool:
-    """Return whether the sub-folders with images are the parts of a split rather than classes."""
+    """Return whether the subfolders with images are the parts of a split rather than classes."""
     parts = [split for name in names if (split := split_of(name))]
     if TRAIN not in parts:
         return False
     odd = [name for name in names if not split_of(name)]
     if not odd:
         return True
-    if len(parts) == 1:  # "train" is then taken for a class, beside "bus" and "car"
+    if len(parts) == 1:  # "train" is then a class, like "bus" and "car"
         return False
     raise DataError(
-        f"{path} holds the parts of a split ({listed(name for name in names if split_of(name))}) and also the folder "
-        f"{odd[0]!r} with images; move that folder elsewhere."
+        f"{path} contains the parts of a split ({join_some(name for name in names if split_of(name))}) and also the "
+        f"folder {odd[0]!r} with images; move that folder elsewhere."
     )
 
 
-def _split_parts(path: Path, found: _Found, names: list[str]) -> dict[str, dict[str, list[Path]]]:
-    """Return split -> class -> images, in the order of the splits; found.loose gains the images outside classes."""
+def _split_parts(path: Path, found: _FolderContents, names: list[str]) -> dict[str, dict[str, list[Path]]]:
+    """Return split -> class -> images, in the order of the splits; adds images outside class folders to found.loose."""
     folders: dict[str, str] = {}
     for name in names:
         split = split_of(name) or ""
         if split in folders:
             raise DataError(
-                f"{path} holds both {folders[split]!r} and {name!r}, which mean the same; keep one of them."
+                f"{path} contains both {folders[split]!r} and {name!r}, which mean the same split; keep one of them."
             )
         folders[split] = name
     parts: dict[str, dict[str, list[Path]]] = {}
@@ -217,7 +217,7 @@ def _split_parts(path: Path, found: _Found, names: list[str]) -> dict[str, dict[
             else:
                 members.setdefault(inside[0], []).append(image)
         if not members:
-            raise DataError(f"{path / folders[split]} holds images but no class folders; {_HOW}.")
+            raise DataError(f"{path / folders[split]} contains images but no class folders; {_LAYOUT_ADVICE}.")
         parts[split] = members
     _refuse_odd_classes(path, folders, parts)
     return parts
@@ -230,19 +230,18 @@ def _refuse_odd_classes(path: Path, folders: dict[str, str], parts: dict[str, di
         extra = sorted(set(members) - set(parts[TRAIN]), key=natural_key)
         if extra:
             raise DataError(
-                f"{here} has images of the class {extra[0]!r}, of which {train} has none"
-                f"{nearest(extra[0], parts[TRAIN])}; each part needs the same class folders."
+                f"{here} has the class {extra[0]!r}, but {train} does not{nearest(extra[0], parts[TRAIN])}; each part "
+                f"needs the same class folders."
             )
         missing = sorted(set(parts[TRAIN]) - set(members), key=natural_key)
         if missing:
             raise DataError(
-                f"{here} has no images of the class {missing[0]!r}, of which {train} has some; each part needs the "
-                f"same class folders."
+                f"{here} lacks the class {missing[0]!r}, which {train} has; each part needs the same class folders."
             )
 
 
-def _refuse_nesting(path: Path, names: list[str]) -> None:
-    """Raise an error if the class folders lie one level or more below the folder that was given."""
+def _check_nesting(path: Path, names: list[str]) -> None:
+    """Raise an error if the class folders are one or more levels below the given folder."""
     deeper = path
     while len(names) == 1:
         deeper = deeper / names[0]
@@ -251,6 +250,6 @@ def _refuse_nesting(path: Path, names: list[str]) -> None:
         names = image_folders(deeper)
     if deeper != path and names:
         raise DataError(
-            f"{path} holds a single folder with images, {deeper.relative_to(path).as_posix()!r}, which holds "
-            f"{listed(names)}; if those are the classes, give {deeper}."
+            f"{path} contains a single folder with images, {deeper.relative_to(path).as_posix()!r}, which contains "
+            f"{join_some(names)}; if these are the classes, give {deeper}."
         )

@@ -1,4 +1,4 @@
-"""Images with masks as files: two folders, one folder with a suffix, the layout of PASCAL VOC, or a CSV file."""
+"""Reader of images with mask files: two folders, one folder with a suffix, the PASCAL VOC layout, or a CSV file."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from opsin.data.dataset import Dataset
 from opsin.data.decoding import SUFFIXES, image_size, read_values
 from opsin.data.images import TEST, TRAIN, VALIDATION
 from opsin.data.mask_codes import (
-    PIECES,
+    OBJECT_CHECKS,
     MaskFiles,
-    Seen,
-    look_at_mask,
+    MaskSummary,
     read_colors,
     read_names,
+    resolve_mask_coding,
     shown_classes,
-    understand,
+    summarize_mask,
 )
 from opsin.data.readers.common import file_images, natural_key, refuse_column_names, split_of
 from opsin.data.readers.table import files_in_column, path_column, split_in_column
@@ -46,14 +46,14 @@ VOC_CLASSES = (
 
 @dataclass(frozen=True)
 class Pairs:
-    """Images and the masks that belong to them.
+    """Images and their masks.
 
     Attributes:
-        root: The folder that names are relative to.
+        root: The folder to which names are relative.
         images: N files.
         masks: N files.
-        split: ``(N,)`` of words, or None.
-        groups: ``(N,)`` of names, or None.
+        split: ``(N,)``, split of each image, or None.
+        groups: ``(N,)``, group of each image, or None.
         notes: Sentences for the report.
     """
 
@@ -68,29 +68,28 @@ class Pairs:
 def read_mask_folder(path: Path, *, label: str = "label", group: str = "group", masks: str = "auto") -> Dataset:
     """Read a folder of images and masks.
 
-    Either folders ``images`` and ``masks`` (or other such words) hold files of equal names, or each mask lies beside
-    its image and is called like it with ``_mask`` or ``_anno`` added. Folders called train, valid and test above or
-    below are a given split. What the values of the masks mean, `opsin.data.mask_codes.understand` decides; ``classes.txt``
-    names the classes 0, 1, ..., ``colors.csv`` or ``colors.toml`` the colors.
+    Either folders ``images`` and ``masks`` (or similar names) contain files of equal names, or each mask is next to its
+    image and has its name with ``_mask`` or ``_anno`` added. Folders called train, valid and test above or below are a
+    given split. ``classes.txt`` names the classes 0, 1, ..., ``colors.csv`` or ``colors.toml`` their colors.
 
     Args:
         path: The folder.
         label: Must be left at its default: folders have no columns.
         group: Must be left at its default.
-        masks: "auto", "classes" or "binary"; see `opsin.data.mask_codes.understand`.
+        masks: "auto", "classes" or "binary"; see `opsin.data.mask_codes.resolve_mask_coding`.
 
     Raises:
-        DataError: An image or a mask stands alone, sizes differ, a mask cannot be read or its values mean nothing.
+        DataError: An image has no mask or vice versa, sizes differ, a mask cannot be read, or its values have no class.
     """
     refuse_column_names(path, "is a folder of images and masks", label, group)
-    return combine(_pairs_below(path), path.resolve().name or "images", masks)
+    return build_dataset(_pairs_below(path), path.resolve().name or "images", masks)
 
 
 def read_voc(path: Path, *, label: str = "label", group: str = "group", masks: str = "auto") -> Dataset:
     """Read a folder in the layout of PASCAL VOC 2012: ``JPEGImages``, ``SegmentationClass``, ``ImageSets``.
 
-    ``ImageSets/Segmentation/train.txt`` and ``val.txt`` are a given split; without ``test.txt``, whose masks are
-    public nowhere, the images of ``val.txt`` are for test. Images without a mask are passed over: only some have one.
+    ``ImageSets/Segmentation/train.txt`` and ``val.txt`` are a given split; without ``test.txt``, whose masks are not
+    public, the images of ``val.txt`` are the test split. Images without a mask, which are most, are skipped.
 
     Args:
         path: The folder.
@@ -112,16 +111,18 @@ def read_voc(path: Path, *, label: str = "label", group: str = "group", masks: s
     notes: tuple[str, ...] = ()
     if given and not lists[TEST]:
         given = {stem: TEST if split == VALIDATION else split for stem, split in given.items()}
-        notes = ("The images of val.txt are for test, as the masks of the challenge's own test images are not public.",)
+        notes = (
+            "The images of val.txt are the test split, because the test images of the challenge have no public masks.",
+        )
     stems = sorted(given or files, key=natural_key)
     for stem in stems:
         if stem not in files or stem not in images:
             folder = "SegmentationClass" if stem not in files else "JPEGImages"
-            raise DataError(f"{path}: there is no file of {stem} in {folder}; add it, or take it out of ImageSets.")
+            raise DataError(f"{path}: {folder} has no file for {stem}; add it, or remove {stem} from ImageSets.")
     split = np.array([given[stem] for stem in stems]) if given else None
     pairs = Pairs(path, [images[stem] for stem in stems], [files[stem] for stem in stems], split, notes=notes)
     names = read_names(path) or VOC_CLASSES
-    return combine(pairs, path.resolve().name or "voc", masks, names)
+    return build_dataset(pairs, path.resolve().name or "voc", masks, names)
 
 
 def read_mask_table(path: Path, *, label: str = "label", group: str = "group", masks: str = "auto") -> Dataset:
@@ -129,9 +130,9 @@ def read_mask_table(path: Path, *, label: str = "label", group: str = "group", m
 
     Args:
         path: The CSV or TSV file, UTF-8.
-        label: The column of masks; left at its default: mask, masks, mask_path or segmentation.
-        group: The column of groups; a missing column ``group`` means that there are none.
-        masks: "auto", "classes" or "binary"; see `opsin.data.mask_codes.understand`.
+        label: The column of masks; by default mask, masks, mask_path or segmentation.
+        group: The column of groups; the default column ``group`` may be missing.
+        masks: "auto", "classes" or "binary"; see `opsin.data.mask_codes.resolve_mask_coding`.
 
     Raises:
         DataError: A column, a value or a file is missing; or as for `read_mask_folder`.
@@ -148,12 +149,12 @@ def read_mask_table(path: Path, *, label: str = "label", group: str = "group", m
         None if split_column is None else split_in_column(table, split_column),
         None if group_column is None else np.array(table.values(group_column)),
     )
-    return combine(pairs, path.stem, masks)
+    return build_dataset(pairs, path.stem, masks)
 
 
 def holds_masks(path: Path) -> bool:
-    """Return whether a folder holds images and masks as `read_mask_folder` takes them, judged by names."""
-    images, masks = _told_apart(path)
+    """Return whether a folder contains images and masks for `read_mask_folder`, by file name."""
+    images, masks = _separate(path)
     return bool(masks) and len(set(images) & set(masks)) >= 0.5 * len(masks)
 
 
@@ -173,20 +174,20 @@ def is_table_of_masks(path: Path, label: str) -> bool:
     return not has_labels and any(table.find(name) is not None for name in MASK_COLUMNS)
 
 
-def combine(pairs: Pairs, name: str, masks: str, names: Sequence[str] | None = None) -> Dataset:
-    """Look at every mask once and make the data set.
+def build_dataset(pairs: Pairs, name: str, masks: str, names: Sequence[str] | None = None) -> Dataset:
+    """Summarize every mask and build the data set.
 
     Raises:
-        DataError: A mask cannot be read, has another size than its image, is void throughout, or holds values that mean
-            nothing.
+        DataError: A mask cannot be read, differs in size from its image, is entirely void, or has values without a
+            class.
     """
     root = Path(os.path.abspath(pairs.root))
     colors = read_colors(root)
     names = names or read_names(root)
-    seen = _look_at(pairs, name, colors is not None)
+    seen = _summarize_masks(pairs, name, colors is not None)
     for image, mask in zip(pairs.images, seen, strict=True):
         _check_size(image, mask)
-    classes, coding, notes = understand(name, seen, reading=masks, names=names, colors=colors)
+    classes, coding, notes = resolve_mask_coding(name, seen, mode=masks, names=names, colors=colors)
     return Dataset(
         name=name,
         classes=classes,
@@ -201,40 +202,40 @@ def combine(pairs: Pairs, name: str, masks: str, names: Sequence[str] | None = N
     )
 
 
-def _look_at(pairs: Pairs, name: str, colors: bool) -> list[Seen]:
-    """Look at every mask, in threads, as most of the time goes into decoding outside Python's lock."""
-    pieces = set(np.unique(np.linspace(0, len(pairs.masks) - 1, PIECES).astype(int)).tolist())
+def _summarize_masks(pairs: Pairs, name: str, colors: bool) -> list[MaskSummary]:
+    """Summarize every mask in threads: most of the time is spent decoding, which releases the GIL."""
+    checked = set(np.unique(np.linspace(0, len(pairs.masks) - 1, OBJECT_CHECKS).astype(int)).tolist())
 
-    def look(index: int) -> Seen | UnreadableImageError:
+    def summarize(index: int) -> MaskSummary | UnreadableImageError:
         file = pairs.masks[index]
         called = file.relative_to(pairs.root).as_posix() if file.is_relative_to(pairs.root) else file.as_posix()
         try:
-            return look_at_mask(called, read_values(file, colors), index in pieces and not colors)
+            return summarize_mask(called, read_values(file, colors), index in checked and not colors)
         except UnreadableImageError as error:
             return error
 
     with ThreadPoolExecutor() as threads:
-        found = list(threads.map(look, range(len(pairs.masks))))
+        found = list(threads.map(summarize, range(len(pairs.masks))))
     broken = {str(error.path): error.reason for error in found if isinstance(error, UnreadableImageError)}
     if broken:
         raise DataError(unreadable_message(f"{name}: the masks", broken, skippable=False))
-    return [mask for mask in found if isinstance(mask, Seen)]
+    return [mask for mask in found if isinstance(mask, MaskSummary)]
 
 
-def _check_size(image: Path, mask: Seen) -> None:
+def _check_size(image: Path, mask: MaskSummary) -> None:
     try:
         height, width, _ = image_size(image)
     except UnreadableImageError:
-        return  # decoding names it, and leaves it out where the recipe says so
+        return  # reported when the image is decoded
     if (height, width) != mask.size:
         raise DataError(
             f"The mask {mask.name} has {mask.size[1]}×{mask.size[0]} pixels, but its image {image.name} has "
-            f"{width}×{height}; both must have one size."
+            f"{width}×{height}; both must have the same size."
         )
 
 
 def _pairs_below(path: Path) -> Pairs:
-    images, masks = _told_apart(path)
+    images, masks = _separate(path)
     lonely = sorted(set(masks) - set(images))
     if lonely:
         mask = masks[lonely[0]].relative_to(path).as_posix()
@@ -245,13 +246,13 @@ def _pairs_below(path: Path) -> Pairs:
     if missing:
         image = images[missing[0]].relative_to(path).as_posix()
         raise DataError(
-            f"{path}: the image {image} has no mask{_more(missing)}; add one, black where there is nothing, or move "
-            "the image elsewhere."
+            f"{path}: the image {image} has no mask{_more(missing)}; add one (black for background only), or move the "
+            "image elsewhere."
         )
     if not images:
         raise DataError(
-            f"{path} holds no images with masks; put images and masks of equal names into the folders images and "
-            "masks, or give masks the name of their image with _mask added."
+            f"{path} contains no images with masks; put images and masks of equal names into the folders images and "
+            "masks, or name each mask like its image with _mask added."
         )
     keys = sorted(images, key=lambda key: natural_key("/".join(key)))
     words = [next((word for part in key[:-1] if (word := split_of(part))), None) for key in keys]
@@ -264,8 +265,8 @@ def _more(keys: Sequence[object]) -> str:
     return f" (and {len(keys) - 1:,} more)" if len(keys) > 1 else ""
 
 
-def _told_apart(path: Path) -> tuple[dict[tuple[str, ...], Path], dict[tuple[str, ...], Path]]:
-    """Return images and masks below a folder; those that belong together have the same key."""
+def _separate(path: Path) -> tuple[dict[tuple[str, ...], Path], dict[tuple[str, ...], Path]]:
+    """Return the images and the masks below a folder; an image and its mask have the same key."""
     files = [(file, file.relative_to(path).parts) for file in _image_files(path)]
     words = {part.lower() for _, parts in files for part in parts[:-1]}
     images: dict[tuple[str, ...], Path] = {}
@@ -277,14 +278,14 @@ def _told_apart(path: Path) -> tuple[dict[tuple[str, ...], Path], dict[tuple[str
         if folders:
             is_mask = bool(MASK_WORDS & set(lower))
             if not is_mask and not IMAGE_WORDS & set(lower) and words & IMAGE_WORDS:
-                continue  # a picture that is neither, such as an overview beside the two folders
+                continue  # an image that is neither, such as an overview next to the two folders
         rest = tuple(part for part, word in zip(parts[:-1], lower, strict=True) if word not in IMAGE_WORDS | MASK_WORDS)
         (masks if is_mask else images)[(*rest, stem if is_mask else file.stem)] = file
     return images, masks
 
 
 def _without_suffix(stem: str) -> tuple[str, bool]:
-    """Return the name of the image that a mask is called after, and whether the name is that of a mask."""
+    """Return the name of a mask's image, and whether the name is that of a mask."""
     found = next((suffix for suffix in MASK_SUFFIXES if stem.lower().endswith(suffix)), "")
     return (stem[: -len(found)], True) if found and len(stem) > len(found) else (stem, False)
 

@@ -1,4 +1,4 @@
-"""Sharing samples out into folds for cross-validation: whole groups, and in each fold about as many of each class."""
+"""Stratified folds for cross-validation that keep groups whole."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from numpy.typing import NDArray
 def assign_folds(
     groups: NDArray[np.int64], labels: NDArray[np.int64], folds: int, generator: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Share samples out into folds.
+    """Assign samples to folds.
 
-    Groups of several images go first, the largest before the others, each into the fold that has fewest images of its
-    classes so far (the rule of scikit-learn's StratifiedGroupKFold, with the sum of squares for the spread); single
-    images then even out each class, and so differ by one at most where there are no groups.
+    Groups of several images are assigned first, by decreasing size, each to the fold with the fewest images of its
+    classes so far (the rule of scikit-learn's StratifiedGroupKFold, with the sum of squares as spread). Single images
+    then balance each class: without groups, the counts of a class differ by one at most.
 
     Args:
         groups: ``(N,)``; samples of one group go to one fold.
         labels: ``(N,)``; class numbers from 0.
-        folds: How many, at most as many as there are groups.
-        generator: Decides between what is equal.
+        folds: Number of folds, at most the number of groups.
+        generator: Breaks ties.
 
     Returns:
         int64 ``(N,)``, the fold of each sample, from 0. No fold is empty.
@@ -49,15 +49,15 @@ def assign_folds(
 
 
 def _fill(filled: NDArray[np.int64], sizes: NDArray[np.int64], number: int) -> NDArray[np.int64]:
-    """Return the folds ``(number,)`` of further images of a class, so that its counts become as even as they can.
+    """Return the folds ``(number,)`` of further images of a class that make its counts as even as possible.
 
     Args:
         filled: ``(folds,)``; images of the class in each fold so far.
-        sizes: ``(folds,)``; all images in each fold so far; of equal folds the smallest comes first.
-        number: How many images there are to share out.
+        sizes: ``(folds,)``; all images in each fold so far; breaks ties in favor of the smallest.
+        number: Number of images to assign.
     """
     folds = len(filled)
-    deepest = number // folds + int(filled.max() - filled.min()) + 1  # no fold takes more than that
+    deepest = number // folds + int(filled.max() - filled.min()) + 1  # upper bound per fold
     level = filled[:, None] + np.arange(min(number, deepest))
     fold = np.broadcast_to(np.arange(folds)[:, None], level.shape)
     order = np.lexsort((np.broadcast_to(sizes[:, None], level.shape).ravel(), level.ravel()))

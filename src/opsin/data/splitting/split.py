@@ -1,4 +1,4 @@
-"""Sharing samples out between training, validation and test so that nothing leaks from one to another."""
+"""Train, validation and test splits without leakage."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ MOST_TEST = 10_000
 
 @dataclass(frozen=True)
 class Split:
-    """Where each sample goes.
+    """Assignment of samples to splits.
 
     Attributes:
-        names: ``(N,)`` of "train", "validation", "test" or "unused" (it resembles an image of a given part, or its
-            given split says so).
-        groups: int64 ``(N,)``; equal numbers stay together (same patient, or the same picture).
-        method: How it was made, in words for the report.
-        duplicates: How many images repeat the pixels of another one.
-        notes: What was found on the way, in sentences for the report.
+        names: ``(N,)`` of "train", "validation", "test" or "unused" (a copy of an image in another given split, or
+            excluded by the given split).
+        groups: int64 ``(N,)``; samples with equal numbers stay together (same patient, or same picture).
+        method: Description of how the split was made, for the report.
+        duplicates: Number of images with the same pixels as an earlier one.
+        notes: Sentences for the report.
     """
 
     names: NDArray[np.str_]
@@ -39,19 +39,19 @@ class Split:
     notes: tuple[str, ...] = ()
 
     def indices(self, name: str) -> NDArray[np.int64]:
-        """Return which samples are in a split, int64, ascending."""
+        """Return the indices of the samples in a split, int64, ascending."""
         return np.flatnonzero(self.names == name)
 
 
 def join_groups(number: int, *keys: NDArray | None) -> NDArray[np.int64]:
-    """Join samples that agree in any of several keys, also through a chain of others.
+    """Group samples that agree in any of several keys, transitively.
 
     Args:
-        number: How many samples there are.
-        keys: Arrays ``(N,)`` of anything that can be sorted; None is skipped.
+        number: Number of samples.
+        keys: Arrays ``(N,)`` of sortable values; None is skipped.
 
     Returns:
-        int64 ``(N,)``; equal numbers belong together.
+        int64 ``(N,)``; equal numbers mark one group.
     """
     rows, columns, offset = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], number
     for key in keys:
@@ -65,45 +65,46 @@ def join_groups(number: int, *keys: NDArray | None) -> NDArray[np.int64]:
     return connected_components(graph, directed=False)[1][:number].astype(np.int64)
 
 
-def split_samples(dataset: Dataset, digests: NDArray | None, recipe: SplitRecipe, *alike: NDArray | None) -> Split:
-    """Decide for each sample whether it is trained on, validated on, or locked away for test.
+def split_samples(dataset: Dataset, digests: NDArray | None, recipe: SplitRecipe, *more_keys: NDArray | None) -> Split:
+    """Assign each sample to the training, validation or test split.
 
-    A split that comes with the data is kept. What it lacks is made: test and validation are drawn at random, stratified
-    by class, whole groups at a time, and share no group with any other part; validation shares some with a given test
-    split only where that leaves too few groups apart, with a note. With ``folds`` all samples are shared out
-    into as many folds in that way (`assign_folds`), of which one is the test split. Images with equal pixels, or that
-    are otherwise alike, always share a group; a training image that is like one in a given validation or test split is
-    not used, nor is a validation image that is like one in a given test split. Groups that the given split itself takes
-    apart stay so, with a note.
+    A given split is kept. Missing splits are drawn at random, stratified by class, in whole groups, and share no group
+    with any other split; validation shares groups with a given test split only if too few other groups are left, with a
+    note. With ``folds``, all samples are assigned to folds (`assign_folds`), one of which is the test split. Exact and
+    near-duplicates always share a group. Training images that are copies of an image in a given validation or test
+    split are not used, nor are validation images that are copies of an image in a given test split. Groups that the
+    given split itself divides stay divided, with a note.
 
     Args:
-        dataset: N samples, arranged as the recipe asks (`opsin.data.splitting.from_recipe.arrange`).
-        digests: ``(N,)``, equal for images with equal pixels; None where they are not known.
+        dataset: N samples, after `opsin.data.splitting.from_recipe.apply_split_settings`.
+        digests: ``(N,)``, equal for images with equal pixels; None if unknown.
         recipe: Fractions, folds and seed.
-        *alike: Further arrays ``(N,)``, equal for images that show the same (near-duplicates); None is skipped.
+        *more_keys: Further arrays ``(N,)``, equal for near-duplicates; None is skipped.
 
     Raises:
-        DataError: A class is missing from a split, or there are too few groups to share out.
+        DataError: A class is missing from a split, or there are too few groups.
     """
     number, generator, strata = len(dataset), np.random.default_rng(recipe.seed), dataset.strata
-    groups = join_groups(number, dataset.groups, digests, *alike)
+    groups = join_groups(number, dataset.groups, digests, *more_keys)
     duplicates = 0 if digests is None else number - len(np.unique(digests))
     names = np.full(number, TRAIN, dtype="<U10") if dataset.split is None else dataset.split.astype("<U10")
     if recipe.folds:
         names[_folds(dataset, groups, recipe.folds, generator) == recipe.fold] = TEST
-    notes = [*_set_repeats_aside(names, join_groups(number, digests, *alike))]
+    notes = [*_exclude_repeats(names, join_groups(number, digests, *more_keys))]
     notes += _note_shared_groups(names, dataset.groups)
     given_test, given_validation = bool((names == TEST).any()), bool((names == VALIDATION).any())
     share = recipe.validation
     if recipe.folds:
-        share /= 1 - 1 / recipe.folds  # the fraction is of all images, so that 70/15/15 is what it says
+        share /= 1 - 1 / recipe.folds  # the fraction refers to all images, so that 70/15/15 is exact
     elif not given_test:
         _draw(names, groups, strata, TEST, recipe.test, MOST_TEST, generator)
         share /= 1 - recipe.test
     if not given_validation:
         _draw(names, groups, strata, VALIDATION, min(share, 0.5), MOST_VALIDATION, generator)
         if given_test and np.isin(groups[names == VALIDATION], groups[names == TEST]).any():
-            notes.append("Validation images had to be taken from groups that are tested on: too few others are left.")
+            notes.append(
+                "Some validation images come from groups in the test split, because too few other groups are left."
+            )
     _check(names, dataset)
     method = _describe(
         given_validation, given_test, "image" if dataset.groups is None else "group", recipe, dataset.targets.kind
@@ -118,12 +119,14 @@ def _folds(
     there = len(np.unique(groups))
     if there < folds:
         what = "groups" if dataset.groups is not None else "different images"
-        raise DataError(f"{dataset.name}: {there:,} {what} cannot make {folds:,} folds; ask for {there:,} at most.")
+        raise DataError(
+            f"{dataset.name}: {there:,} {what} are too few for {folds:,} folds; use at most {there:,} folds."
+        )
     return assign_folds(groups, dataset.strata, folds, generator)
 
 
 def _describe(given_validation: bool, given_test: bool, unit: str, recipe: SplitRecipe, kind: str) -> str:
-    """Return in words how a split was made."""
+    """Describe how a split was made."""
     drawn = f"held out of the training images at random, stratified, by {unit}"
     if recipe.folds:
         return (
@@ -142,8 +145,8 @@ def _describe(given_validation: bool, given_test: bool, unit: str, recipe: Split
     return f"by {unit}, at random, stratified by {kind}"
 
 
-def _set_repeats_aside(names: NDArray[np.str_], pictures: NDArray[np.int64]) -> list[str]:
-    """Mark as unused, in place, what shows a picture of a given part that is more precious; say so in sentences."""
+def _exclude_repeats(names: NDArray[np.str_], pictures: NDArray[np.int64]) -> list[str]:
+    """Mark copies of test and held-out images as unused, in place; return notes."""
     notes: list[str] = []
     tested = np.isin(pictures, pictures[names == TEST])
     held_out = tested | np.isin(pictures, pictures[names == VALIDATION])
@@ -152,14 +155,14 @@ def _set_repeats_aside(names: NDArray[np.str_], pictures: NDArray[np.int64]) -> 
         names[aside] = UNUSED
         count, what = int(aside.sum()), "training" if name == TRAIN else name
         if count == 1:
-            notes.append(f"1 {what} image repeats {of} image and is not used.")
+            notes.append(f"1 {what} image is a copy of {of} image and is not used.")
         elif count:
-            notes.append(f"{count:,} {what} images repeat {of} image and are not used.")
+            notes.append(f"{count:,} {what} images are copies of {of} image and are not used.")
     return notes
 
 
 def _note_shared_groups(names: NDArray[np.str_], groups: NDArray | None) -> list[str]:
-    """Return a sentence for each two parts of a given split that share groups."""
+    """Return a note for each pair of given splits that share groups."""
     notes: list[str] = []
     if groups is None:
         return notes
@@ -179,12 +182,12 @@ def _note_shared_groups(names: NDArray[np.str_], groups: NDArray | None) -> list
 
 
 class _Draw:
-    """Groups chosen one at a time to be held out.
+    """Sequential choice of groups to hold out.
 
     Args:
-        table: int64 ``(groups, classes)``; images of each class in each group that may be chosen.
-        available: int64 ``(classes,)``; training images of each class, in those groups or any other.
-        wanted: int64 ``(classes,)``; how many images to choose of each class.
+        table: int64 ``(groups, classes)``; images of each class in each available group.
+        available: int64 ``(classes,)``; training images of each class in all groups.
+        wanted: int64 ``(classes,)``; number of images of each class to hold out.
     """
 
     def __init__(self, table: NDArray[np.int64], available: NDArray[np.int64], wanted: NDArray[np.int64]):
@@ -192,12 +195,12 @@ class _Draw:
         self.chosen = np.zeros(len(table), bool)
 
     def can_spare(self, group: int) -> bool:
-        """Whether every class of a group keeps other training images."""
+        """Return whether every class of a group keeps other training images."""
         row = self.table[group]
         return bool((self.left[row > 0] > row[row > 0]).all())
 
     def take(self, group: int) -> None:
-        """Choose a group."""
+        """Hold out a group."""
         self.chosen[group] = True
         self.missing -= self.table[group]
         self.left -= self.table[group]
@@ -212,16 +215,16 @@ def _draw(
     most: int,
     generator: np.random.Generator,
 ) -> None:
-    """Move about ``share`` of the training images of each class to another part, in place.
+    """Move about ``share`` of the training images of each class to another split, in place.
 
-    Whole groups move, and only those that lie in training with all their images; for validation, where these are too
-    few because a given split takes the others apart, all that a group has in training. Groups of several images go
-    first, as long as at least half of a group is still wanted; single images then fill up each class exactly.
+    Whole groups move, and only groups that are entirely in training. For validation, if these are too few because a
+    given split divides the others, all training images of a group move. Groups of several images move first, while at
+    least half of a group is still needed; single images then complete each class exactly.
     """
     training = names == TRAIN
     classes = int(labels.max(initial=0)) + 1
     available = np.bincount(labels[training], minlength=classes)
-    wanted = _shares(available, min(share, most / max(1, int(training.sum()))))
+    wanted = _allocate(available, min(share, most / max(1, int(training.sum()))))
     pool = np.flatnonzero(~np.isin(groups, groups[~training]))
     if target == VALIDATION and len(pool) < wanted.sum():
         pool = np.flatnonzero(training)
@@ -240,7 +243,7 @@ def _draw(
         number_wanted = max(0, min(draw.missing[label], draw.left[label] - 1))
         for number in singles[label_of == label][:number_wanted]:
             draw.take(number)
-    for label in np.flatnonzero((draw.missing == wanted) & (wanted > 0)):  # all its groups are larger than wanted
+    for label in np.flatnonzero((draw.missing == wanted) & (wanted > 0)):  # all its groups are larger than needed
         holding = np.flatnonzero((table[:, label] > 0) & ~draw.chosen)
         smallest_first = holding[np.argsort(sizes[holding], kind="stable")]
         for number in filter(draw.can_spare, smallest_first):
@@ -249,8 +252,8 @@ def _draw(
     names[pool[draw.chosen[group]]] = target
 
 
-def _shares(available: NDArray[np.int64], share: float) -> NDArray[np.int64]:
-    """Share out a total of ``share`` over the classes by largest remainders; whichever can spare one gives one."""
+def _allocate(available: NDArray[np.int64], share: float) -> NDArray[np.int64]:
+    """Allocate a fraction of the images to the classes by largest remainders; at least one if a class has two."""
     exact = available * share
     wanted = np.floor(exact).astype(np.int64)
     rest = int(round(exact.sum())) - int(wanted.sum())
@@ -259,11 +262,11 @@ def _shares(available: NDArray[np.int64], share: float) -> NDArray[np.int64]:
 
 
 def _check(names: NDArray[np.str_], dataset: Dataset) -> None:
-    """Raise unless every class is trained on and validation and test hold images."""
+    """Raise `DataError` unless every class is in training, and validation and test are not empty."""
     for name in (VALIDATION, TEST):
         if not (names == name).any():
             raise DataError(
-                f"{dataset.name}: no images could be set aside for {name} without taking a group apart; it needs "
-                "more groups, or a split column."
+                f"{dataset.name}: no images could be held out for {name} without dividing a group; add more groups "
+                "or a split column."
             )
     dataset.targets.take(names == TRAIN).check_trained(dataset.name, dataset.classes)

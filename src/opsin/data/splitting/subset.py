@@ -1,4 +1,4 @@
-"""Training on a part of the training images, to see what more of them would bring."""
+"""Subsampling of the training split, for learning curves."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from opsin.data.images import TRAIN, UNUSED
 from opsin.data.splitting.split import Split
 
 
-def keep_part(split: Split, dataset: Dataset, part: float, seed: int) -> Split:
-    """Leave out training images until a part of them is left, of every class about as much, whole groups at a time.
+def subsample_training(split: Split, dataset: Dataset, part: float, seed: int) -> Split:
+    """Keep a fraction of the training images, stratified by class, in whole groups.
 
-    With one seed a smaller part lies within every larger one, so that scores on growing parts differ by the images
-    that were added.
+    With the same seed, a smaller subset is contained in every larger one, so that scores differ only by the added
+    images.
 
     Args:
-        split: Where each of N samples goes; validation and test stay as they are.
+        split: Split of N samples; validation and test are unchanged.
         dataset: The samples.
-        part: 0 to 1; at 1 the split comes back unchanged.
-        seed: Decides which.
+        part: Fraction from 0 to 1; 1 returns the split unchanged.
+        seed: Seed of the choice.
 
     Raises:
-        DataError: A class would have no training image left.
+        DataError: A class would keep no training image.
     """
     if part == 1:
         return split
@@ -42,7 +42,7 @@ def keep_part(split: Split, dataset: Dataset, part: float, seed: int) -> Split:
 def _groups_to_keep(
     group: NDArray[np.int64], labels: NDArray[np.int64], part: float, generator: np.random.Generator
 ) -> NDArray[np.bool_]:
-    """Return which groups are kept, bool ``(groups,)``; a group counts for the rarest class that is in it."""
+    """Return which groups are kept, bool ``(groups,)``; a group counts for its rarest class."""
     frequency = np.bincount(labels)
     order = np.lexsort((frequency[labels], group))
     _, first = np.unique(group[order], return_index=True)
