@@ -206,8 +206,8 @@ def test_data_show_counts_each_class(opsin_command: Callable) -> None:
         assert [name, str(len(list(Path("small", name).iterdir())))] in [line.split() for line in text.splitlines()]
 
 
-def test_lr_find_draws_the_curve(opsin_command: Callable) -> None:
-    result = opsin_command("lr-find", "small", "--network", "mlp", "--out", "rates.svg")
+def test_find_learning_rate_draws_the_curve(opsin_command: Callable) -> None:
+    result = opsin_command("find-learning-rate", "small", "--network", "mlp", "--out", "rates.svg")
     assert result.code == 0
     assert "--learning-rate" in result.out
     assert Path("rates.svg").read_text(encoding="utf-8").startswith("<?xml")

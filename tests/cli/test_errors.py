@@ -84,7 +84,7 @@ CASES = {
     "evaluate no run": (("evaluate", "nowhere"), "There is no run nowhere"),
     "predict with no run": (("predict", "nowhere", "good"), "There is no run nowhere"),
     "report of no run": (("report", "empty"), "empty is not a run"),
-    "picture of unknown form": (("lr-find", "good", "--out", "rates.docx"), "rates.docx"),
+    "picture of unknown form": (("find-learning-rate", "good", "--out", "rates.docx"), "rates.docx"),
     "show nothing": (("datasets", "show", "nowhere"), "nowhere"),
 }
 

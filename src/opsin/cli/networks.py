@@ -24,16 +24,14 @@ def networks(
     The last column says whether the ImageNet weights are on this machine; others are fetched where there is a network.
     """
     from opsin.networks.backbones import find_weights
-    from opsin.networks.registry import NETWORKS, list_networks
+    from opsin.networks.registry import NETWORKS
     from opsin.networks.segmentation.registry import NETWORKS as FOR_MASKS
-    from opsin.networks.segmentation.registry import list_segmentation_networks
+    from opsin.workflow.list_networks import list_networks
 
-    names = [*list_networks(), *list_segmentation_networks()]
-    with_weights = {name.partition(".")[0] for name in list_networks(pretrained=True)}  # timm adds a tag for the data
-    with_weights |= set(list_segmentation_networks(pretrained=True))
-    found = [name for name in names if part.lower() in name and (not pretrained or name in with_weights)]
+    found = list_networks(part, pretrained=pretrained)
     if not found:
         raise NetworkError(f"No network has '{part}' in its name; `opsin networks` lists all.")
+    with_weights = set(list_networks(part, pretrained=True))
     rows = [
         (
             name,

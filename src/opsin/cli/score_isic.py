@@ -1,4 +1,4 @@
-"""``opsin score-isic``: score files of predictions by the rules of published competitions."""
+"""``opsin score-isic``."""
 
 from __future__ import annotations
 
@@ -10,22 +10,17 @@ import typer
 
 from opsin.cli.console import console, table
 
-app = typer.Typer(no_args_is_help=True, add_completion=False)
+app = typer.Typer(add_completion=False)
 
 EXAMPLES = """[bold]Examples[/bold]
 
-  opsin score-isic isic submission.csv truth.csv
+  opsin score-isic submission.csv truth.csv
 
-  opsin score-isic isic submission.csv truth.csv --threshold 0.2 --out isic.html"""
-
-
-@app.callback()
-def _score() -> None:
-    """Score files of predictions by the rules of published competitions."""
+  opsin score-isic submission.csv truth.csv --threshold 0.2 --out isic.html"""
 
 
 @app.command(epilog=EXAMPLES)
-def isic(
+def score_isic(
     predictions: Annotated[
         Path,
         typer.Argument(metavar="PREDICTIONS", help="CSV with the columns Id,task_1,task_2: the probabilities."),
@@ -47,10 +42,10 @@ def isic(
     Category 1 is the area under the ROC curve of melanoma (task_1) against the rest, category 2 that of seborrheic
     keratosis (task_2), category 3 their mean; each with its interval and its place among the published scores.
     """
-    from opsin.competitions.isic import score_isic
+    from opsin.competitions import isic
     from opsin.workflow.report import report
 
-    scores = score_isic(predictions, truth, threshold=threshold, any_order=any_order)
+    scores = isic.score_isic(predictions, truth, threshold=threshold, any_order=any_order)
     if out is not None:
         report(scores, out)
     if as_json:

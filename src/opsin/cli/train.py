@@ -1,4 +1,4 @@
-"""``opsin train`` and ``opsin lr-find``."""
+"""``opsin train``."""
 
 from __future__ import annotations
 
@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from opsin.cli.console import console
 from opsin.cli.flags import RecipeOptions, takes_recipe
 from opsin.errors import RecipeError
 
 if TYPE_CHECKING:
-    from opsin.training.lr_finder import LearningRateCurve
     from opsin.workflow.run import Run
 
 app = typer.Typer(add_completion=False)
 
-TRAIN_EXAMPLES = """[bold]Examples[/bold]
+EXAMPLES = """[bold]Examples[/bold]
 
   opsin train digits
 
@@ -28,7 +26,7 @@ TRAIN_EXAMPLES = """[bold]Examples[/bold]
   opsin train --resume runs/photos-3f9a1c"""
 
 
-@app.command(epilog=TRAIN_EXAMPLES)
+@app.command(epilog=EXAMPLES)
 @takes_recipe
 def train(
     wanted: RecipeOptions,
@@ -112,49 +110,3 @@ def _resume(path: Path, anonymous: bool, quiet: bool) -> Run:
     if anonymous:
         report(run, anonymous=True)
     return run
-
-
-LR_FIND_EXAMPLES = """[bold]Examples[/bold]
-
-  opsin lr-find photos/ --network mobilenetv3_large_100
-
-  opsin lr-find digits --optimizer sgd --out rates.svg"""
-
-
-@app.command(name="lr-find", epilog=LR_FIND_EXAMPLES)
-@takes_recipe
-def lr_find(
-    wanted: RecipeOptions,
-    out: Annotated[Path, typer.Option(help="Picture to write: .png, .svg or .pdf.", rich_help_panel="Run")] = Path(
-        "learning-rates.png"
-    ),
-) -> None:
-    """Raise the learning rate step by step, draw the loss against it, and suggest a rate.
-
-    Nothing is kept but the picture. The suggestion is a place to begin; the default rates already suit most data.
-    """
-    if out.suffix.lower() not in (".png", ".svg", ".pdf"):
-        raise RecipeError(f"{out}: the picture must end in .png, .svg or .pdf.")
-    recipe = wanted.recipe()
-
-    from opsin.workflow import train as workflow
-
-    curve = workflow.find_learning_rate(recipe, data_root=wanted.data_root)
-    _draw(curve, out)
-    screen = console()
-    rate = f"{curve.suggestion:.2g}"
-    screen.print(f"suggested learning rate {rate}: opsin train {recipe.data.source} --learning-rate {rate}")
-    screen.print(f"curve {out}", soft_wrap=True)
-
-
-def _draw(curve: LearningRateCurve, path: Path) -> None:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6.4, 4), layout="constrained")
-    axes = figure.subplots()
-    axes.plot(curve.rates, curve.losses, color="#1f5a96")
-    axes.axvline(curve.suggestion, color="#b5541c", linestyle="--", label=f"suggestion {curve.suggestion:.2g}")
-    axes.set(xscale="log", xlabel="learning rate", ylabel="loss")
-    axes.legend(frameon=False)
-    axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path, dpi=150)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from opsin.runs.folder import RunFolder
 from opsin.storage.atomic import write_csv
 from opsin.tasks.base import Answering, Predictions
 from opsin.tasks.registry import TASKS, part_of
+from opsin.workflow.run import Run
 
 UNLIKE, UNSURE = "unlike the training images", "not sure enough"
 
@@ -77,6 +78,11 @@ class Answers:
         }
         images = {} if self.images is None else {"images": int(self.images[row])}
         return {self.subject: name} | images | answer | doubts | rest
+
+
+def predict(run: Run | str | Path, images: Iterable[str | Path | NDArray[np.uint8]] | str | Path) -> list[Any]:
+    """Predict images with a run; see `Run.predict`."""
+    return (run if isinstance(run, Run) else Run(run)).predict(images)
 
 
 def answer(

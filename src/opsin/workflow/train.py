@@ -1,16 +1,14 @@
-"""The whole way in a few calls: train, resume, evaluate, predict, and opening a run again."""
+"""`opsin.train`: train a network, score it on the locked test split, and write the report."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from rich.console import Console
 
 from opsin.data.dataset import Dataset
@@ -26,7 +24,6 @@ from opsin.runtime.progress import decoding, working
 from opsin.storage.safetensors import load_weights
 from opsin.training.callbacks import Checkpoints, Curves, ProgressBar, Signals
 from opsin.training.fit import Callback
-from opsin.training.lr_finder import LearningRateCurve, sweep_learning_rate
 from opsin.training.prepare import Prepared, prepare, read_source
 from opsin.training.session import Evaluator, Session
 from opsin.workflow.calibrate import learn_from_validation
@@ -37,7 +34,7 @@ from opsin.workflow.report import report
 from opsin.workflow.request import ask, find_same_run, free_place, identify, is_run_of
 from opsin.workflow.run import Run
 
-__all__ = ["find_learning_rate", "predict", "resolve_recipe", "resume_run", "train"]
+__all__ = ["resolve_recipe", "resume_run", "train"]
 
 
 def train(
@@ -201,29 +198,11 @@ def train_or_go_on(
         ) from None
 
 
-def predict(run: Run | str | Path, images: Iterable[str | Path | NDArray[np.uint8]] | str | Path) -> list[Any]:
-    """Predict images with a run; see `Run.predict`."""
-    return (run if isinstance(run, Run) else Run(run)).predict(images)
-
-
 def resolve_recipe(recipe: Recipe, data_root: str | Path | None = None, quiet: bool = True) -> Recipe:
     """Read the data of a recipe and return it with every open key filled in, as a run would have it."""
     with decoding(Console(quiet=quiet)) as progress:
         prepared = prepare(recipe, read_source(recipe, data_root), progress=progress)
     return prepared.recipe if prepared.recipe.training.epochs else Session(prepared).recipe
-
-
-def find_learning_rate(
-    recipe: Recipe, data_root: str | Path | None = None, quiet: bool = True, steps: int = 100
-) -> LearningRateCurve:
-    """Train a fresh network for some steps at ever higher learning rates (Smith 2017).
-
-    Returns:
-        The rates, the smoothed losses, and a suggestion for ``training.learning_rate``.
-    """
-    with decoding(Console(quiet=quiet)) as progress:
-        prepared = prepare(recipe, read_source(recipe, data_root), progress=progress)
-    return sweep_learning_rate(Session(prepared), steps)
 
 
 def _create_session(prepared: Prepared, console: Console, begin: bool = True) -> Session:

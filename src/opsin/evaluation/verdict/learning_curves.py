@@ -111,8 +111,8 @@ def _underfitting(history: list[dict[str, Any]], info: dict[str, Any]) -> Findin
         f"The network does poorly even on the images it was trained on: accuracy {number(train)} in training and "
         f"{number(validation)} in validation, where always guessing the commonest class gives {number(chance)}.",
         f"{len(history)} epochs.",
-        f"Train longer (`--epochs {2 * len(history)}`), look for a better learning rate (`opsin lr-find`), vary the "
-        f"images less (`--augment 0.5`){pretrained}, or choose a larger network (`--network`).",
+        f"Train longer (`--epochs {2 * len(history)}`), look for a better learning rate (`opsin find-learning-rate`), "
+        f"vary the images less (`--augment 0.5`){pretrained}, or choose a larger network (`--network`).",
     )
 
 
@@ -163,6 +163,6 @@ def _slow_start(history: list[dict[str, Any]], info: dict[str, Any]) -> Finding 
         f"The network did no better than guessing ({number(chance)}) for its first {waited} epochs; it began to learn "
         f"in epoch {history[waited]['epoch']} and ended at {number(accuracy[-1])}.",
         "Validation accuracy began with " + ", ".join(number(value) for value in accuracy[: min(waited + 1, 6)]) + ".",
-        "Look for a better learning rate (`opsin lr-find`); in a network of your own, ReLU instead of sigmoid and "
-        "batch normalization shorten such a start.",
+        "Look for a better learning rate (`opsin find-learning-rate`); in a network of your own, "
+        "ReLU instead of sigmoid and batch normalization shorten such a start.",
     )

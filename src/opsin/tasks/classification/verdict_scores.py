@@ -43,8 +43,8 @@ def nothing_learned(scores: Scores, counts: list[int], split: str) -> Finding:
         f"{with_interval(scores['accuracy'])} cannot be told from always guessing the commonest class "
         f"({number(chance)}).",
         f"Balanced accuracy {with_interval(scores['balanced_accuracy'])}, on {scores['accuracy']['n']:,} images.",
-        "Check that images and labels belong together, look for a better learning rate (`opsin lr-find`), and train "
-        "longer (`--epochs`).",
+        "Check that images and labels belong together, look for a better learning rate (`opsin find-learning-rate`), "
+        "and train longer (`--epochs`).",
     )
 
 

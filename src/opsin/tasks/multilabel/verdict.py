@@ -99,8 +99,8 @@ def _nothing_learned(scores: Scores, split: str) -> Finding:
         f"The network has not learned to tell the labels: its mean ROC AUC on {split} "
         f"{with_interval(scores['mean_auc'])} cannot be told from chance (0.5).",
         f"mAP {with_interval(scores['map'])}, on {scores['map']['n']:,} images.",
-        "Check that images and labels belong together, look for a better learning rate (`opsin lr-find`), and train "
-        "longer (`--epochs`).",
+        "Check that images and labels belong together, look for a better learning rate (`opsin find-learning-rate`), "
+        "and train longer (`--epochs`).",
     )
 
 
@@ -180,8 +180,8 @@ def _underfitting(history: list[dict[str, Any]], info: dict[str, Any]) -> Findin
         f"The network does poorly even on the images it was trained on: its loss is {number(train)} in training and "
         f"{number(validation)} in validation, where always saying how frequent each label is has {number(naming)}.",
         f"{len(history)} epochs.",
-        f"Train longer (`--epochs {2 * len(history)}`), look for a better learning rate (`opsin lr-find`), vary the "
-        "images less (`--augment 0.5`), or choose a larger network (`--network`).",
+        f"Train longer (`--epochs {2 * len(history)}`), look for a better learning rate (`opsin find-learning-rate`), "
+        "vary the images less (`--augment 0.5`), or choose a larger network (`--network`).",
     )
 
 

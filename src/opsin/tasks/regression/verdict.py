@@ -93,8 +93,8 @@ def _no_better(scores: Scores, split: str, known: dict[str, float], values: NDAr
         f"The network has not learned to tell images apart: its {split} error of {with_interval(scores['mae'])} cannot "
         f"be told from always naming the mean of the training images, which is off by {number(naming)} on average.",
         f"R² {with_interval(scores['r2'])} on {scores['r2']['n']:,} images; always naming the mean has 0.",
-        "Check that images and values belong together, look for a better learning rate (`opsin lr-find`), and train "
-        "longer (`--epochs`).",
+        "Check that images and values belong together, look for a better learning rate (`opsin find-learning-rate`), "
+        "and train longer (`--epochs`).",
     )
 
 
@@ -130,8 +130,8 @@ def _underfitting(history: list[dict[str, Any]], known: dict[str, float]) -> Fin
         f"The network does poorly even on the images it was trained on: it is off by {number(train)} on average in "
         f"training and {number(validation)} in validation, where always naming the mean is off by {number(naming)}.",
         f"{len(history)} epochs.",
-        f"Train longer (`--epochs {2 * len(history)}`), look for a better learning rate (`opsin lr-find`), vary the "
-        "images less (`--augment 0.5`), or choose a larger network (`--network`).",
+        f"Train longer (`--epochs {2 * len(history)}`), look for a better learning rate (`opsin find-learning-rate`), "
+        "vary the images less (`--augment 0.5`), or choose a larger network (`--network`).",
     )
 
 

@@ -59,7 +59,7 @@ def _score_findings(scores: Scores, split: str, robustness: dict[str, Any]) -> l
                 f"{'unknown' if dice['value'] is None else with_interval(dice)}.",
                 f"On {dice['n']:,} images.",
                 "Check in the gallery that images and masks belong together, look for a better learning rate "
-                "(`opsin lr-find`), and train longer (`--epochs`).",
+                "(`opsin find-learning-rate`), and train longer (`--epochs`).",
             )
         ]
     found = _weak_classes(scores) + robustness_findings(robustness)
