@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from opsin.cli.console import console, table
-from opsin.cli.predict import expand
 from opsin.errors import DataError
+from opsin.workflow.find_images import find_images
 
 if TYPE_CHECKING:
     from opsin.workflow.estimate_accuracy import Forecast
@@ -49,7 +49,7 @@ def estimate_accuracy(
     Told by how sure the network is and by how its answers are shared among the classes, compared with what it does in
     simulated laboratories. Say with --shares how common the classes are, where that is known: it matters much.
     """
-    paths = expand(images)
+    paths = find_images(images)
 
     from opsin.workflow.estimate_accuracy import estimate_accuracy
 

@@ -25,3 +25,4 @@ Inspect = Annotated[
         help="Inspect the trained network (robustness, heat maps, map of the images); `opsin inspect` can do it later.",
     ),
 ]
+Images = Annotated[list[str], typer.Argument(metavar="IMAGES...", help="Image files, folders and globs.")]

@@ -29,6 +29,7 @@ Part = Literal[
     "per_image",
     "explain",
     "ask",
+    "write_masks",
 ]
 
 
@@ -107,6 +108,8 @@ class TaskEntry:
 #   captions(predicted, rows, classes)                     what stands below the pictures of the gallery
 #   measure(paired)                                        the scores of several runs on the same images, for `compare`
 #   per_image(targets, predictions)                        how good each answer is: `opsin.evaluation.per_image`
+# Of tasks whose predictions are masks:
+#   write_masks(folder, predictor, paths, out, tiling, probabilities)  masks of new images as files, and how many
 # Of tasks with heat maps, which are those with the inspection "attributions":
 #   explain(targets, predictions, rows)                    which outputs they explain, int64 (K, 2)
 #   ask(predicted, rows, outputs, classes)                 what they are asked, in words
@@ -303,6 +306,7 @@ TASKS: dict[str, TaskEntry] = {
             "average": "opsin.networks.averaging:average_probabilities",
             "write": "opsin.tasks.segmentation.files:write_masks",
             "read": "opsin.tasks.segmentation.files:read_masks",
+            "write_masks": "opsin.tasks.segmentation.write_masks:write_masks",
             "answers": "opsin.tasks.segmentation.answers:MaskAnswers",
             "score": "opsin.tasks.segmentation.scorecard:score_masks",
             "select": "opsin.tasks.segmentation.gallery:select_masks",

@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 
 from opsin.recipe.recipe import Recipe
 from opsin.runs.folder import RunFolder
-from opsin.tasks.base import Answering
-from opsin.tasks.registry import part_of
 
 if TYPE_CHECKING:
     from opsin.inference.predictor import Predictor
@@ -82,17 +80,9 @@ class Run:
         Raises:
             DataError: Images cannot be read; they are named.
         """
-        several: list[Any]
-        if isinstance(images, str | Path) or (isinstance(images, np.ndarray) and images.ndim < 4):
-            several = [images]
-        else:
-            several = list(images)
-        found = self.predictor.predict(several)
-        unlike = [None] * len(found.names) if found.unlike is None else found.unlike.tolist()
-        answers: Answering = part_of(self.folder.task, "answers")(found.predictions, self.folder.classes)
-        return [
-            answers.prediction(row, name, far) for row, (name, far) in enumerate(zip(found.names, unlike, strict=True))
-        ]
+        from opsin.workflow.predict import predict
+
+        return list(predict(self, images))
 
     def decide(
         self,
