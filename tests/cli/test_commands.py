@@ -182,13 +182,13 @@ def test_report_remembers_what_thresholds_are_for(opsin_command: Callable, tmp_p
     classes = opsin.load_run("runs/small").folder.classes
     readers = tmp_path / "readers.csv"
     readers.write_text(f"reader,image,call\nAda,{names[0]},{classes[0]}\n", encoding="utf-8")
-    result = opsin_command("report", "runs/small", "--sensitivity", "0.8", "--readers", str(readers))
+    result = opsin_command("report", "runs/small", "--sensitivity", "0.8", "--reader-study", str(readers))
     assert result.code == 0
     page = Path("runs/small/report.html").read_text(encoding="utf-8")
     assert "At least 80" in page and "Ada" in page
     assert opsin.load_run("runs/small").folder.info["aims"]["sensitivity"] == 0.8
     readers.write_text("reader,image,call\nAda,nowhere.png,cat\n", encoding="utf-8")
-    result = opsin_command("report", "runs/small", "--readers", str(readers))
+    result = opsin_command("report", "runs/small", "--reader-study", str(readers))
     assert result.code == 2 and "line 2" in result.err and result.err.count("\n") == 1
 
 

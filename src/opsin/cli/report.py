@@ -18,7 +18,7 @@ EXAMPLES = """[bold]Examples[/bold]
 
   opsin report runs/lesions-1b22c0 --positive melanoma --sensitivity 0.9 --cost-of-miss 20
 
-  opsin report runs/lesions-1b22c0 --readers doctors.csv"""
+  opsin report runs/lesions-1b22c0 --reader-study doctors.csv"""
 
 
 @app.command(epilog=EXAMPLES)
@@ -54,7 +54,7 @@ def report(
             rich_help_panel="Thresholds, remembered by the run",
         ),
     ] = None,
-    readers: Annotated[
+    reader_study: Annotated[
         Path | None,
         typer.Option(
             metavar="CSV",
@@ -70,14 +70,14 @@ def report(
 
     opened = load_run(run)
     if any(value is not None for value in (positive, sensitivity, cost_of_miss, cost_of_false_alarm)):
-        opened.decide(
+        opened.set_operating_point(
             positive=positive,
             sensitivity=sensitivity,
             cost_of_miss=cost_of_miss,
             cost_of_false_alarm=cost_of_false_alarm,
         )
-    if readers is not None:
-        opened.add_readers(readers)
+    if reader_study is not None:
+        opened.add_reader_study(reader_study)
     if opened.scorecard:
         judge(opened.folder)
     path = write_report(opened, anonymous=anonymous)

@@ -26,6 +26,7 @@ from opsin.studies.jobs import Job
 from opsin.studies.progress import StudyTable
 from opsin.studies.study import Study
 from opsin.studies.workers import Workers, available_cores
+from opsin.workflow.request import RunOptions, ask, identify
 
 POLL = 0.5  # seconds between two looks at how far the runs have come
 MEMORY = 1 / 3  # part of the free memory that the images of all runs may take
@@ -83,7 +84,7 @@ def run_study(
     folder = StudyFolder.create(place, state="training", anonymous=anonymous, **describe(study))
     waiting = _jobs(study, folder)
     _pass_over_finished(waiting, data_root)
-    shared = shared_facts(number, data_root, anonymous, inspect)
+    shared = worker_options(number, RunOptions.create(data_root, anonymous=anonymous, inspect=inspect))
     deadline = time.monotonic() + 60 * budget if budget is not None else None
     with stopping() as stopped, Workers(number, place / "logs", devices) as workers:
         console.print(_headline(study, waiting, number, workers.threads), highlight=False)
@@ -130,17 +131,10 @@ def choose_workers(study: Study, jobs: int | None, runs: int) -> tuple[int, int]
     return jobs or max(1, min(devices or available_cores(), runs)), devices
 
 
-def shared_facts(number: int, data_root: str | Path | None, anonymous: bool, inspect: bool) -> dict[str, Any]:
-    """Return what the jobs of all workers say alike; the free memory is shared out among them."""
-    root = str(Path(data_root).resolve()) if data_root is not None else ""
+def worker_options(number: int, options: RunOptions) -> dict[str, Any]:
+    """Return the part of a job that is the same for all workers, each with its share of the free memory."""
     memory = psutil.virtual_memory().available * MEMORY / number / 2**30
-    return {
-        "data_root": root,
-        "anonymous": anonymous,
-        "inspect": inspect,
-        "open_test": True,
-        "memory_gb": round(memory, 2),
-    }
+    return {"options": options.to_dict(), "memory_gb": round(memory, 2)}
 
 
 def wanted_study(
@@ -215,8 +209,6 @@ def _jobs(study: Study, folder: StudyFolder) -> list[Job]:
 
 def _pass_over_finished(jobs: Sequence[Job], data_root: str | Path | None) -> None:
     """Mark the jobs whose runs are finished; where files have other dates now, a worker looks inside."""
-    from opsin.workflow.request import ask, identify
-
     read: dict[str, Dataset] = {}
     for job in jobs:
         if not (job.place / "run.json").exists() or RunFolder(job.place).info["state"] != "finished":

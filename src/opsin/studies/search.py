@@ -20,11 +20,12 @@ from opsin.runs.folder import RunFolder
 from opsin.runs.study import StudyFolder
 from opsin.storage.atomic import write_text
 from opsin.studies.jobs import Job
-from opsin.studies.runner import POLL, choose_workers, refuse_missing_data, shared_facts, stopping, wanted_study
+from opsin.studies.runner import POLL, choose_workers, refuse_missing_data, stopping, wanted_study, worker_options
 from opsin.studies.search_space import Search, read_search
 from opsin.studies.study import Study
 from opsin.studies.workers import Workers
 from opsin.tasks.registry import TASKS
+from opsin.workflow.request import RunOptions
 
 FOUND = "found.toml"
 
@@ -75,7 +76,7 @@ def search_study(
     folder = StudyFolder.create(place, name=study.name, score=study.score, state="training", searched=search.variant)
     asked = _open(place, study)
     number, devices = choose_workers(study, jobs, total)
-    shared = shared_facts(number, data_root, False, False) | {"open_test": False}
+    shared = worker_options(number, RunOptions.create(data_root, inspect=False, open_test=False))
     deadline = time.monotonic() + 60 * budget if budget is not None else math.inf
     with stopping() as stopped, Workers(number, place / "logs", devices) as workers:
         console.print(f"{study.name}: {total} trials of {search.variant}, {number} at a time", highlight=False)

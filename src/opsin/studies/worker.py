@@ -36,8 +36,7 @@ class Worker:
 
         Args:
             job: ``recipe``, ``place``, ``members`` (folders of the runs it puts together in the place of training) and
-                ``soup``, ``memory_gb`` (for the images), and the facts of the run: ``data_root``,
-                ``anonymous``, ``inspect`` and ``open_test``.
+                ``soup``, ``memory_gb`` (for the images), and ``options`` (the fields of `RunOptions`).
 
         Raises:
             OpsinError: It cannot be trained.
@@ -50,11 +49,11 @@ class Worker:
 
         from opsin.recipe.recipe import Recipe
         from opsin.training.prepare import prepare, prepare_from, stamp
-        from opsin.workflow.request import ask
-        from opsin.workflow.train import train_or_go_on
+        from opsin.workflow.request import RunOptions, ask
+        from opsin.workflow.train import train_or_resume
 
-        root = job["data_root"]
-        asked, dataset = ask(None, Recipe.from_dict(job["recipe"]), {}, root or None)
+        options = RunOptions(**job["options"])
+        asked, dataset = ask(None, Recipe.from_dict(job["recipe"]), {}, options.data_root or None)
         now = stamp(dataset)
         if now != self.stamp:
             self.prepared, self.stamp = None, now
@@ -66,15 +65,14 @@ class Worker:
             self.prepared = reused or prepare(within, dataset)
             return self.prepared
 
-        shared = {key: job[key] for key in ("anonymous", "inspect", "open_test", "data_root")}
-        train_or_go_on(asked, dataset, Path(job["place"]), shared, Console(quiet=True), ready)
+        train_or_resume(asked, dataset, Path(job["place"]), options, Console(quiet=True), ready)
 
     def _put_together(self, job: dict[str, Any]) -> None:
         """Make one run of several."""
         from opsin.workflow.ensemble import ensemble
 
         shutil.rmtree(job["place"], ignore_errors=True)  # one that was stopped halfway is made anew
-        ensemble(job["members"], soup=job["soup"], out=job["place"], inspect=job["inspect"], quiet=True)
+        ensemble(job["members"], soup=job["soup"], out=job["place"], inspect=job["options"]["inspect"], quiet=True)
 
 
 def answer(worker: Worker, job: dict[str, Any]) -> dict[str, str]:

@@ -19,7 +19,7 @@ from opsin.training.prepare import Prepared
 from opsin.training.session import Session
 
 
-def tell_data(console: Console, prepared: Prepared) -> None:
+def print_data(console: Console, prepared: Prepared) -> None:
     """Say what the data are, how they are split, and what was found in them."""
     facts = prepared.describe()
     counts = " · ".join(f"{facts['splits'][name]:,} {name}" for name in SPLITS)
@@ -39,7 +39,7 @@ def tell_data(console: Console, prepared: Prepared) -> None:
         console.print(f"  {note}", highlight=False, markup=False)
 
 
-def tell_audit(console: Console, found: dict[str, Any]) -> None:
+def print_audit(console: Console, found: dict[str, Any]) -> None:
     """Say how much was found in the images, and where it is said in full."""
     severities = [finding["severity"] for finding in found["findings"]]
     if severities:
@@ -50,7 +50,7 @@ def tell_audit(console: Console, found: dict[str, Any]) -> None:
         )
 
 
-def tell_network(console: Console, session: Session) -> None:
+def print_network(console: Console, session: Session) -> None:
     """Say which network is trained, from which weights, and how."""
     recipe = session.recipe
     parameters = sum(parameter.numel() for parameter in session.network.parameters())
@@ -71,7 +71,7 @@ def tell_network(console: Console, session: Session) -> None:
         console.print(f"  {session.feature_extraction}", highlight=False, markup=False)
 
 
-def tell_result(console: Console, folder: RunFolder) -> None:
+def print_result(console: Console, folder: RunFolder) -> None:
     """Say the main score, on test if that was opened, and the verdict in one line."""
     split, main = TEST if TEST in folder.scorecard else VALIDATION, TASKS[folder.task].main_score
     score = folder.scorecard[split][main]
@@ -84,7 +84,7 @@ def tell_result(console: Console, folder: RunFolder) -> None:
     )
 
 
-def tell_position(console: Console, folder: RunFolder, session: Session) -> None:
+def print_position(console: Console, folder: RunFolder, session: Session) -> None:
     """Say from where a run goes on."""
     state, epochs = session.state, session.recipe.training.epochs or 0
     where = f"from epoch {state.epoch + 1}, step {state.step + 1}" if state.epoch < epochs else "after the last epoch"

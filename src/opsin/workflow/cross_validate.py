@@ -21,11 +21,11 @@ from opsin.runs.out_of_fold import score_out_of_fold
 from opsin.runtime.progress import decoding
 from opsin.tasks.registry import TASKS
 from opsin.training.prepare import Prepared, prepare, prepare_other_split
-from opsin.workflow.console import tell_data
+from opsin.workflow.console import print_data
 from opsin.workflow.report import report
-from opsin.workflow.request import ask, name_of_several
+from opsin.workflow.request import RunOptions, ask, name_of_several
 from opsin.workflow.run import Run
-from opsin.workflow.train import train_or_go_on
+from opsin.workflow.train import train_or_resume
 
 FOLDS = 5
 
@@ -130,14 +130,13 @@ def cross_validate(
     place = Path(out) if out is not None else Path(runs or "runs") / name_of_several("cross-validation", asked, dataset)
     facts = {"recipe": asked.to_dict(), "name": dataset.name, "folds": asked.split.folds, "repeats": repeats}
     folder = CrossValidationFolder.create(place, state="training", **facts, anonymous=anonymous)
-    root = str(Path(data_root).resolve()) if data_root is not None else ""
-    shared = {"anonymous": anonymous, "inspect": False, "data_root": root}
+    options = RunOptions.create(data_root, anonymous=anonymous, inspect=False)
     for repeat in range(repeats):
         for fold in range(asked.split.folds):
             console.print(_position(repeat, repeats, fold, asked.split.folds), highlight=False)
             split = replace(asked.split, fold=fold, seed=asked.split.seed + repeat)
             prepared = _run_fold(
-                replace(asked, split=split), dataset, prepared, folder.place(repeat, fold), shared, console
+                replace(asked, split=split), dataset, prepared, folder.place(repeat, fold), options, console
             )
     return _conclude(folder, console)
 
@@ -162,7 +161,7 @@ def _with_folds(recipe: Recipe, folds: int) -> Recipe:
 def _prepare(recipe: Recipe, dataset: Dataset, console: Console) -> Prepared:
     with decoding(console) as progress:
         prepared = prepare(recipe, dataset, progress=progress)
-    tell_data(console, prepared)
+    print_data(console, prepared)
     return prepared
 
 
@@ -181,7 +180,7 @@ def _position(repeat: int, repeats: int, fold: int, folds: int) -> str:
 
 
 def _run_fold(
-    asked: Recipe, dataset: Dataset, prepared: Prepared | None, place: Path, shared: dict[str, Any], console: Console
+    asked: Recipe, dataset: Dataset, prepared: Prepared | None, place: Path, options: RunOptions, console: Console
 ) -> Prepared | None:
     """Train, go on with, or pass over the run of one fold; return decoded images for the next one."""
 
@@ -190,7 +189,7 @@ def _run_fold(
         prepared = _prepare(asked, dataset, console) if prepared is None else prepare_other_split(prepared, asked)
         return prepared
 
-    train_or_go_on(asked, dataset, place, shared, console, ready)
+    train_or_resume(asked, dataset, place, options, console, ready)
     return prepared
 
 

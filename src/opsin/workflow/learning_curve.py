@@ -24,10 +24,10 @@ from opsin.storage.atomic import write_json
 from opsin.tasks.registry import TASKS
 from opsin.training.prepare import Prepared, prepare, prepare_other_split
 from opsin.version import __version__
-from opsin.workflow.console import tell_data
-from opsin.workflow.request import ask, name_of_several
+from opsin.workflow.console import print_data
+from opsin.workflow.request import RunOptions, ask, name_of_several
 from opsin.workflow.run import Run
-from opsin.workflow.train import train_or_go_on
+from opsin.workflow.train import train_or_resume
 
 SIZES = (0.1, 0.2, 0.4, 0.7, 1.0)
 REPEATS = 3
@@ -109,13 +109,12 @@ def learning_curve(
     asked = replace(asked, split=replace(asked.split, train_fraction=1.0))
     with decoding(console) as progress:
         prepared = prepare(asked, dataset, progress=progress)
-    tell_data(console, prepared)
+    print_data(console, prepared)
     parts = _parts(sizes, prepared)
     place = Path(out) if out is not None else Path(runs) / name_of_several("learning-curve", asked, dataset)
     if not any(place.glob("part-*/run.json")):
         RunFolder.check_free(place)
-    root = str(Path(data_root).resolve()) if data_root is not None else ""
-    shared = {"anonymous": anonymous, "inspect": False, "open_test": False, "data_root": root}
+    options = RunOptions.create(data_root, anonymous=anonymous, inspect=False, open_test=False)
     made = []
     for repeat in range(repeats):
         for part in parts:
@@ -123,7 +122,7 @@ def learning_curve(
             console.print(f"repeat {repeat + 1} of {repeats}, {part:.3g} of the training images", highlight=False)
             folder = place / f"part-{part:g}-seed-{each.seed}"
             ready = functools.partial(prepare_other_split, prepared, each)
-            made.append(train_or_go_on(each, dataset, folder, shared, console, ready).folder)
+            made.append(train_or_resume(each, dataset, folder, options, console, ready).folder)
     return _conclude(place, asked, prepared, made, anonymous, console)
 
 

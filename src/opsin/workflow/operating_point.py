@@ -15,7 +15,7 @@ from opsin.storage.atomic import write_text
 from opsin.tasks.registry import TASKS
 
 
-def decide(
+def set_operating_point(
     folder: RunFolder,
     *,
     positive: str | None = None,
@@ -64,7 +64,7 @@ def decide(
     folder.update(aims=dataclasses.asdict(aims))
 
 
-def add_readers(folder: RunFolder, path: str | Path) -> None:
+def add_reader_study(folder: RunFolder, path: str | Path) -> None:
     """Copy a table of readers into the run as ``readers.csv``, which its report then shows.
 
     Args:

@@ -84,7 +84,7 @@ class Run:
 
         return list(predict(self, images))
 
-    def decide(
+    def set_operating_point(
         self,
         *,
         positive: str | None = None,
@@ -92,7 +92,7 @@ class Run:
         cost_of_miss: float | None = None,
         cost_of_false_alarm: float | None = None,
     ) -> None:
-        """Decide what thresholds are to be good for; what is left out stays as it was. See `opsin.workflow.operating_point.decide`.
+        """Decide what thresholds are to be good for; what is left out stays as it was. See `opsin.workflow.operating_point.set_operating_point`.
 
         Args:
             positive: Of two classes the one that is looked for.
@@ -103,9 +103,9 @@ class Run:
         Raises:
             RunError: The class is unknown, there are not two, or a number is out of range.
         """
-        from opsin.workflow.operating_point import decide
+        from opsin.workflow.operating_point import set_operating_point
 
-        decide(
+        set_operating_point(
             self.folder,
             positive=positive,
             sensitivity=sensitivity,
@@ -113,7 +113,7 @@ class Run:
             cost_of_false_alarm=cost_of_false_alarm,
         )
 
-    def add_readers(self, path: str | Path) -> None:
+    def add_reader_study(self, path: str | Path) -> None:
         """Show people beside the network in the report; see `opsin.evaluation.reader_study.read_readers`.
 
         Args:
@@ -122,9 +122,9 @@ class Run:
         Raises:
             DataError: The table cannot be read, or rows are wrong; they are named.
         """
-        from opsin.workflow.operating_point import add_readers
+        from opsin.workflow.operating_point import add_reader_study
 
-        add_readers(self.folder, path)
+        add_reader_study(self.folder, path)
 
     def _repr_html_(self) -> str:
         from opsin.reporting.pages.notebook import run_html

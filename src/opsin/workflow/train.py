@@ -28,10 +28,10 @@ from opsin.training.prepare import Prepared, prepare, read_source
 from opsin.training.session import Evaluator, Session
 from opsin.workflow.calibrate import learn_from_validation
 from opsin.workflow.check import audit_prepared
-from opsin.workflow.console import tell_audit, tell_data, tell_network, tell_position, tell_result
+from opsin.workflow.console import print_audit, print_data, print_network, print_position, print_result
 from opsin.workflow.evaluate import assess_split, prepare_again, subject_of
 from opsin.workflow.report import report
-from opsin.workflow.request import ask, find_same_run, free_place, identify, is_run_of
+from opsin.workflow.request import RunOptions, ask, find_same_run, free_place, identify, is_run_of
 from opsin.workflow.run import Run
 
 __all__ = ["resolve_recipe", "resume_run", "train"]
@@ -87,40 +87,41 @@ def train(
         RunFolder.check_free(Path(out))
     with decoding(console) as progress:
         prepared = prepare(asked, dataset, progress=progress)
-    tell_data(console, prepared)
-    root = str(Path(data_root).resolve()) if data_root is not None else ""
-    facts = {"asked": identity, "anonymous": anonymous, "inspect": inspect, "open_test": open_test, "data_root": root}
-    return train_prepared(
-        prepared, Path(out) if out is not None else Path(runs), facts, console, callbacks, out is None
-    )
+    print_data(console, prepared)
+    options = RunOptions.create(data_root, anonymous=anonymous, inspect=inspect, open_test=open_test)
+    place = Path(out) if out is not None else Path(runs)
+    return train_prepared(prepared, place, identity, options, console, callbacks, below=out is None)
 
 
 def train_prepared(
     prepared: Prepared,
     place: Path,
-    facts: dict[str, Any],
+    identity: str,
+    options: RunOptions,
     console: Console,
     callbacks: Sequence[Callback] = (),
     below: bool = False,
 ) -> Run:
-    """Train, evaluate and report on data that are ready.
+    """Train, evaluate and report on prepared data.
 
     Args:
         prepared: The data and the resolved recipe.
         place: The run folder.
-        facts: What ``run.json`` says beside what follows from the data: asked, anonymous, inspect, open_test,
-            data_root.
-        console: Where to say what is done.
-        callbacks: Further watchers of the loop.
+        identity: Identity of recipe and data; see `identify`.
+        options: Options beside the recipe.
+        console: Progress goes here.
+        callbacks: Further callbacks of the loop.
         below: Make a new run folder below ``place`` instead.
     """
     session = _create_session(prepared, console)
-    tell_network(console, session)
+    print_network(console, session)
     place = free_place(place, prepared.dataset.name, session.recipe) if below else place
-    folder = RunFolder.create(place, session.recipe, **facts, process=this_process(), **_describe(session))
+    folder = RunFolder.create(
+        place, session.recipe, asked=identity, **options.to_dict(), process=this_process(), **_describe(session)
+    )
     found = audit_prepared(prepared)
     folder.write("audit.json", found)
-    tell_audit(console, found)
+    print_audit(console, found)
     return _train(folder, session, console, callbacks)
 
 
@@ -158,32 +159,32 @@ def resume_run(
     elif session.beginning.fingerprint != folder.info["network"].get("weights_fingerprint", ""):
         weights = session.recipe.network.weights
         raise RunError(f"The weights in {weights} have changed since {path} began from them; train anew.")
-    tell_position(console, folder, session)
+    print_position(console, folder, session)
     folder.update(process=this_process())
     return _train(folder, session, console, callbacks)
 
 
-def train_or_go_on(
+def train_or_resume(
     asked: Recipe,
     dataset: Dataset,
     place: Path,
-    shared: dict[str, Any],
+    options: RunOptions,
     console: Console,
     ready: Callable[[], Prepared],
 ) -> Run:
-    """Train one of several runs that belong together, go on with it, or pass over it where it is finished.
+    """Train one run of several, resume it, or skip it if it is finished.
 
     Args:
-        asked: What was asked for.
+        asked: The recipe as requested.
         dataset: Its data.
         place: The run folder.
-        shared: What all their ``run.json`` say: anonymous, inspect, data_root.
-        console: Where to say what is done.
-        ready: Makes the data ready; is called where there is anything to train from the beginning, or to compare.
+        options: Options that all the runs share.
+        console: Progress goes here.
+        ready: Prepares the data; called only to start a run or to compare its data.
 
     Raises:
-        RunError: The data have changed since the run began, or the folder holds another run.
-        TrainingInterrupted: Ctrl-C or a termination signal ended it; the same call goes on with it.
+        RunError: The data have changed since the run started, or the folder holds another run.
+        TrainingInterrupted: Ctrl-C or a termination signal ended it; the same call resumes it.
     """
     identity = identify(asked, dataset)
     try:
@@ -191,11 +192,9 @@ def train_or_go_on(
             return resume_run(place, dataset=dataset, quiet=console.quiet)
         RunFolder.clear_unmade(place)
         RunFolder.check_free(place)
-        return train_prepared(ready(), place, {"asked": identity, **shared}, console)
+        return train_prepared(ready(), place, identity, options, console)
     except TrainingInterrupted:
-        raise TrainingInterrupted(
-            f"Stopped in {place}; nothing is lost. The same command goes on from there."
-        ) from None
+        raise TrainingInterrupted(f"Stopped in {place}; nothing is lost. The same command resumes it.") from None
 
 
 def resolve_recipe(recipe: Recipe, data_root: str | Path | None = None, quiet: bool = True) -> Recipe:
@@ -278,7 +277,7 @@ def finish(folder: RunFolder, session: Evaluator, console: Console, why: str = "
     finally:  # whoever stops the inspections has a report all the same
         judge(folder)
         page = report(run, anonymous=bool(folder.info.get("anonymous")))
-    tell_result(console, run.folder)
+    print_result(console, run.folder)
     console.print(f"report  {page}", highlight=False, soft_wrap=True)
     return run
 
