@@ -79,7 +79,7 @@ CASES = {
     "output folder is a file": (("train", "good", *FAST, "--out", "rows.csv"), "rows.csv is a file"),
     "no data": (("train",), "opsin datasets"),
     "resume what is no run": (("train", "--resume", "good"), "good is not a run"),
-    "resume with settings": (("train", "--resume", "good", "--epochs", "9"), "by its own recipe"),
+    "resume with settings": (("train", "--resume", "good", "--epochs", "9"), "its own recipe"),
     "resume elsewhere": (("train", "--resume", "good", "--out", "other"), "in its own folder"),
     "evaluate no run": (("evaluate", "nowhere"), "There is no run nowhere"),
     "predict with no run": (("predict", "nowhere", "good"), "There is no run nowhere"),

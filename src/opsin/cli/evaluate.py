@@ -18,17 +18,17 @@ def evaluate(
     run: RunArgument,
     data: Annotated[
         str | None,
-        typer.Argument(metavar="DATA", help="Other data with the same classes, all of which are scored."),
+        typer.Argument(metavar="DATA", help="Other data with the same classes; all its images are scored."),
     ] = None,
     split: Annotated[
         str | None,
-        typer.Option(metavar="train|validation|test", help="Which of the run's own images to score; left out: test."),
+        typer.Option(metavar="train|validation|test", help="Split of the run's own images; default: test."),
     ] = None,
     data_root: DataRoot = None,
 ) -> None:
-    """Score a run on its test split, on another split, or on other data, each score with its 95 % interval.
+    """Score a run on its test split, on another split, or on other data, with 95 % intervals.
 
-    Every opening of the locked test split is logged in the run's looks.jsonl and shown in its report.
+    Every time the locked test split is opened, the run logs it in looks.jsonl and shows it in its report.
     """
     from opsin.metrics.names import DETAILS
     from opsin.runs.folder import RunFolder

@@ -27,16 +27,14 @@ EXAMPLES = """[bold]Examples[/bold]
 @takes_recipe
 def find_learning_rate(
     wanted: RecipeOptions,
-    out: Annotated[Path, typer.Option(help="Picture to write: .png, .svg or .pdf.", rich_help_panel="Run")] = Path(
-        "learning-rates.png"
-    ),
+    out: Annotated[Path, typer.Option(help="Plot to write: .png, .svg or .pdf.")] = Path("learning-rates.png"),
 ) -> None:
-    """Raise the learning rate step by step, draw the loss against it, and suggest a rate.
+    """Raise the learning rate step by step, plot the loss against it, and suggest a rate.
 
-    Nothing is kept but the picture. The suggestion is a place to begin; the default rates already suit most data.
+    Only the plot is kept. Take the suggestion as a first guess; the default rates suit most data.
     """
     if out.suffix.lower() not in (".png", ".svg", ".pdf"):
-        raise RecipeError(f"{out}: the picture must end in .png, .svg or .pdf.")
+        raise RecipeError(f"{out}: the file name of the plot must end in .png, .svg or .pdf.")
     recipe = wanted.recipe()
 
     from opsin.workflow import find_learning_rate as workflow

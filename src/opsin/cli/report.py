@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from opsin.cli.console import console
-from opsin.cli.options import RunArgument
+from opsin.cli.options import Anonymous, RunArgument
 
 app = typer.Typer(add_completion=False)
 
@@ -24,46 +24,50 @@ EXAMPLES = """[bold]Examples[/bold]
 @app.command(epilog=EXAMPLES)
 def report(
     run: RunArgument,
-    anonymous: Annotated[bool, typer.Option("--anonymous", help="Keep file names out of it.")] = False,
+    anonymous: Anonymous = False,
     positive: Annotated[
         str | None,
         typer.Option(
             metavar="CLASS",
-            help="Of two classes the one that is looked for; left out: the rarer in training.",
-            rich_help_panel="Thresholds, remembered by the run",
+            help="Positive class of a two-class run; default: the rarer class in training.",
+            rich_help_panel="Operating point (the run remembers it)",
         ),
     ] = None,
     sensitivity: Annotated[
         float | None,
         typer.Option(
-            help="The least sensitivity that a threshold is to reach; at first 0.95.",
-            rich_help_panel="Thresholds, remembered by the run",
+            help="Sensitivity that a threshold has to reach; default: 0.95.",
+            rich_help_panel="Operating point (the run remembers it)",
         ),
     ] = None,
     cost_of_miss: Annotated[
         float | None,
         typer.Option(
-            help="What a missed image of the class costs, in any unit; at first 1.",
-            rich_help_panel="Thresholds, remembered by the run",
+            help="Cost of a false negative, in any unit; default: 1.",
+            rich_help_panel="Operating point (the run remembers it)",
         ),
     ] = None,
     cost_of_false_alarm: Annotated[
         float | None,
         typer.Option(
-            help="What a false alarm costs, in the same unit; at first 1.",
-            rich_help_panel="Thresholds, remembered by the run",
+            help="Cost of a false positive, in the same unit; default: 1.",
+            rich_help_panel="Operating point (the run remembers it)",
         ),
     ] = None,
     reader_study: Annotated[
         Path | None,
         typer.Option(
             metavar="CSV",
-            help="What people reached on the test images: reader,sensitivity,specificity or reader,image,call.",
-            rich_help_panel="Thresholds, remembered by the run",
+            help="Performance of human readers on the test images; columns: reader,sensitivity,specificity or "
+            "reader,image,call.",
+            rich_help_panel="Operating point (the run remembers it)",
         ),
     ] = None,
 ) -> None:
-    """Write the report of a run and its verdict anew, from the files in its folder alone."""
+    """Write the report and the verdict of a run again, from the files in its folder.
+
+    The operating point decides which thresholds the report recommends. The run remembers it for later reports.
+    """
     from opsin.evaluation.evaluate_split import judge
     from opsin.workflow.report import report as write_report
     from opsin.workflow.run import load_run

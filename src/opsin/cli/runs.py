@@ -18,7 +18,7 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def runs(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to look.")] = Path("runs"),
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder that holds the runs.")] = Path("runs"),
 ) -> None:
     """List the runs in a folder, newest first."""
     from opsin.runs.folder import list_runs
@@ -26,7 +26,7 @@ def runs(
     found = list_runs(folder)
     screen = console()
     if not found:
-        screen.print(f"No runs in {folder} yet; `opsin train digits` makes the first.")
+        screen.print(f"No runs in {folder} yet; `opsin train digits` makes the first one.")
         return
     from opsin.metrics.names import describe_score
     from opsin.tasks.registry import TASKS

@@ -1,4 +1,4 @@
-"""Running a study: every variant with every seed, side by side in worker processes, and the report."""
+"""Run a study: every variant with every seed, several at a time in worker processes, and write the report."""
 
 from __future__ import annotations
 
@@ -268,20 +268,18 @@ def _conclude(study: Study, folder: StudyFolder, jobs: list[Job], console: Conso
         folder.update(state="interrupted")
         raise TrainingInterrupted(
             f"Stopped with {len(finished)} of {len(jobs)} runs finished in {folder.path}; nothing is lost. The same "
-            "command goes on from there."
+            "command resumes it."
         )
     folder.update(state="interrupted" if open_ones else "finished")
     failed = [job for job in jobs if job.state == "failed"]
     if not finished and failed:
         raise OpsinError(f"No run of {study.name} could be finished. {failed[0].variant}: {failed[0].why}")
     if not finished:
-        raise RunError(
-            f"The time was up before a run was finished in {folder.path}; the same command goes on from there."
-        )
+        raise RunError(f"The time was up before a run was finished in {folder.path}; the same command resumes it.")
     console.print(folder.info["sentence"], highlight=False, soft_wrap=True)
     if open_ones:
         console.print(
-            f"{len(open_ones)} of {len(jobs)} runs are not finished; the same command goes on with them.",
+            f"{len(open_ones)} of {len(jobs)} runs are not finished; the same command resumes them.",
             highlight=False,
             soft_wrap=True,
         )

@@ -93,7 +93,7 @@ def search_study(
         )
     folder.update(state="interrupted" if stopped.is_set() else "finished")
     if stopped.is_set():
-        raise TrainingInterrupted(f"Stopped; nothing is lost in {place}. The same command goes on from there.")
+        raise TrainingInterrupted(f"Stopped; nothing is lost in {place}. The same command resumes it.")
     _conclude(asked, study, search, folder, console)
     return folder
 

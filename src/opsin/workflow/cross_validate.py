@@ -1,4 +1,4 @@
-"""Cross-validation in one call: a run for each fold, their predictions pooled into one scorecard."""
+"""`opsin.cross_validate`: a run for each fold, with the out-of-fold predictions pooled into one scorecard."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class CrossValidation:
     def __init__(self, path: str | Path):
         self.folder = CrossValidationFolder(path)
         if self.folder.info.get("state") != "finished":
-            raise RunError(f"{path} is not finished; the command that began it goes on with it.")
+            raise RunError(f"{path} is not finished; the command that started it resumes it.")
 
     @property
     def path(self) -> Path:
@@ -87,28 +87,28 @@ def cross_validate(
     quiet: bool = False,
     **settings: Any,
 ) -> CrossValidation:
-    """Train a network for each fold, test each on the images that it has not seen, and score all of them together.
+    """Train a network for each fold, test each on its held-out fold, and score the pooled predictions.
 
-    All images take part, whatever split they come with. Groups stay whole, validation is held out of the other folds.
-    Called again in the same words, it goes on where it was interrupted. The reports of runs beside it that leave the
-    same images on both sides of a split then say what their scores owe to that.
+    All images take part, whatever split they come with. Groups stay whole; validation images are held out of the
+    other folds. The same call resumes an interrupted cross-validation. The reports of neighboring runs whose split
+    leaks then say how much their scores owe to the leak.
 
     Args:
         data: As for `opsin.train`; or a run, whose data and recipe are taken.
-        repeats: How often to do it all, each time with folds drawn anew.
-        each_group: Make as many folds as there are groups, and so leave out one group at a time.
-        recipe: A recipe, or the path of its TOML file; left out, the defaults.
-        out: Its folder; left out, ``runs/NAME-cross-validation-HASH``.
-        runs: Where that is made; left out, ``runs``, or beside the run whose recipe is taken.
+        repeats: Number of repetitions, each with new folds.
+        each_group: Leave out one group at a time: as many folds as groups.
+        recipe: A recipe, or the path of its TOML file; default: every setting by its rule.
+        out: Its folder; default: ``runs/NAME-cross-validation-HASH``.
+        runs: Folder for new folders; default: ``runs``, or the parent of the run whose recipe is used.
         data_root: A folder that holds named data sets.
         anonymous: Leave file names and paths out of the reports.
-        quiet: Say nothing.
+        quiet: Print nothing.
         **settings: Any setting by its short name, as for `opsin.train`; ``folds=10`` instead of 5.
 
     Raises:
         RecipeError: A setting is unknown, out of range, or contradicts cross-validation.
-        DataError: The data cannot be read, used, or shared out so.
-        TrainingInterrupted: Ctrl-C or a termination signal ended it; the same call goes on with it.
+        DataError: The data cannot be read, used, or split into such folds.
+        TrainingInterrupted: Ctrl-C or a termination signal ended it; the same call resumes it.
     """
     console = Console(quiet=quiet)
     if isinstance(data, Run) or (isinstance(data, str | Path) and (Path(data) / "run.json").is_file()):
@@ -144,7 +144,7 @@ def cross_validate(
 def _recipe_of(run: RunFolder, recipe: Recipe | str | Path | None) -> Recipe:
     """Return the recipe of a run without what it says of a ready-made split."""
     if recipe is not None:
-        raise RecipeError(f"{run.path} is a run and is cross-validated by its own recipe; leave out --recipe.")
+        raise RecipeError(f"{run.path} is a run and is cross-validated with its own recipe; leave out --recipe.")
     if not run.recipe.data.source:
         raise DataError(
             f"{run.path} was trained on a Dataset object; give that and the recipe: opsin.cross_validate(dataset, "
@@ -168,7 +168,7 @@ def _prepare(recipe: Recipe, dataset: Dataset, console: Console) -> Prepared:
 def _number_of_groups(prepared: Prepared) -> int:
     if prepared.dataset.groups is None:
         raise DataError(
-            f"{prepared.dataset.name} has no groups to leave out one at a time; say where they are with --group (a "
+            f"{prepared.dataset.name} has no groups to leave out one at a time; name them with --group (a "
             "column) or --group-by (a part of the names)."
         )
     return len(np.unique(prepared.split.groups))
@@ -182,7 +182,7 @@ def _position(repeat: int, repeats: int, fold: int, folds: int) -> str:
 def _run_fold(
     asked: Recipe, dataset: Dataset, prepared: Prepared | None, place: Path, options: RunOptions, console: Console
 ) -> Prepared | None:
-    """Train, go on with, or pass over the run of one fold; return decoded images for the next one."""
+    """Train, resume or skip the run of one fold; return decoded images for the next one."""
 
     def ready() -> Prepared:
         nonlocal prepared

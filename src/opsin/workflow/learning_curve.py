@@ -1,4 +1,4 @@
-"""The learning curve over the number of training images, in one call: would more images help?"""
+"""`opsin.learning_curve`: validation score against the number of training images."""
 
 from __future__ import annotations
 
@@ -74,28 +74,27 @@ def learning_curve(
     quiet: bool = False,
     **settings: Any,
 ) -> LearningCurve:
-    """Train on growing parts of the training images and say what twice as many would bring.
+    """Train on growing parts of the training images and predict the gain from twice as many.
 
-    All networks are scored on the same validation images; the test split stays locked. Each repeat has its own seed,
-    and in each the smaller parts lie within the larger ones. Called again in the same words, it goes on where it was
-    interrupted.
+    All networks are scored on the same validation images; the test split stays locked. Each repeat has its own seed;
+    within a repeat, the smaller parts are subsets of the larger ones. The same call resumes an interrupted curve.
 
     Args:
         data: As for `opsin.train`; or a run, whose data and recipe are taken.
         sizes: At least three: parts of the training images up to 1, or numbers of images above 1.
-        repeats: How often to train on each.
-        recipe: A recipe, or the path of its TOML file; left out, the defaults.
-        out: Its folder; left out, ``runs/NAME-curve-HASH``.
-        runs: Where that is made.
+        repeats: Number of runs for each size.
+        recipe: A recipe, or the path of its TOML file; default: every setting by its rule.
+        out: Its folder; default: ``runs/NAME-learning-curve-HASH``.
+        runs: Folder for new folders.
         data_root: A folder that holds named data sets.
         anonymous: Leave file names and paths out of the reports.
-        quiet: Say nothing.
+        quiet: Print nothing.
         **settings: Any setting by its short name, as for `opsin.train`.
 
     Raises:
         RecipeError: A setting is unknown or out of range, or there are too few sizes.
         DataError: The data cannot be read or used.
-        TrainingInterrupted: Ctrl-C or a termination signal ended it; the same call goes on with it.
+        TrainingInterrupted: Ctrl-C or a termination signal ended it; the same call resumes it.
     """
     console = Console(quiet=quiet)
     if isinstance(data, Run) or (isinstance(data, str | Path) and (Path(data) / "run.json").is_file()):

@@ -75,7 +75,7 @@ class Run:
                 ``(N, H, W, 1 or 3)``, or a single path or image.
 
         Returns:
-            One prediction for each image, in order; for a classifier `opsin.tasks.classification.predictions.Classification`.
+            One prediction per image, in order, such as `Classification`; `opsin.predict` has further options.
 
         Raises:
             DataError: Images cannot be read; they are named.
@@ -92,13 +92,13 @@ class Run:
         cost_of_miss: float | None = None,
         cost_of_false_alarm: float | None = None,
     ) -> None:
-        """Decide what thresholds are to be good for; what is left out stays as it was. See `opsin.workflow.operating_point.set_operating_point`.
+        """Set the operating point that the report recommends thresholds for; arguments left out stay as they were.
 
         Args:
-            positive: Of two classes the one that is looked for.
-            sensitivity: The least sensitivity that a threshold is to reach.
-            cost_of_miss: What an image of the class costs when it is missed, in any unit.
-            cost_of_false_alarm: What another image costs when it is taken for one of the class, in the same unit.
+            positive: Positive class of a two-class run.
+            sensitivity: Sensitivity that a threshold has to reach.
+            cost_of_miss: Cost of a false negative, in any unit.
+            cost_of_false_alarm: Cost of a false positive, in the same unit.
 
         Raises:
             RunError: The class is unknown, there are not two, or a number is out of range.
@@ -114,7 +114,7 @@ class Run:
         )
 
     def add_reader_study(self, path: str | Path) -> None:
-        """Show people beside the network in the report; see `opsin.evaluation.reader_study.read_readers`.
+        """Add the performance of human readers on the test images to the report.
 
         Args:
             path: A CSV file with the columns ``reader,sensitivity,specificity`` or ``reader,image,call``.

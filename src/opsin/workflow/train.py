@@ -55,18 +55,18 @@ def train(
     """Train a network on labelled images, evaluate it on the locked test split, and write the report.
 
     Args:
-        data: A folder, a CSV, npz or IDX file, the name of a known data set, or a `Dataset`. Left out: what the
-            recipe names.
-        recipe: A recipe, or the path of its TOML file; left out, the defaults.
-        out: The run folder; left out, ``runs/NAME-HASH``.
-        resume: Go on with the latest unfinished run of the same recipe below ``runs``, or return it if it is finished.
-        runs: Where run folders are made.
+        data: A folder, a CSV, npz or IDX file, the name of a known data set, or a `Dataset`. Default: the
+            recipe's.
+        recipe: A recipe, or the path of its TOML file; default: every setting by its rule.
+        out: The run folder; default: ``runs/NAME-HASH``.
+        resume: Resume the latest unfinished run of the same recipe below ``runs``, or return it if it is finished.
+        runs: Folder for new run folders.
         data_root: A folder that holds named data sets (``mnist/``, ``cifar100/``).
         anonymous: Leave file names and paths out of the report.
-        inspect: Inspect the trained network further, which takes a while; `opsin.inspect` does it later.
+        inspect: Inspect the trained network, which takes a while; `opsin.inspect` can do it later.
         open_test: Score the test split at the end. Else it stays locked, until `opsin.evaluate` opens it.
-        quiet: Say nothing.
-        callbacks: Further watchers of the loop.
+        quiet: Print nothing.
+        callbacks: Further callbacks of the loop.
         **settings: Any setting by its short name, ``epochs=5, network="mlp", image_size=64``; they override the recipe.
 
     Returns:
@@ -76,7 +76,7 @@ def train(
         RecipeError: A setting is unknown or out of range.
         DataError: The data cannot be read or used.
         TrainingInterrupted: Ctrl-C or a termination signal ended training; the run can be resumed.
-        TrainingError: The loss is not a number any more; the last good weights are kept.
+        TrainingError: The loss is not a number; the last good weights are kept.
     """
     console = Console(quiet=quiet)
     asked, dataset = ask(data, recipe, settings, data_root)
@@ -132,13 +132,13 @@ def resume_run(
     quiet: bool = False,
     callbacks: Sequence[Callback] = (),
 ) -> Run:
-    """Go on with a run that was interrupted, to the same weights, bit for bit on one machine, as if it had not been.
+    """Resume an interrupted run; on the same machine it ends in the same weights, bit for bit.
 
     Args:
         path: The run folder.
-        dataset: The data, where they were given as a `Dataset`.
-        quiet: Say nothing.
-        callbacks: Further watchers of the loop.
+        dataset: The data, if they were given as a `Dataset`.
+        quiet: Print nothing.
+        callbacks: Further callbacks of the loop.
 
     Raises:
         RunError: There is no run, its checkpoint is damaged, or the data have changed since.
@@ -146,11 +146,11 @@ def resume_run(
     console = Console(quiet=quiet)
     folder = RunFolder(path)
     if folder.info["state"] == "finished":
-        console.print(f"{folder.path} is finished already.", highlight=False)
+        console.print(f"{folder.path} is already finished.", highlight=False)
         return Run(path)
     if folder.info["state"] == "training" and is_another_alive(folder.info.get("process")):
         process = folder.info["process"]["pid"]
-        raise RunError(f"{path} is being trained at this moment by process {process}; wait for it, or stop it.")
+        raise RunError(f"{path} is being trained by process {process}; wait for it or stop it.")
     prepared = prepare_again(folder, dataset, console)
     checkpoint = folder.path / "checkpoint.safetensors"
     session = _create_session(prepared, console, begin=not checkpoint.exists())
@@ -158,7 +158,7 @@ def resume_run(
         session.load(checkpoint)
     elif session.beginning.fingerprint != folder.info["network"].get("weights_fingerprint", ""):
         weights = session.recipe.network.weights
-        raise RunError(f"The weights in {weights} have changed since {path} began from them; train anew.")
+        raise RunError(f"The weights in {weights} have changed since {path} started from them; start a new run.")
     print_position(console, folder, session)
     folder.update(process=this_process())
     return _train(folder, session, console, callbacks)
@@ -211,13 +211,13 @@ def _create_session(prepared: Prepared, console: Console, begin: bool = True) ->
 
 @contextmanager
 def _memory_explained(recipe: Recipe) -> Iterator[None]:
-    """Turn a GPU's lack of memory into a sentence."""
+    """Report a GPU that is out of memory as an error of the user's."""
     try:
         yield
     except torch.OutOfMemoryError:
         size = recipe.training.batch_size or 2
         raise TrainingError(
-            f"The GPU has not enough memory for batches of {size}; try --batch-size {max(1, size // 2)} "
+            f"The GPU is out of memory with batches of {size}; try --batch-size {max(1, size // 2)} "
             "--accumulate 2, or a smaller --image-size."
         ) from None
 
@@ -248,7 +248,7 @@ def _train(folder: RunFolder, session: Session, console: Console, callbacks: Seq
     if state.stop:
         folder.update(state="interrupted")
         where = f"in epoch {state.epoch + 1} of {epochs}" if state.epoch < epochs else "after the last epoch"
-        raise TrainingInterrupted(f"Stopped {where}; nothing is lost. Go on with: opsin train --resume {folder.path}")
+        raise TrainingInterrupted(f"Stopped {where}; nothing is lost. Resume with: opsin train --resume {folder.path}")
     return finish(folder, session, console)
 
 
@@ -258,7 +258,7 @@ def finish(folder: RunFolder, session: Evaluator, console: Console, why: str = "
     Args:
         folder: The run, which holds its best weights.
         session: Its network, task and data.
-        console: Where to say what is done.
+        console: Progress goes here.
         why: The reason for opening the test split, for the log.
     """
     load_weights(folder.path / "best.safetensors", session.network)
@@ -283,7 +283,7 @@ def finish(folder: RunFolder, session: Evaluator, console: Console, why: str = "
 
 
 def _describe(session: Session) -> dict[str, Any]:
-    """Return what ``run.json`` says before training: machine, data, network, throughput."""
+    """Return machine, data, network and throughput for ``run.json``."""
     prepared, recipe = session.prepared, session.recipe
     shape = (prepared.preprocessing.channels, prepared.preprocessing.height, prepared.preprocessing.width)
     beginning = session.beginning
@@ -302,7 +302,7 @@ def _describe(session: Session) -> dict[str, Any]:
 
 
 def write_tables(folder: RunFolder, session: Evaluator) -> None:
-    """Write ``preprocessing.json`` and ``split.csv``; a run that is resumed may have ended before they were."""
+    """Write ``preprocessing.json`` and ``split.csv``; a run may have stopped before they were written."""
     prepared = session.prepared
     known = session.task.known()
     outputs = {"classes": list(prepared.dataset.classes)} | ({"targets": known} if known else {})
