@@ -115,7 +115,7 @@ def test_images_that_were_copied_are_the_same_and_changed_ones_are_not(few_digit
     assert weights.stat().st_mtime_ns == before
     images[0, 0, 0] += 1
     np.savez(tmp_path / "digits.npz", images=images, labels=few_digits.labels)
-    with pytest.raises(OpsinError, match="have changed since it began"):
+    with pytest.raises(OpsinError, match="have changed since"):
         run_study(study, out=tmp_path / "out", jobs=1, quiet=True)
 
 

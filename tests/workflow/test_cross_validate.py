@@ -156,6 +156,6 @@ def test_folders_that_are_none_are_refused(made, digits, tmp_path):
 
 
 def test_other_data_do_not_go_on_with_a_cross_validation(made, digits):
-    with pytest.raises(RunError, match="have changed since it began"):
+    with pytest.raises(RunError, match="have changed since"):
         opsin.cross_validate(digits_of_patients(digits).subset(np.arange(100)), folds=2, out=made.path, **QUICK)
     made.folder.update(folds=2, repeats=2, name="patients", state="finished")
