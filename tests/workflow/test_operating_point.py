@@ -50,7 +50,7 @@ def test_aims_are_remembered_one_by_one(run):
         ({"positive": "malign"}, "has no class 'malign'"),
         ({"sensitivity": 0.0}, "above 0 and at most 1, not 0"),
         ({"sensitivity": float("nan")}, "above 0"),
-        ({"cost_of_miss": -1.0}, "numbers of 0 or more"),
+        ({"cost_of_miss": -1.0}, "0 or more"),
         ({"cost_of_miss": 0.0, "cost_of_false_alarm": 0.0}, "not both 0"),
     ],
 )
