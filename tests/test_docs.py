@@ -186,6 +186,9 @@ def test_every_documented_function_has_the_parameters_that_the_page_names() -> N
         "learning_curve",
         "predict",
         "load_run",
+        "find_learning_rate",
+        "list_networks",
+        "list_runs",
         "read_dataset",
     ):
         function: Callable = getattr(opsin, name)

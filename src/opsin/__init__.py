@@ -21,7 +21,11 @@ _LAZY = {
     "evaluate": "opsin.workflow.evaluate",
     "inspect": "opsin.workflow.inspect",
     "estimate_accuracy": "opsin.workflow.estimate_accuracy",
-    "predict": "opsin.workflow.train",
+    "find_learning_rate": "opsin.workflow.find_learning_rate",
+    "predict": "opsin.workflow.predict",
+    "list_datasets": "opsin.data.catalog",
+    "list_networks": "opsin.workflow.list_networks",
+    "list_runs": "opsin.runs.folder",
     "learning_curve": "opsin.workflow.learning_curve",
     "load_run": "opsin.workflow.run",
     "Run": "opsin.workflow.run",
@@ -47,7 +51,11 @@ __all__ = [
     "evaluate",
     "inspect",
     "estimate_accuracy",
+    "find_learning_rate",
     "learning_curve",
+    "list_datasets",
+    "list_networks",
+    "list_runs",
     "load_run",
     "predict",
     "read_dataset",
@@ -59,10 +67,12 @@ __all__ = [
 
 if TYPE_CHECKING:
     from opsin.competitions.isic import score_isic
+    from opsin.data.catalog import list_datasets
     from opsin.data.read import read_dataset
     from opsin.errors import OpsinError
     from opsin.evaluation.comparison.compare import compare
     from opsin.recipe.recipe import Recipe
+    from opsin.runs.folder import list_runs
     from opsin.studies.runner import run_study
     from opsin.studies.study import Study
     from opsin.workflow.check import check
@@ -70,11 +80,14 @@ if TYPE_CHECKING:
     from opsin.workflow.ensemble import ensemble
     from opsin.workflow.estimate_accuracy import estimate_accuracy
     from opsin.workflow.evaluate import evaluate
+    from opsin.workflow.find_learning_rate import find_learning_rate
     from opsin.workflow.inspect import inspect
     from opsin.workflow.learning_curve import learning_curve
+    from opsin.workflow.list_networks import list_networks
+    from opsin.workflow.predict import predict
     from opsin.workflow.report import report
     from opsin.workflow.run import Run, load_run
-    from opsin.workflow.train import predict, train
+    from opsin.workflow.train import train
 
 
 def __getattr__(name: str) -> Any:

@@ -1,7 +1,7 @@
-"""What can go wrong through no fault of the program, each said in one sentence.
+"""Errors that the user can fix.
 
-Every exception here is meant for the user: its message says what is wrong, where, and what to do. The command line
-prints the message and ends with exit code 2; everything else that is raised is a bug and keeps its traceback.
+The message of each says what is wrong, where, and what to do. The command line prints it and ends with exit code 2;
+any other exception is a bug and keeps its traceback.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import difflib
 from collections.abc import Iterable
 from pathlib import Path
 
-SHOWN = 5  # unreadable images that a message names
+SHOWN = 5  # unreadable images listed in a message
 
 
 class OpsinError(Exception):
-    """Base of all errors that a user can mend: what is wrong, where, what to do."""
+    """Base class of all errors that the user can fix."""
 
 
 class RecipeError(OpsinError):
@@ -30,7 +30,7 @@ class UnreadableImageError(DataError):
 
     Attributes:
         path: The file.
-        reason: What is wrong with it, as the end of a sentence ("is empty (0 bytes)").
+        reason: The problem, as the end of a sentence ("is empty (0 bytes)").
     """
 
     def __init__(self, path: Path | str, reason: str):
@@ -40,7 +40,7 @@ class UnreadableImageError(DataError):
 
 
 class NetworkError(OpsinError):
-    """A network is unknown, or its weights cannot be had or do not fit."""
+    """A network is unknown, or its weights are unavailable or do not fit."""
 
 
 class RunError(OpsinError):
@@ -48,22 +48,22 @@ class RunError(OpsinError):
 
 
 class TrainingError(OpsinError):
-    """Training cannot go on: the loss is not a number, or the disk is full."""
+    """Training cannot continue: the loss is not a number, or the disk is full."""
 
 
-class TrainingInterrupted(OpsinError):  # noqa: N818 - it is no error of anybody's
+class TrainingInterrupted(OpsinError):  # noqa: N818 - not an error
     """Training was stopped by Ctrl-C or a termination signal after its state was saved."""
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return the hint that names the known words most like ``word``.
+    """Return a hint with the known words that are closest to ``word``.
 
     Args:
-        word: What the user wrote.
-        known: What could have been meant.
+        word: The word that the user wrote.
+        known: The valid words.
 
     Returns:
-        `` (did you mean 'epochs'?)``, or an empty string where nothing is near.
+        `` (did you mean 'epochs'?)``, or an empty string if no word is close.
     """
     close = difflib.get_close_matches(word, list(known), n=3, cutoff=0.55)
     if not close:
@@ -72,9 +72,9 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def unreadable_message(where: str, reasons: dict[str, str], skippable: bool = True) -> str:
-    """Return the sentence that names images that cannot be read, each with its reason, and says what to do."""
+    """Return a message that lists unreadable images with their reasons."""
     named = "; ".join(f"{name} {reason}" for name, reason in list(reasons.items())[:SHOWN])
     more = f"; and {len(reasons) - SHOWN:,} more" if len(reasons) > SHOWN else ""
     count = "1 image cannot" if len(reasons) == 1 else f"{len(reasons):,} images cannot"
     skip = ", or leave them out with --skip-unreadable" if skippable else ""
-    return f"{where}: {count} be read: {named}{more}. Mend or remove them{skip}."
+    return f"{where}: {count} be read: {named}{more}. Repair or remove them{skip}."

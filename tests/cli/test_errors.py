@@ -79,12 +79,12 @@ CASES = {
     "output folder is a file": (("train", "good", *FAST, "--out", "rows.csv"), "rows.csv is a file"),
     "no data": (("train",), "opsin datasets"),
     "resume what is no run": (("train", "--resume", "good"), "good is not a run"),
-    "resume with settings": (("train", "--resume", "good", "--epochs", "9"), "by its own recipe"),
+    "resume with settings": (("train", "--resume", "good", "--epochs", "9"), "its own recipe"),
     "resume elsewhere": (("train", "--resume", "good", "--out", "other"), "in its own folder"),
     "evaluate no run": (("evaluate", "nowhere"), "There is no run nowhere"),
     "predict with no run": (("predict", "nowhere", "good"), "There is no run nowhere"),
     "report of no run": (("report", "empty"), "empty is not a run"),
-    "picture of unknown form": (("lr-find", "good", "--out", "rates.docx"), "rates.docx"),
+    "picture of unknown form": (("find-learning-rate", "good", "--out", "rates.docx"), "rates.docx"),
     "show nothing": (("datasets", "show", "nowhere"), "nowhere"),
 }
 

@@ -16,10 +16,8 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_table_and_the_json_say_the_same(files: Path, opsin_command) -> None:
-    shown = opsin_command("score-isic", "isic", "mine.csv", "truth.csv", "--threshold", "0.35")
-    scores = json.loads(
-        opsin_command("score-isic", "isic", "mine.csv", "truth.csv", "--threshold", "0.35", "--json").out
-    )
+    shown = opsin_command("score-isic", "mine.csv", "truth.csv", "--threshold", "0.35")
+    scores = json.loads(opsin_command("score-isic", "mine.csv", "truth.csv", "--threshold", "0.35", "--json").out)
     assert [category["value"] for category in scores["categories"]] == [0.75, 1.0, 0.875]
     for category in scores["categories"]:
         assert f"{category['value']:.5f}" in shown.out and f"{category['place']} of 24" in shown.out
@@ -30,14 +28,14 @@ def test_the_table_and_the_json_say_the_same(files: Path, opsin_command) -> None
 def test_a_file_in_another_order_is_scored_only_when_asked(files: Path, opsin_command) -> None:
     lines = PREDICTIONS.splitlines()
     (files / "mine.csv").write_text("\n".join([lines[0], *reversed(lines[1:])]), encoding="utf-8")
-    refused = opsin_command("score-isic", "isic", "mine.csv", "truth.csv")
+    refused = opsin_command("score-isic", "mine.csv", "truth.csv")
     assert refused.code == 2 and refused.err.startswith("Error: mine.csv, line 2, Id d: truth.csv has Id a")
-    scored = opsin_command("score-isic", "isic", "mine.csv", "truth.csv", "--any-order")
+    scored = opsin_command("score-isic", "mine.csv", "truth.csv", "--any-order")
     assert scored.code == 0 and "0.75000" in scored.out
 
 
 def test_the_page_is_written_where_asked(files: Path, opsin_command) -> None:
-    shown = opsin_command("score-isic", "isic", "mine.csv", "truth.csv", "--out", "page.html")
+    shown = opsin_command("score-isic", "mine.csv", "truth.csv", "--out", "page.html")
     assert "written to page.html" in shown.out and "Skin lesions" in (files / "page.html").read_text(encoding="utf-8")
-    refused = opsin_command("score-isic", "isic", "mine.csv", "truth.csv", "--out", "nowhere/page.html")
+    refused = opsin_command("score-isic", "mine.csv", "truth.csv", "--out", "nowhere/page.html")
     assert refused.code == 2 and "its folder does not exist" in refused.err

@@ -156,7 +156,7 @@ def test_weights_that_changed_before_the_first_step_was_saved_are_noticed(source
     before = path.read_bytes()
     try:
         path.write_bytes(before[:-1] + bytes([before[-1] ^ 1]))
-        with pytest.raises(RunError, match="have changed since .* began from them"):
+        with pytest.raises(RunError, match="have changed since .* from them"):
             resume_run(tmp_path / "run", dataset=dataset, quiet=True)
     finally:
         path.write_bytes(before)

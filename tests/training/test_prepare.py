@@ -10,7 +10,7 @@ from opsin.data.images import ArrayImages
 from opsin.data.targets import ClassTargets
 from opsin.recipe.recipe import from_settings
 from opsin.training.prepare import prepare
-from opsin.workflow.console import tell_data
+from opsin.workflow.console import print_data
 
 SETTINGS = {"network": "mlp", "pretrained": False, "epochs": 1}
 
@@ -35,7 +35,7 @@ def test_near_duplicates_stay_on_one_side(pieces, seed, capsys):
     assert (prepared.split.names[:40:5] == prepared.split.names[40:]).all()
     facts = prepared.describe()
     assert facts["near_duplicates"] == 16 and facts["duplicates"] == 0
-    tell_data(Console(width=200), prepared)
+    print_data(Console(width=200), prepared)
     assert "16 near-duplicates kept together on one side of the split." in capsys.readouterr().out
 
 

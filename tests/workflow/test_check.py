@@ -150,7 +150,7 @@ def test_decisions_are_part_of_what_a_run_is(planted, tmp_path):
     assert "2 images excluded" in run.report.read_text(encoding="utf-8")
     opsin.evaluate(run, split="validation", quiet=True)
     (planted / "decisions.csv").write_text(decisions + "two/ramp.png,exclude,,\n", encoding="utf-8")
-    with pytest.raises(opsin.OpsinError, match="have changed since it began"):
+    with pytest.raises(opsin.OpsinError, match="have changed since"):
         opsin.evaluate(run, split="validation", quiet=True)
     other = tmp_path / "other.csv"
     other.write_text(decisions, encoding="utf-8")

@@ -87,9 +87,9 @@ def test_an_interrupted_cross_validation_is_gone_on_with(digits, tmp_path, monke
 
     with monkeypatch.context() as patch:
         patch.setattr(ProgressBar, "on_epoch", stop_in_the_second)
-        with pytest.raises(TrainingInterrupted, match="fold-1; nothing is lost. The same command goes on from there"):
+        with pytest.raises(TrainingInterrupted, match="fold-1; nothing is lost"):
             opsin.cross_validate(dataset, folds=2, out=tmp_path / "all", **QUICK | {"epochs": 2})
-    with pytest.raises(RunError, match="is not finished; the command that began it goes on with it"):
+    with pytest.raises(RunError, match="is not finished"):
         CrossValidation(tmp_path / "all")
     assert RunFolder(tmp_path / "all" / "fold-1").info["state"] == "interrupted"
     made = opsin.cross_validate(dataset, folds=2, out=tmp_path / "all", **QUICK | {"epochs": 2})
@@ -135,7 +135,7 @@ def test_what_contradicts_cross_validation_is_refused(digits, tmp_path):
     run = opsin.train(dataset, out=tmp_path / "run", inspect=False, **QUICK)
     with pytest.raises(DataError, match="was trained on a Dataset object; give that and the recipe"):
         opsin.cross_validate(run, quiet=True)
-    with pytest.raises(RecipeError, match="is cross-validated by its own recipe; leave out --recipe"):
+    with pytest.raises(RecipeError, match="leave out --recipe"):
         opsin.cross_validate(run.path, recipe=run.recipe, quiet=True)
 
 
@@ -157,6 +157,6 @@ def test_folders_that_are_none_are_refused(made, digits, tmp_path):
 
 
 def test_other_data_do_not_go_on_with_a_cross_validation(made, digits):
-    with pytest.raises(RunError, match="have changed since it began"):
+    with pytest.raises(RunError, match="have changed since"):
         opsin.cross_validate(digits_of_patients(digits).subset(np.arange(100)), folds=2, out=made.path, **QUICK)
     made.folder.update(folds=2, repeats=2, name="patients", state="finished")

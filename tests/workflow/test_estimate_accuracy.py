@@ -67,7 +67,7 @@ def test_what_is_asked_wrongly_is_said(run, digits, tmp_path):
     (run.path / ANSWERS_FILE).rename(tmp_path / ANSWERS_FILE)
     try:
         with pytest.raises(
-            RunError, match="was not inspected yet, or by an older version: opsin inspect .* --only robustness"
+            RunError, match="was not inspected, or by an older version: opsin inspect .* --only robustness"
         ):
             opsin.estimate_accuracy(run, images)
         (run.path / ANSWERS_FILE).write_bytes(b"PK nothing")

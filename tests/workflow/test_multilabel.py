@@ -182,9 +182,9 @@ def test_cross_validation_pools_all_labels(data, tmp_path):
 
 def test_what_is_for_one_class_per_image_is_refused(run, tmp_path):
     with pytest.raises(OpsinError, match="that name one class for each image"):
-        run.decide(sensitivity=0.9)
+        run.set_operating_point(sensitivity=0.9)
     with pytest.raises(OpsinError, match="that name one class for each image"):
-        run.add_readers(tmp_path / "readers.csv")
+        run.add_reader_study(tmp_path / "readers.csv")
     with pytest.raises(OpsinError, match="not multilabel"):
         threshold_for(run.folder, 0.9)
 

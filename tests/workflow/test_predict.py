@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+import opsin
 from opsin.data.targets import ClassTargets
 from opsin.errors import DataError
 from opsin.inference.predictor import PredictedImages
@@ -149,3 +151,83 @@ def test_the_threshold_comes_from_validation_images_or_their_groups(run: RunFold
     run.write_split([[str(row), "cat", "validation", f"p{row % 2}", "0"] for row in range(8)])
     with pytest.raises(DataError, match="one class each"):
         threshold_for(run, 1.0, pooled=True)
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory, digits) -> Path:
+    folder = tmp_path_factory.mktemp("data") / "photos"
+    for label in (0, 1):
+        (folder / f"digit {label}").mkdir(parents=True)
+        for number in np.flatnonzero(digits.labels == label)[:60]:
+            path = folder / f"digit {label}" / f"patient{number % 9}-{number}.png"
+            Image.fromarray(digits.images.read(number)[..., 0]).save(path)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> opsin.Run:
+    place = tmp_path_factory.mktemp("runs") / "run"
+    return opsin.train(photos, out=place, network="mlp", epochs=8, device="cpu", inspect=False, quiet=True)
+
+
+def test_the_plain_call_gives_a_list_with_one_prediction_per_image(trained: opsin.Run, photos: Path) -> None:
+    paths = sorted((photos / "digit 1").iterdir())[:3]
+    plain = trained.predict(paths)
+    assert isinstance(plain, list) and [each.image for each in plain] == [str(path) for path in paths]
+    same = opsin.predict(trained.path, paths)
+    assert [each.probabilities for each in same] == [each.probabilities for each in plain]
+    assert len(same) == 3 and same[-1].label == plain[2].label and len(same[:2]) == 2
+
+
+def test_folders_and_globs_are_searched(trained: opsin.Run, photos: Path) -> None:
+    assert len(opsin.predict(trained, photos)) == 120
+    assert len(opsin.predict(trained, str(photos / "digit 0" / "*.png"))) == 60
+    mixed = opsin.predict(trained, [np.zeros((8, 8), np.uint8), photos / "digit 1"])
+    assert len(mixed) == 61 and mixed.names[0] == "image 0"
+
+
+def test_the_model_abstains_below_a_confidence(trained: opsin.Run, photos: Path) -> None:
+    answers = opsin.predict(trained, photos, abstain_below=0.9)
+    confidence = answers.predictions.confidence
+    far = np.zeros(120, bool) if answers.unlike is None else answers.unlike > 1
+    assert answers.answered.tolist() == ((confidence >= np.float32(0.9)) & ~far).tolist()
+    assert [each is not None for each in answers] == answers.answered.tolist()
+    assert not opsin.predict(trained, photos, abstain=True).answered[far].any()
+
+
+def test_the_confidence_is_chosen_for_a_target_accuracy(trained: opsin.Run, photos: Path) -> None:
+    answers = opsin.predict(trained, photos, target_accuracy=0.95)
+    chosen = threshold_for(trained.folder, 0.95)
+    assert answers.threshold == chosen.describe()
+    assert not answers.answered[answers.predictions.confidence < np.float32(chosen.confidence)].any()
+    with pytest.raises(DataError, match="either"):
+        opsin.predict(trained, photos, target_accuracy=0.95, abstain_below=0.5)
+
+
+def test_images_are_pooled_by_group(trained: opsin.Run, photos: Path) -> None:
+    answers = opsin.predict(trained, photos, pool_by=r"(digit \d)")
+    assert answers.names == ["digit 0", "digit 1"] and answers.images.tolist() == [60, 60]
+    assert [each.label for each in answers] == ["digit 0", "digit 1"]
+    paths = sorted(photos.rglob("*.png"))
+    given = opsin.predict(trained, paths, pool_by=[path.parent.name for path in paths])
+    np.testing.assert_array_equal(given.predictions.probabilities, answers.predictions.probabilities)
+    with pytest.raises(DataError, match="1 groups for 120 images"):
+        opsin.predict(trained, paths, pool_by=["a"])
+
+
+def test_unreadable_images_are_left_out_with_their_groups(trained: opsin.Run, photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "broken.png").write_bytes(b"")
+    images = [tmp_path / "broken.png", *sorted((photos / "digit 0").iterdir())[:2]]
+    with pytest.raises(DataError, match="broken.png"):
+        opsin.predict(trained, images)
+    answers = opsin.predict(trained, images, skip_unreadable=True, pool_by=["x", "a", "b"], out=tmp_path / "out.csv")
+    assert answers.names == ["a", "b"] and list(answers.left_out) == [str(tmp_path / "broken.png")]
+    with (tmp_path / "out.csv").open(encoding="utf-8") as file:
+        assert [row["group"] for row in csv.DictReader(file)] == ["a", "b"]
+
+
+def test_masks_are_refused_where_there_are_none(trained: opsin.Run, photos: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no masks"):
+        opsin.predict(trained, photos, masks=tmp_path / "masks")
+    with pytest.raises(DataError, match="--tiles goes with --masks"):
+        opsin.predict(trained, photos, tiles=True)

@@ -163,7 +163,7 @@ def test_data_are_checked(data):
 def test_a_task_that_the_data_are_not_for_is_refused(run, data, few_digits):
     with pytest.raises(RecipeError, match="asks for classification, but blobs was read for regression"):
         opsin.train(data, task="classification", **QUICK)
-    with pytest.raises(OpsinError, match="is for classification, and .* has learned regression"):
+    with pytest.raises(OpsinError, match="is for classification, but .* was trained for regression"):
         opsin.evaluate(run, few_digits, quiet=True)
     with pytest.raises(RecipeError, match="training.loss = mse is not for classification"):
         opsin.train(few_digits, loss="mse", **QUICK)

@@ -105,7 +105,8 @@ def test_new_images_get_masks(trained, tmp_path):
     found = run.predict([data / "images" / "03.png"])[0]
     assert found.mask.shape == (32, 32) and sum(found.areas.values()) == pytest.approx(1)
     paths = [data / "images" / f"{number:02}.png" for number in (3, 4)]
-    assert write_masks(run.folder, run.predictor, paths, tmp_path / "masks") == 2
+    answers = opsin.predict(run, paths, masks=tmp_path / "masks", out=tmp_path / "areas.csv")
+    assert answers.masks == 2 and (answers[0].mask == found.mask).all() and (tmp_path / "areas.csv").exists()
     mask, truth = read_values(tmp_path / "masks" / "03.png"), read_values(data / "masks" / "03.png")
     assert mask.shape == truth.shape and (mask == truth).mean() > 0.9
     with Image.open(tmp_path / "masks" / "03-overlay.jpg") as picture:
@@ -120,6 +121,17 @@ def test_new_images_get_masks(trained, tmp_path):
     assert not list((tmp_path / "tiles").glob("*.tif"))
     with pytest.raises(DataError, match="Two of the images are called 03"):
         write_masks(run.folder, run.predictor, [paths[0], tmp_path / "03.png"], tmp_path / "x")
+
+
+def test_predict_writes_masks_by_tiles_with_probabilities(trained, tmp_path):
+    run, data = trained
+    path = data / "images" / "03.png"
+    write_masks(run.folder, run.predictor, [path], tmp_path / "one", Tiling(), probabilities=True)
+    opsin.predict(run, path, masks=tmp_path / "same", tiles=True, probabilities=True)
+    for name in ("03.png", "03-probabilities.tif"):
+        assert (tmp_path / "same" / name).read_bytes() == (tmp_path / "one" / name).read_bytes()
+    with pytest.raises(DataError, match="not arrays"):
+        opsin.predict(run, np.zeros((32, 32, 3), np.uint8), masks=tmp_path / "same")
 
 
 @pytest.mark.parametrize("tiling", [None, Tiling(128, 16, 16)])

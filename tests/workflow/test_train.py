@@ -94,7 +94,7 @@ def test_predict_names_the_images_that_cannot_be_read(run, photos, tmp_path):
     (tmp_path / "empty.png").write_bytes(b"")
     with pytest.raises(DataError, match=r"2 images cannot be read: .*text\.jpg is not a JPEG.*empty\.png is empty"):
         run.predict([next(photos.rglob("*.png")), tmp_path / "text.jpg", tmp_path / "empty.png"])
-    with pytest.raises(DataError, match=r"2 images cannot be read.*Mend or remove them\.$"):
+    with pytest.raises(DataError, match=r"2 images cannot be read.*Repair or remove them\.$"):
         run.predictor.predict([tmp_path / "text.jpg", tmp_path / "empty.png"], skip_unreadable=True)
     with pytest.raises(DataError, match="must be uint8"):
         run.predict([np.zeros((8, 8))])

@@ -1,6 +1,6 @@
-"""The ``opsin`` command: one file per group of verbs, each imported only when its verb is used.
+"""The ``opsin`` command: one file per verb, imported only when the verb is used.
 
-``opsin --help`` therefore imports neither NumPy nor torch nor matplotlib, and a mistyped flag is answered at once.
+``opsin --help`` therefore imports neither NumPy nor torch nor matplotlib, and a mistyped flag is reported at once.
 """
 
 from __future__ import annotations
@@ -22,36 +22,39 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells report a program ended by Ctrl-C
 
 # Verb -> the module that holds it, and its line in `opsin --help`.
 VERBS = {
-    "check": ("check", "Look through labelled images for what is broken, doubled, foreign or mislabelled."),
-    "train": ("train", "Train a network on labelled images, test it, and write the report."),
+    "check": ("check", "Find broken, duplicate, foreign and mislabelled images before training."),
+    "train": ("train", "Train a network on labelled images, test it, and write a report."),
     "cross-validate": (
         "cross_validate",
         "Train once per fold and score every image with a network that has not seen it.",
     ),
-    "lr-find": ("train", "Draw the loss against the learning rate and suggest a rate."),
-    "learning-curve": ("learning_curve", "Train on growing parts of the images, to see whether more would help."),
-    "ensemble": ("ensemble", "Make one run of several: the mean of their predictions, or of their weights."),
-    "evaluate": ("runs", "Score a run on its test split, on another split, or on other data."),
-    "inspect": ("inspect", "Inspect a trained network further, as is done at the end of training."),
+    "find-learning-rate": (
+        "find_learning_rate",
+        "Plot the loss against the learning rate and suggest a rate.",
+    ),
+    "learning-curve": ("learning_curve", "Train on growing parts of the images to see whether more images would help."),
+    "ensemble": ("ensemble", "Combine several runs into one: average their predictions or their weights."),
+    "evaluate": ("evaluate", "Score a run on its test split, on another split, or on other data."),
+    "inspect": ("inspect", "Inspect a trained network: robustness, heat maps, map of the images."),
     "estimate-accuracy": (
         "estimate_accuracy",
-        "Estimate how many of a run's answers to images without labels are right.",
+        "Estimate the accuracy of a run on images without labels.",
     ),
-    "predict": ("predict", "Classify images with the network of a run."),
+    "predict": ("predict", "Predict new images with the network of a run."),
     "runs": ("runs", "List the runs in a folder."),
-    "compare": ("compare", "Say which of several runs is better, or that it cannot be told."),
-    "study": ("study", "Train named variants of a recipe side by side and see what each change is worth."),
-    "score-isic": ("score_isic", "Score a file of predictions by the rules of a competition (ISIC 2017)."),
-    "report": ("runs", "Write the report of a run anew."),
-    "recipe": ("recipe", "Show recipes, and every key that a recipe may have."),
-    "lesson": ("lesson", "See how learning works: networks written with NumPy alone."),
-    "networks": ("networks", "List the networks that --network takes."),
-    "datasets": ("datasets", "List the data sets that Opsin knows by name, or look into one."),
+    "compare": ("compare", "Compare runs image by image and test whether one is better."),
+    "study": ("study", "Train variants of a recipe with several seeds and measure what each change is worth."),
+    "score-isic": ("score_isic", "Score a file of predictions by the rules of ISIC 2017."),
+    "report": ("report", "Write the report of a run again, with other options."),
+    "recipe": ("recipe", "Show the recipe of a run, or all keys of a recipe."),
+    "lesson": ("lesson", "Learn how training works, with networks written in NumPy."),
+    "networks": ("networks", "List the names that --network accepts."),
+    "datasets": ("datasets", "List the data sets that Opsin knows by name, or describe one."),
 }
 
 
 class LazyGroup(TyperGroup):
-    """Knows its verbs by name, imports the one that is called, and turns errors of the user's into sentences."""
+    """Command group that imports a verb only when it is called, and prints an `OpsinError` as one sentence."""
 
     def __init__(self, **attributes: Any):
         super().__init__(**attributes)
@@ -59,7 +62,7 @@ class LazyGroup(TyperGroup):
             self.add_command(TyperCommand(name, help=summary))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Replace the placeholder of the called verb by the real command, then resolve as usual."""
+        """Replace the placeholder of the called verb with the real command, then resolve as usual."""
         if args and args[0] in VERBS:
             self.add_command(_load(args[0]))
         return super().resolve_command(ctx, args)

@@ -1,4 +1,4 @@
-"""``opsin check``: what is broken, doubled, out of place or wrongly labelled, before anything is trained."""
+"""``opsin check``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from opsin.cli.console import console
+from opsin.cli.options import DataRoot
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False)
 
-NAMED = 3  # images that the terminal names for each finding
+NAMED = 3  # images listed in the terminal for each finding
 UNUSABLE = 2
 
 EXAMPLES = """[bold]Examples[/bold]
@@ -37,32 +38,30 @@ def check(
     data: Annotated[
         str, typer.Argument(metavar="DATA", help="Folder, CSV, npz or IDX file, or the name of a data set.")
     ],
-    labels: Annotated[bool, typer.Option("--labels", help="Also look for likely wrong labels.")] = False,
+    labels: Annotated[bool, typer.Option("--labels", help="Also search for likely label errors.")] = False,
     out: Annotated[
-        Path | None, typer.Option(help="The page to write; left out: check.html, and none with --json.")
+        Path | None, typer.Option(help="HTML page to write; default: check.html, or none with --json.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON, with all file names.")] = False,
     anonymous: Annotated[
         bool, typer.Option("--anonymous", help="Keep file names out of the page; it then cannot save decisions.")
     ] = False,
     label: Annotated[str, typer.Option(help="Column or array that holds the class.")] = "label",
-    group: Annotated[str, typer.Option(help="Column or array of groups that stay together.")] = "group",
+    group: Annotated[str, typer.Option(help="Column or array that holds the group (patient, slide).")] = "group",
     group_by: Annotated[
-        str | None, typer.Option(help="Groups from file names or folders, as `opsin train --group-by` takes them.")
+        str | None, typer.Option(help="Groups from file names or folders, as for `opsin train --group-by`.")
     ] = None,
     decisions: Annotated[
         Path | None,
-        typer.Option(help="File of decisions to apply; left out: decisions.csv in the folder where there is one."),
+        typer.Option(help="File of decisions to apply; default: decisions.csv in the folder, if it exists."),
     ] = None,
-    data_root: Annotated[
-        Path | None, typer.Option(help="Folder that holds data sets by name, in place of OPSIN_DATA.")
-    ] = None,
+    data_root: DataRoot = None,
 ) -> None:
-    """Look through labelled images for what is broken, doubled, foreign or mislabelled, and write a page about it.
+    """Find broken, duplicate, foreign and mislabelled images, and write a page that shows them.
 
-    On the page you decide what to exclude, relabel or keep, and save decisions.csv into the folder of the images.
-    Training and every later check apply that file; no image is ever deleted. The exit code is 0 whatever was found,
-    and 2 only where `opsin train` would refuse the data.
+    On the page you decide which images to exclude, relabel or keep, and save decisions.csv in the folder of the
+    images. Training and every later check apply that file; no image is ever deleted. The exit code is 0 whatever the
+    findings, and 2 only if `opsin train` would refuse the data.
     """
     from opsin.workflow.check import check as check_images
     from opsin.workflow.report import report
@@ -82,7 +81,7 @@ def check(
         page = report(found, out, anonymous=anonymous)
         console(stderr=as_json).print(f"page  {page}", soft_wrap=True)
     if not found.usable:
-        console(stderr=True).print("These data cannot be trained on before the serious findings are mended.")
+        console(stderr=True).print("Training will refuse these data until the serious findings are fixed.")
         raise typer.Exit(UNUSABLE)
 
 

@@ -1,4 +1,4 @@
-"""``opsin compare``: which of several runs is better, on the same images."""
+"""``opsin compare``."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from opsin.cli.console import console, table
+from opsin.cli.options import AsJson
 
 if TYPE_CHECKING:
     from opsin.evaluation.comparison.result import Compared, Comparison
 
 app = typer.Typer(add_completion=False)
 
-SIDE_BY_SIDE = 5  # recipes whose scores stand beside each other; of more, only the score that decides is shown
+SIDE_BY_SIDE = 5  # recipes shown with all scores; of more recipes, only the score that decides is shown
 
 EXAMPLES = """[bold]Examples[/bold]
 
@@ -27,28 +28,29 @@ EXAMPLES = """[bold]Examples[/bold]
 @app.command(epilog=EXAMPLES)
 def compare(
     runs: Annotated[
-        list[Path], typer.Argument(metavar="RUN...", help="Folders of two or more runs on the same data and split.")
+        list[Path], typer.Argument(metavar="RUN...", help="Folders of two or more runs with the same data and split.")
     ],
     score: Annotated[
         str | None,
         typer.Option(
             metavar="SCORE",
-            help="What decides; left out, the main score. Classifiers have accuracy, balanced_accuracy, macro_f1, "
-            "roc_auc, average_precision and log_loss.",
+            help="Score that decides; default: the main score. For classification: accuracy, balanced_accuracy, "
+            "macro_f1, roc_auc, average_precision or log_loss.",
         ),
     ] = None,
     split: Annotated[
-        str, typer.Option(metavar="test|validation", help="Which images to compare on, as they were predicted.")
+        str, typer.Option(metavar="test|validation", help="Split whose stored predictions are compared.")
     ] = "test",
     out: Annotated[
-        Path | None, typer.Option(help="HTML page to write: differences, curves, recipes, images in dispute.")
+        Path | None,
+        typer.Option(help="HTML page to write: differences, curves, recipes, images that the runs disagree on."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON and nothing else.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Compare runs image by image: which recipe is better, or that it cannot be told and how many images it would take.
+    """Compare runs on the same images, and test whether one recipe is better than another.
 
-    Runs whose recipes differ only in the seed are taken together. Nothing is predicted anew, so the locked test split
-    stays as it is.
+    Runs whose recipes differ only in the seed count as one recipe. If no difference is significant, the output says
+    how many images it would take. The comparison uses stored predictions and does not open the test split again.
     """
     from opsin.evaluation.comparison.compare import compare as compare_runs
     from opsin.workflow.report import report
@@ -69,7 +71,7 @@ def compare(
     if comparison.keys:
         named = [recipe.name for recipe in comparison.recipes]
         values = [[key, *map(_value, found)] for key, found in comparison.keys.items()]
-        screen.print(table(["what differs in the recipe", *named], values))
+        screen.print(table(["differs in the recipe", *named], values))
     for note in comparison.notes:
         screen.print(note)
     if out is not None:
@@ -100,7 +102,7 @@ def _print_differences(comparison: Comparison, screen: Any) -> None:
             f"{each.value:+.3f} ({each.low:+.3f} to {each.high:+.3f})",
             f"{each.p_value:.2g}",
             f"{each.corrected:.2g}",
-            "cannot be told" if each.better is None else f"{comparison.recipes[each.better].name} is better",
+            "no significant difference" if each.better is None else f"{comparison.recipes[each.better].name} is better",
         )
         for each in comparison.differences
     ]

@@ -1,4 +1,4 @@
-"""``opsin cross-validate``: train on all folds but one in turn, and score all images by networks that had not seen them."""
+"""``opsin cross-validate``."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 
 from opsin.cli.console import console, interval, table
 from opsin.cli.flags import RecipeOptions, takes_recipe
+from opsin.cli.options import Anonymous, AsJson, Quiet
 from opsin.errors import RecipeError
 from opsin.metrics.names import describe_score
 from opsin.tasks.registry import task_spec
@@ -34,37 +35,34 @@ EXAMPLES = """[bold]Examples[/bold]
 @takes_recipe
 def cross_validate_(
     wanted: RecipeOptions,
-    repeats: Annotated[int, typer.Option(help="Do it all so often, with folds drawn anew.", rich_help_panel="Run")] = 1,
+    repeats: Annotated[int, typer.Option(help="Number of repetitions, each with new folds.")] = 1,
     each_group: Annotated[
         bool,
-        typer.Option("--each-group", help="As many folds as groups: leave out one at a time.", rich_help_panel="Run"),
+        typer.Option("--each-group", help="Leave out one group at a time (as many folds as groups)."),
     ] = False,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder of the runs; left out: one in --runs.", rich_help_panel="Run"),
+        typer.Option(help="Folder of this cross-validation; default: a new one in --runs."),
     ] = None,
     runs: Annotated[
         Path | None,
-        typer.Option(help="Folder in which that is made; left out: runs, or beside RUN.", rich_help_panel="Run"),
+        typer.Option(help="Folder for new folders; default: runs, or the parent of RUN."),
     ] = None,
-    anonymous: Annotated[
-        bool, typer.Option("--anonymous", help="Keep file names out of the reports.", rich_help_panel="Run")
-    ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print cross-validation.json and nothing else.", rich_help_panel="Run")
-    ] = False,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Print only the page's path.", rich_help_panel="Run")
-    ] = False,
+    anonymous: Anonymous = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Share all images out into folds, train on all but one in turn, and score every image by a network new to it.
+    """Split the images into folds, train a network for each fold on the others, and score every image out of fold.
 
-    For data too few for a test split of their own: the score rests on all of them. Groups stay whole, classes even.
-    DATA may also be a run, whose data and recipe are then taken. Stopped, the same command goes on where it was.
+    Use it when there are too few images for a test split: the score rests on all images. Folds are stratified by
+    class and keep groups whole. DATA may also be a run; its data and recipe are then used. If you stop it, the same
+    command resumes.
     """
     is_run = wanted.data is not None and (Path(wanted.data) / "run.json").is_file()
     if is_run and (wanted.file or wanted.assignments):
-        raise RecipeError(f"{wanted.data} is a run and is cross-validated by its own recipe; change it by flags alone.")
+        raise RecipeError(
+            f"{wanted.data} is a run and is cross-validated with its own recipe; change that with flags only."
+        )
     settings = {key: value for key, (_, value) in wanted.settings.items()} if is_run else {}
     recipe = None if is_run else wanted.recipe()
 

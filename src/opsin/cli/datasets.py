@@ -1,13 +1,13 @@
-"""``opsin datasets``: which data sets are known by name, and what is in one's own data."""
+"""``opsin datasets``."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from opsin.cli.console import console, table
+from opsin.cli.options import DataRoot
 from opsin.tasks.registry import task_spec
 
 if TYPE_CHECKING:
@@ -15,17 +15,12 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False)
 
-DataRoot = Annotated[
-    Path | None,
-    typer.Option(help="Folder that holds data sets by name (mnist/, cifar10/, …), in place of OPSIN_DATA."),
-]
-
 
 @app.callback(invoke_without_command=True)
 def datasets(context: typer.Context, data_root: DataRoot = None) -> None:
     """List the data sets that Opsin knows by name, and whether each is on this machine; `show DATA` describes one.
 
-    One that is not here is fetched when it is first used, where there is a network.
+    A data set that is not on this machine is downloaded on first use.
     """
     if context.invoked_subcommand is not None:
         return
@@ -43,7 +38,7 @@ def datasets(context: typer.Context, data_root: DataRoot = None) -> None:
         )
         for found in list_datasets(data_root)
     ]
-    columns = ["name", "images", "classes", "size", "license", "here", "what"]
+    columns = ["name", "images", "classes", "size", "license", "here", "description"]
     console().print(table(columns, rows, numbers=["images", "classes"]))
 
 
@@ -53,10 +48,10 @@ def show(
         str, typer.Argument(metavar="DATA", help="Folder, CSV, npz or IDX file, or the name of a data set.")
     ],
     label: Annotated[str, typer.Option(help="Column or array that holds the class.")] = "label",
-    group: Annotated[str, typer.Option(help="Column or array of groups that stay together.")] = "group",
+    group: Annotated[str, typer.Option(help="Column or array that holds the group (patient, slide).")] = "group",
     data_root: DataRoot = None,
 ) -> None:
-    """Show the classes of a data set, how many images each has, and their sizes, without training."""
+    """Show the classes of a data set, the number of images in each, and the image sizes."""
     from opsin.data.fingerprint import compute_fingerprint
     from opsin.data.read import read_dataset
 
@@ -66,7 +61,7 @@ def show(
     colors = "grey" if look.grey else "color"
     screen.print(f"{dataset.name}: {len(dataset):,} images, {dataset.describe()}, {look.sizes}, {colors}")
     if dataset.groups is not None:
-        screen.print(f"{len(set(dataset.groups.tolist())):,} groups, which stay on one side of every split")
+        screen.print(f"{len(set(dataset.groups.tolist())):,} groups; no split separates the images of a group")
     for note in dataset.notes:
         screen.print(note)
     columns, rows = _counts(dataset)
@@ -74,7 +69,7 @@ def show(
 
 
 def _counts(dataset: Dataset) -> tuple[list[str], list[list[str]]]:
-    """Return headings and a row for each class: how many images, in all and in each part of a given split."""
+    """Return headings and a row per class: number of images, in total and in each part of a given split."""
     from opsin.data.images import SPLITS
 
     split = dataset.split

@@ -1,4 +1,4 @@
-"""``opsin ensemble``: several trained runs as one."""
+"""``opsin ensemble``."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from opsin.cli.options import Inspect, Quiet
 
 app = typer.Typer(add_completion=False)
 
@@ -19,22 +21,22 @@ EXAMPLES = """[bold]Examples[/bold]
 @app.command(epilog=EXAMPLES)
 def ensemble(
     runs: Annotated[
-        list[Path], typer.Argument(metavar="RUN...", help="Folders of two or more finished runs on one split.")
+        list[Path], typer.Argument(metavar="RUN...", help="Folders of two or more finished runs with the same split.")
     ],
     soup: Annotated[
         bool,
-        typer.Option("--soup", help="Average the weights of runs that were tuned from the same ones, not predictions."),
+        typer.Option(
+            "--soup", help="Average the weights (of runs fine-tuned from the same weights) instead of the predictions."
+        ),
     ] = False,
-    out: Annotated[Path | None, typer.Option(help="Folder of the new run; left out: one in runs.")] = None,
-    inspect: Annotated[
-        bool, typer.Option("--inspect/--no-inspect", help="Inspect it further, as at the end of training.")
-    ] = True,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only the report's path.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Folder of the new run; default: a new one in runs.")] = None,
+    inspect: Inspect = True,
+    quiet: Quiet = False,
 ) -> None:
-    """Make one run of several and score it: the mean of their predictions or, with --soup, of their weights.
+    """Combine several runs into one, and score it: average their predictions or, with --soup, their weights.
 
-    The new folder holds all weights and is used like any other run. Choose its members by validation, not by test; the
-    looks that they had at the test images are the ensemble's too.
+    The new folder holds all weights and works like any other run. Choose the members by their validation scores, not
+    by test: every time a member opened the test split also counts for the ensemble.
     """
     from opsin.workflow.ensemble import ensemble as combine
 

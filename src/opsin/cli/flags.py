@@ -1,7 +1,8 @@
-"""Flags for every setting of a recipe, made from what the recipe says of itself."""
+"""Flags for every setting of a recipe, made from the recipe's own fields."""
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import functools
 import inspect
@@ -27,7 +28,7 @@ METAVARS |= {"data.image_size": "SIZE", "split.test_groups": "NAMES"}
 
 @dataclass(frozen=True)
 class RecipeOptions:
-    """What the command line says of the recipe.
+    """The part of a command line that concerns the recipe.
 
     Attributes:
         data: A path or the name of a data set.
@@ -45,7 +46,7 @@ class RecipeOptions:
 
     @property
     def nothing(self) -> bool:
-        """Whether the command line says nothing of the recipe."""
+        """Whether the command line leaves the whole recipe open."""
         return not (self.data or self.file or self.assignments or self.settings)
 
     def recipe(self) -> Recipe:
@@ -68,7 +69,7 @@ class RecipeOptions:
             recipe = recipe.set(key.strip(), value.strip())
         if not recipe.data.source:
             raise RecipeError(
-                "Say which images to use: a folder, a CSV, npz or IDX file, or a name from `opsin datasets`, "
+                "No data given: name a folder, a CSV, npz or IDX file, or a data set of `opsin datasets`, "
                 "as in `opsin train photos/`."
             )
         return recipe
@@ -78,16 +79,16 @@ def takes_recipe(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the argument DATA and a flag for every setting of a recipe.
 
     Args:
-        command: A function whose first parameter receives what they say as a `RecipeOptions`; its other parameters become
-            flags as they are.
+        command: A function whose first parameter receives a `RecipeOptions`; its other parameters become flags, in the
+            panel "Run" unless they name another.
 
     Returns:
-        A function that Typer makes a command of.
+        A function for Typer.
     """
     hints = typing.get_type_hints(command, include_extras=True)
     keyword = inspect.Parameter.KEYWORD_ONLY
     own = [
-        item.replace(annotation=hints[item.name], kind=keyword)
+        item.replace(annotation=_in_run_panel(hints[item.name]), kind=keyword)
         for item in list(inspect.signature(command).parameters.values())[1:]
     ]
     data, *shared = _shared_parameters()
@@ -106,6 +107,16 @@ def takes_recipe(command: Callable[..., None]) -> Callable[..., None]:
     return wrapper
 
 
+def _in_run_panel(hint: Any) -> Any:
+    """Return an annotation whose option stands in the panel "Run" unless it names another."""
+    kind, information = typing.get_args(hint)
+    if information.rich_help_panel is not None:
+        return hint
+    information = copy.copy(information)
+    information.rich_help_panel = PANELS[""]
+    return Annotated[kind, information]
+
+
 def _shared_parameters() -> list[inspect.Parameter]:
     panel = "Run"
     return [
@@ -115,7 +126,7 @@ def _shared_parameters() -> list[inspect.Parameter]:
             typer.Argument(metavar="DATA", help="Folder, CSV, npz or IDX file, or a name from `opsin datasets`."),
         ),
         _parameter(
-            "recipe", Path | None, typer.Option(help="TOML file with the recipe to begin from.", rich_help_panel=panel)
+            "recipe", Path | None, typer.Option(help="TOML file of the recipe to start from.", rich_help_panel=panel)
         ),
         _parameter(
             "assignments",
@@ -128,7 +139,7 @@ def _shared_parameters() -> list[inspect.Parameter]:
             "data_root",
             Path | None,
             typer.Option(
-                help="Folder that holds data sets by name (mnist/, cifar10/, …), in place of OPSIN_DATA.",
+                help="Folder that holds named data sets (mnist/, cifar10/, …); default: the variable OPSIN_DATA.",
                 rich_help_panel=panel,
             ),
         ),

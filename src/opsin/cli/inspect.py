@@ -1,13 +1,13 @@
-"""``opsin inspect``: what costs more passes through the network than scoring does."""
+"""``opsin inspect``."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from opsin.cli.console import console
+from opsin.cli.options import RunArgument
 from opsin.inspection import INSPECTIONS
 
 app = typer.Typer(add_completion=False)
@@ -23,18 +23,18 @@ NAMES = "; ".join(f"{name}: {summary}" for name, (_, summary) in INSPECTIONS.ite
 
 @app.command(epilog=EXAMPLES)
 def inspect(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run; `opsin runs` lists them.")],
+    run: RunArgument,
     only: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help=f"Make only this inspection; repeatable. {NAMES}"),
+        typer.Option(metavar="NAME", help=f"Run only this inspection; repeatable. {NAMES}"),
     ] = None,
 ) -> None:
-    """Inspect a trained network further, as is done at the end of training, and write its report anew.
+    """Inspect a trained network, as `opsin train` does at its end, and update the report.
 
-    The images are read again from where the run found them. Validation images are used; the test split stays locked.
+    The images are read again from their original place. Only validation images are used; the test split stays locked.
     """
-    from opsin.workflow.inspect import inspect as examine_
+    from opsin.workflow.inspect import inspect as inspect_run
     from opsin.workflow.run import load_run
 
-    made = examine_(run, only=only or ())
+    made = inspect_run(run, only=only or ())
     console().print(f"inspected {', '.join(made)}; report {load_run(run).report}", soft_wrap=True)

@@ -1,4 +1,4 @@
-"""``opsin learning-curve``: train on growing parts of the training images and say what more of them would bring."""
+"""``opsin learning-curve``."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 
 from opsin.cli.console import console, table
 from opsin.cli.flags import RecipeOptions, takes_recipe
+from opsin.cli.options import Anonymous, AsJson, Quiet
 from opsin.errors import RecipeError
 from opsin.metrics.names import describe_score
 
@@ -33,32 +34,26 @@ def curve(
     wanted: RecipeOptions,
     sizes: Annotated[
         str,
-        typer.Option(help="Parts of the training images, or numbers of images above 1.", rich_help_panel="Run"),
+        typer.Option(help="Fractions of the training images up to 1, or numbers of images."),
     ] = "0.1,0.2,0.4,0.7,1",
-    repeats: Annotated[int, typer.Option(help="Train on each size so often.", rich_help_panel="Run")] = 3,
+    repeats: Annotated[int, typer.Option(help="Number of runs for each size, each with its own seed.")] = 3,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder of the runs; left out: one in --runs.", rich_help_panel="Run"),
+        typer.Option(help="Folder of this learning curve; default: a new one in --runs."),
     ] = None,
-    runs: Annotated[Path, typer.Option(help="Folder in which that is made.", rich_help_panel="Run")] = Path("runs"),
-    anonymous: Annotated[
-        bool, typer.Option("--anonymous", help="Keep file names out of the reports.", rich_help_panel="Run")
-    ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print learning-curve.json and nothing else.", rich_help_panel="Run")
-    ] = False,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Print only the page's path.", rich_help_panel="Run")
-    ] = False,
+    runs: Annotated[Path, typer.Option(help="Folder for new folders.")] = Path("runs"),
+    anonymous: Anonymous = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Train on growing parts of the training images, fit a power law, and say what twice as many would bring.
+    """Train on growing parts of the training images, fit a power law, and predict the gain from twice as many images.
 
-    All networks are scored on the same validation images; the test split stays locked. DATA may also be a run, whose
-    data and recipe are then taken. Stopped, the same command goes on where it was.
+    All networks are scored on the same validation images; the test split stays locked. DATA may also be a run; its
+    data and recipe are then used. If you stop it, the same command resumes.
     """
     is_run = wanted.data is not None and (Path(wanted.data) / "run.json").is_file()
     if is_run and (wanted.file or wanted.assignments):
-        raise RecipeError(f"{wanted.data} is a run and keeps its own recipe; change it by flags alone.")
+        raise RecipeError(f"{wanted.data} is a run and keeps its own recipe; change that with flags only.")
     settings = {key: value for key, (_, value) in wanted.settings.items()} if is_run else {}
     recipe = None if is_run else wanted.recipe()
     parts = _numbers(sizes)
@@ -89,7 +84,7 @@ def _numbers(text: str) -> list[float]:
     try:
         return [float(part) for part in text.split(",")]
     except ValueError:
-        raise RecipeError(f"--sizes {text}: write numbers parted by commas, as in 0.1,0.3,1.") from None
+        raise RecipeError(f"--sizes {text}: write numbers separated by commas, as in 0.1,0.3,1.") from None
 
 
 def _print(made: LearningCurve) -> None:

@@ -1,4 +1,4 @@
-"""``opsin lesson``: lessons in neural networks written with NumPy alone."""
+"""``opsin lesson``."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
-Data = Annotated[str | None, typer.Option(metavar="PATH", help="Where the data are; left out: looked for.")]
-Out = Annotated[Path | None, typer.Option(help="The page to write; left out: learn-LESSON.html.")]
+Data = Annotated[str | None, typer.Option(metavar="PATH", help="Path of the data; default: found automatically.")]
+Out = Annotated[Path | None, typer.Option(help="HTML page to write; default: learn-LESSON.html.")]
 
 
 @app.callback()
 def _learn() -> None:
-    """See how learning works: networks written with NumPy alone, step by step, each with a page of pictures.
+    """Learn how training works, step by step, with networks written in NumPy; each lesson writes a page of figures.
 
-    The code of every lesson is in opsin.scratch, to be read and changed.
+    The code of the lessons is in opsin.scratch: read it and change it.
     """
 
 
 @app.command()
 def perceptron(
-    points: Annotated[int, typer.Option(min=4, help="Points that the line is to part.")] = 100,
-    seed: Annotated[int, typer.Option(min=0, help="Of the points and the first line.")] = 0,
+    points: Annotated[int, typer.Option(min=4, help="Number of points that the line has to separate.")] = 100,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the points and of the first line.")] = 0,
     out: Out = None,
 ) -> None:
-    """Draw a line that learns: gates, XOR, the perceptron rule and the gradient. A second."""
+    """Train a single line: logic gates, XOR, the perceptron rule and the gradient. Takes a second."""
 
     def run() -> Lesson:
         from opsin.lessons.perceptron import teach_perceptron
@@ -45,7 +45,7 @@ def perceptron(
 
 @app.command()
 def regression(data: Data = None, out: Out = None) -> None:
-    """Foretell a car's horsepower by gradient descent: cost curves, scale, learning rate. Seconds."""
+    """Predict a car's horsepower by gradient descent: cost curves, scaling, learning rate. Takes seconds."""
 
     def run() -> Lesson:
         from opsin.lessons.regression import teach_regression
@@ -60,11 +60,11 @@ def regression(data: Data = None, out: Out = None) -> None:
 def digits(
     data: Data = None,
     epochs: Annotated[
-        int | None, typer.Option(min=1, help="Of each network; left out: 20, for small data 100.")
+        int | None, typer.Option(min=1, help="Epochs of each network; default: 20, for small data 100.")
     ] = None,
     out: Out = None,
 ) -> None:
-    """Read handwritten digits: one softmax layer and its weight images, then hidden layers. Minutes with MNIST."""
+    """Read handwritten digits: one softmax layer and its weight images, then hidden layers. MNIST takes minutes."""
 
     def run() -> Lesson:
         from opsin.lessons.digits import teach_digits
@@ -77,7 +77,7 @@ def digits(
 
 @app.command()
 def training(data: Data = None, out: Out = None) -> None:
-    """Try what helps training: early stopping, penalties, dropout, momentum, restarts and more. Half a minute."""
+    """Try what helps training: early stopping, penalties, dropout, momentum, restarts. Takes half a minute."""
 
     def run() -> Lesson:
         from opsin.lessons.sources import find_digits
@@ -91,7 +91,7 @@ def training(data: Data = None, out: Out = None) -> None:
 
 @app.command()
 def sentiment(data: Data = None, out: Out = None) -> None:
-    """Tell good film reviews from bad ones in six steps, each better or faster than the last. About two minutes."""
+    """Classify film reviews in six steps, each better or faster than the last. Takes about two minutes."""
 
     def run() -> Lesson:
         from opsin.lessons.sentiment import teach_sentiment
@@ -103,7 +103,7 @@ def sentiment(data: Data = None, out: Out = None) -> None:
 
 
 def _say(sentence: str) -> None:
-    """Tell of progress where it can be seen at once and does not mix with the result."""
+    """Print progress to standard error, apart from the result."""
     console(stderr=True).print(sentence, style="dim")
 
 

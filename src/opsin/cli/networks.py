@@ -1,4 +1,4 @@
-"""``opsin networks``: the names that ``--network`` takes."""
+"""``opsin networks``."""
 
 from __future__ import annotations
 
@@ -14,31 +14,29 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def networks(
-    part: Annotated[str, typer.Argument(metavar="PART", help="Only names that contain this.")] = "",
-    pretrained: Annotated[bool, typer.Option("--pretrained", help="Only networks with ImageNet weights.")] = False,
+    part: Annotated[str, typer.Argument(metavar="PART", help="Show only names that contain this.")] = "",
+    pretrained: Annotated[bool, typer.Option("--pretrained", help="Show only networks with ImageNet weights.")] = False,
 ) -> None:
-    """List the networks that --network takes: ours, timm's, and those for masks.
+    """List the names that --network accepts: Opsin's own networks, timm's, and those for segmentation.
 
-    For masks an encoder of timm's can stand in the place of tf_efficientnet_lite0, as in unet:resnet34.
+    A segmentation network takes any encoder of timm in place of tf_efficientnet_lite0, as in unet:resnet34.
 
-    The last column says whether the ImageNet weights are on this machine; others are fetched where there is a network.
+    The last column says where the ImageNet weights are; missing ones are downloaded on first use.
     """
     from opsin.networks.backbones import find_weights
-    from opsin.networks.registry import NETWORKS, list_networks
+    from opsin.networks.registry import NETWORKS
     from opsin.networks.segmentation.registry import NETWORKS as FOR_MASKS
-    from opsin.networks.segmentation.registry import list_segmentation_networks
+    from opsin.workflow.list_networks import list_networks
 
-    names = [*list_networks(), *list_segmentation_networks()]
-    with_weights = {name.partition(".")[0] for name in list_networks(pretrained=True)}  # timm adds a tag for the data
-    with_weights |= set(list_segmentation_networks(pretrained=True))
-    found = [name for name in names if part.lower() in name and (not pretrained or name in with_weights)]
+    found = list_networks(part, pretrained=pretrained)
     if not found:
         raise NetworkError(f"No network has '{part}' in its name; `opsin networks` lists all.")
+    with_weights = set(list_networks(part, pretrained=True))
     rows = [
         (
             name,
-            "Opsin, for masks" if name in FOR_MASKS or ":" in name else "Opsin" if name in NETWORKS else "timm",
-            (find_weights(name) or "to be fetched") if name in with_weights else "none",
+            "Opsin, segmentation" if name in FOR_MASKS or ":" in name else "Opsin" if name in NETWORKS else "timm",
+            (find_weights(name) or "to download") if name in with_weights else "none",
         )
         for name in found
     ]

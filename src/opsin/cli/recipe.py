@@ -1,4 +1,4 @@
-"""``opsin recipe``: recipes as TOML, and every key that one may have."""
+"""``opsin recipe``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 @app.callback()
 def _recipe() -> None:
-    """Show recipes, and every key that a recipe may have."""
+    """Show the recipe of a run, or all keys of a recipe."""
 
 
 SHOW_EXAMPLES = """[bold]Examples[/bold]
@@ -32,9 +32,9 @@ SHOW_EXAMPLES = """[bold]Examples[/bold]
 @app.command(epilog=SHOW_EXAMPLES)
 @takes_recipe
 def show(wanted: RecipeOptions) -> None:
-    """Print the recipe of a run, or the one that these flags make for these data, with nothing left to a rule.
+    """Print the recipe of a run, or the complete recipe that these flags give for these data.
 
-    The output is TOML: written to a file, it is what `opsin train --recipe` reads.
+    The output is TOML; `opsin train --recipe` reads it from a file.
     """
     alone = wanted.data is not None and not (wanted.file or wanted.assignments or wanted.settings)
     if alone and (Path(str(wanted.data)) / "run.json").is_file():
@@ -50,9 +50,9 @@ def show(wanted: RecipeOptions) -> None:
 
 @app.command()
 def keys(
-    markdown: Annotated[bool, typer.Option("--markdown", help="As a Markdown table, for a page or an issue.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
 ) -> None:
-    """List every key of a recipe with its flag, its default and what it means."""
+    """List all keys of a recipe with flag, default and meaning."""
     if markdown:
         typer.echo("\n".join(_markdown()))
         return

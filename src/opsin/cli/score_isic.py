@@ -1,4 +1,4 @@
-"""``opsin score-isic``: score files of predictions by the rules of published competitions."""
+"""``opsin score-isic``."""
 
 from __future__ import annotations
 
@@ -9,48 +9,46 @@ from typing import Annotated
 import typer
 
 from opsin.cli.console import console, table
+from opsin.cli.options import AsJson
 
-app = typer.Typer(no_args_is_help=True, add_completion=False)
+app = typer.Typer(add_completion=False)
 
 EXAMPLES = """[bold]Examples[/bold]
 
-  opsin score-isic isic submission.csv truth.csv
+  opsin score-isic submission.csv truth.csv
 
-  opsin score-isic isic submission.csv truth.csv --threshold 0.2 --out isic.html"""
-
-
-@app.callback()
-def _score() -> None:
-    """Score files of predictions by the rules of published competitions."""
+  opsin score-isic submission.csv truth.csv --threshold 0.2 --out isic.html"""
 
 
 @app.command(epilog=EXAMPLES)
-def isic(
+def score_isic(
     predictions: Annotated[
         Path,
-        typer.Argument(metavar="PREDICTIONS", help="CSV with the columns Id,task_1,task_2: the probabilities."),
+        typer.Argument(metavar="PREDICTIONS", help="CSV file with the columns Id,task_1,task_2: the probabilities."),
     ],
     truth: Annotated[
-        Path, typer.Argument(metavar="TRUTH", help="CSV with the same columns and rows, which hold 0 or 1.")
+        Path, typer.Argument(metavar="TRUTH", help="CSV file with the same columns and rows: the true values, 0 or 1.")
     ],
     threshold: Annotated[
-        float, typer.Option(help="A lesion is called melanoma where task_1 is at least this.", min=0, max=1)
+        float, typer.Option(help="A lesion counts as melanoma if task_1 is at least this.", min=0, max=1)
     ] = 0.5,
     any_order: Annotated[
-        bool, typer.Option("--any-order", help="Take rows in any order; they are matched by Id in any case.")
+        bool, typer.Option("--any-order", help="Accept rows in another order; they are matched by Id.")
     ] = False,
-    out: Annotated[Path | None, typer.Option(help="HTML page to write: curves, matrix, histograms.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the scores as JSON and nothing else.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="HTML page to write: ROC curves, confusion matrix, histograms.")
+    ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Score skin lesions by the rules of ISIC 2017, part 3.
 
     Category 1 is the area under the ROC curve of melanoma (task_1) against the rest, category 2 that of seborrheic
-    keratosis (task_2), category 3 their mean; each with its interval and its place among the published scores.
+    keratosis (task_2), category 3 their mean. Each comes with its interval and its rank among the published scores.
     """
-    from opsin.competitions.isic import score_isic
+    from opsin.competitions import isic
     from opsin.workflow.report import report
 
-    scores = score_isic(predictions, truth, threshold=threshold, any_order=any_order)
+    scores = isic.score_isic(predictions, truth, threshold=threshold, any_order=any_order)
     if out is not None:
         report(scores, out)
     if as_json:

@@ -1,4 +1,4 @@
-"""``opsin study``: named variants of a recipe, trained with several seeds and compared side by side."""
+"""``opsin study``."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from opsin.cli.console import console, table
+from opsin.cli.options import Anonymous, AsJson, DataRoot, Quiet
 from opsin.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 
-OUTCOMES = {"better": "better", "worse": "worse", "same": "not told"}
+OUTCOMES = {"better": "better", "worse": "worse", "same": "n. s."}
 
 EXAMPLES = """[bold]Examples[/bold]
 
@@ -37,40 +38,45 @@ EXAMPLES = """[bold]Examples[/bold]
 
 @app.callback()
 def _study() -> None:
-    """Train named variants of a recipe with several seeds, and see what each change is worth."""
+    """Train variants of a recipe with several seeds, and measure what each change is worth."""
 
 
 @app.command(epilog=EXAMPLES)
 def run(
-    study: Annotated[str, typer.Argument(metavar="STUDY", help="A TOML file, or a name from `opsin study list`.")],
+    study: Annotated[
+        str, typer.Argument(metavar="STUDY", help="TOML file of a study, or a name from `opsin study list`.")
+    ],
     data: Annotated[
-        str | None, typer.Option(metavar="DATA", help="The images of all variants; left out: those the study names.")
+        str | None, typer.Option(metavar="DATA", help="Images for all variants; default: those that the study names.")
     ] = None,
-    seeds: Annotated[int | None, typer.Option(help="Seeds of each variant; left out: those the study names.")] = None,
+    seeds: Annotated[
+        int | None, typer.Option(help="Number of seeds of each variant; default: as in the study.")
+    ] = None,
     jobs: Annotated[
-        int | None, typer.Option(min=1, help="Runs side by side; left out: one for each core, or for each GPU.")
+        int | None, typer.Option(min=1, help="Number of runs at a time; default: one per core or GPU.")
     ] = None,
-    only: Annotated[list[str] | None, typer.Option(metavar="VARIANT", help="This variant only; repeatable.")] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="VARIANT", help="Run only this variant; repeatable.")
+    ] = None,
     budget: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Stop after 90s, 10m or 2h; the same command goes on.")
+        str | None,
+        typer.Option(metavar="TIME", help="Stop after a time such as 90s, 10m or 2h; the same command resumes."),
     ] = None,
     assignments: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Set a key of the recipe in all variants; repeatable."),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder of the study; left out: runs/NAME-study.")] = None,
-    data_root: Annotated[
-        Path | None, typer.Option(help="Folder that holds data sets by name, in place of OPSIN_DATA.")
-    ] = None,
-    inspect: Annotated[bool, typer.Option("--inspect", help="Inspect each network further, as train does.")] = False,
-    anonymous: Annotated[bool, typer.Option("--anonymous", help="Keep file names out of the reports.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print study.json and nothing else.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only the report's path.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Folder of the study; default: runs/NAME-study.")] = None,
+    data_root: DataRoot = None,
+    inspect: Annotated[bool, typer.Option("--inspect", help="Inspect each network, as `opsin train` does.")] = False,
+    anonymous: Anonymous = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Train every variant with every seed, several side by side, and write a report that compares them.
+    """Train every variant with every seed, several at a time, and write a report that compares them.
 
-    Stopped, by Ctrl-C or a --budget, the same command goes on where it was; finished runs are not trained again. A
-    variant that fails costs only itself.
+    If Ctrl-C or the --budget stops it, the same command resumes; finished runs are not trained again. A variant that
+    fails does not affect the others.
     """
     from opsin.studies.runner import run_study
 
@@ -98,28 +104,31 @@ def run(
 
 @app.command()
 def search(
-    study: Annotated[str, typer.Argument(metavar="STUDY", help="A study file with a table called search.")],
+    study: Annotated[str, typer.Argument(metavar="STUDY", help="TOML file of a study with a table [search].")],
     data: Annotated[
-        str | None, typer.Option(metavar="DATA", help="The images; left out: those the study names.")
+        str | None, typer.Option(metavar="DATA", help="Images for all trials; default: those that the study names.")
     ] = None,
-    trials: Annotated[int | None, typer.Option(min=1, help="Trials in all; left out: as the study says.")] = None,
-    jobs: Annotated[int | None, typer.Option(min=1, help="Trials side by side; left out: one for each core.")] = None,
-    budget: Annotated[str | None, typer.Option(metavar="TIME", help="Stop after 90s, 10m or 2h.")] = None,
+    trials: Annotated[int | None, typer.Option(min=1, help="Total number of trials; default: as in the study.")] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Number of trials at a time; default: one per core or GPU.")
+    ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Stop after a time such as 90s, 10m or 2h; the same command resumes."),
+    ] = None,
     assignments: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Set a key of the recipe in all trials; repeatable."),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder of the trials; left out: runs/NAME-search.")] = None,
-    data_root: Annotated[
-        Path | None, typer.Option(help="Folder that holds data sets by name, in place of OPSIN_DATA.")
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only the path of what was found.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Folder of the trials; default: runs/NAME-search.")] = None,
+    data_root: DataRoot = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only the path of found.toml.")] = False,
 ) -> None:
-    """Search good values for some keys of a variant, by its score on validation; test stays locked.
+    """Search for good values of some keys of a variant, by its validation score; the test split stays locked.
 
-    The table called search of the study file names the keys and their ranges. Optuna chooses what is tried next. What
-    comes out is a small study, found.toml, that tests the best against where it came from. Stopped, the same command
-    goes on.
+    The table "search" of the study file names the keys and their ranges, and Optuna chooses the next trial. The result
+    is found.toml, a small study that compares the best values with the original variant. If you stop it, the same
+    command resumes.
     """
     from opsin.studies.search import FOUND, search_study
 
@@ -146,7 +155,7 @@ def search(
     screen.print(table(["trial", "validation", *keys], rows))
     if info["importance"]:
         told = ", ".join(f"{key} {part:.0%}" for key, part in info["importance"].items())
-        screen.print(f"what explains the differences between trials: {told}")
+        screen.print(f"importance for the score: {told}")
 
 
 @app.command("list")
@@ -165,10 +174,12 @@ def list_() -> None:
 
 @app.command()
 def show(
-    study: Annotated[str, typer.Argument(metavar="STUDY", help="A TOML file, or a name from `opsin study list`.")],
-    markdown: Annotated[bool, typer.Option("--markdown", help="As a Markdown table, for a page or an issue.")] = False,
+    study: Annotated[
+        str, typer.Argument(metavar="STUDY", help="TOML file of a study, or a name from `opsin study list`.")
+    ],
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
 ) -> None:
-    """Show the variants of a study: what each changes, what it asks, and what others measured."""
+    """Show the variants of a study: the changes, the question behind each, and published results."""
     from opsin.studies.study import Study
 
     read = Study.read(study)
@@ -205,15 +216,15 @@ def _published(variant: Variant) -> str:
 
 @app.command()
 def report(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder of a study.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of a study.")],
 ) -> None:
-    """Write the report of a study anew from what its folder holds."""
+    """Write the report of a study again, from the files in its folder."""
     from opsin.reporting.pages.study import write_study_page
     from opsin.runs.study import StudyFolder
 
     found = StudyFolder(folder)
     if not found.info.get("rows"):
-        raise RecipeError(f"{folder} has no finished runs yet: opsin study run.")
+        raise RecipeError(f"{folder} has no finished runs yet; train them with `opsin study run`.")
     typer.echo(write_study_page(found))
 
 
@@ -221,7 +232,7 @@ def minutes(text: str) -> float:
     """Return the minutes of ``90s``, ``10m``, ``1.5h``, or of a plain number of minutes.
 
     Raises:
-        RecipeError: It is none of these.
+        RecipeError: The text has another form.
     """
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smh]?)\s*", text)
     if not match:

@@ -1,4 +1,4 @@
-"""``opsin train`` and ``opsin lr-find``."""
+"""``opsin train``."""
 
 from __future__ import annotations
 
@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from opsin.cli.console import console
 from opsin.cli.flags import RecipeOptions, takes_recipe
+from opsin.cli.options import Anonymous, Inspect, Quiet
 from opsin.errors import RecipeError
 
 if TYPE_CHECKING:
-    from opsin.training.lr_finder import LearningRateCurve
     from opsin.workflow.run import Run
 
 app = typer.Typer(add_completion=False)
 
-TRAIN_EXAMPLES = """[bold]Examples[/bold]
+EXAMPLES = """[bold]Examples[/bold]
 
   opsin train digits
 
@@ -28,62 +27,48 @@ TRAIN_EXAMPLES = """[bold]Examples[/bold]
   opsin train --resume runs/photos-3f9a1c"""
 
 
-@app.command(epilog=TRAIN_EXAMPLES)
+@app.command(epilog=EXAMPLES)
 @takes_recipe
 def train(
     wanted: RecipeOptions,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder of this run; left out: a new one in --runs.", rich_help_panel="Run"),
+        typer.Option(help="Folder of this run; default: a new one in --runs."),
     ] = None,
-    runs: Annotated[Path, typer.Option(help="Folder in which runs are made.", rich_help_panel="Run")] = Path("runs"),
+    runs: Annotated[Path, typer.Option(help="Folder for new runs.")] = Path("runs"),
     resume: Annotated[
         Path | None,
-        typer.Option(metavar="RUN", help="Go on with an unfinished run, by its own recipe.", rich_help_panel="Run"),
+        typer.Option(metavar="RUN", help="Resume an unfinished run, with its own recipe."),
     ] = None,
-    anonymous: Annotated[
-        bool, typer.Option("--anonymous", help="Keep file names out of the report.", rich_help_panel="Run")
-    ] = False,
-    inspect: Annotated[
-        bool,
-        typer.Option(
-            "--inspect/--no-inspect",
-            help="Inspect the trained network further (opsin inspect does it later).",
-            rich_help_panel="Run",
-        ),
-    ] = True,
+    anonymous: Anonymous = False,
+    inspect: Inspect = True,
     open_test: Annotated[
         bool,
         typer.Option(
             "--open-test/--lock-test",
             help="Score the test split at the end, or keep it locked until `opsin evaluate` opens it.",
-            rich_help_panel="Run",
         ),
     ] = True,
     leak_check: Annotated[
         bool,
         typer.Option(
             "--leak-check",
-            help="Where a given split leaks, measure what the score owes to it (trains five more networks).",
-            rich_help_panel="Run",
+            help="If a given split leaks, measure how much the score owes to it (trains five more networks).",
         ),
     ] = False,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Print only the report's path.", rich_help_panel="Run")
-    ] = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Train a network on labelled images, test it once on images locked away from the start, and write the report.
+    """Train a network on labelled images, test it once on a locked test split, and write a report.
 
-    With no flag at all the defaults train well: images up to 64 pixels train a small residual network from scratch,
-    larger ones fine-tune a pretrained network. Every flag is a key of the recipe, which the run folder keeps as
-    recipe.toml.
+    The defaults train well: images up to 64 pixels train a small residual network from scratch, larger ones fine-tune
+    a pretrained network. Every flag is a key of the recipe; the run folder keeps the complete recipe as recipe.toml.
     """
     if resume is not None and not wanted.nothing:
         raise RecipeError(
-            f"{resume} goes on by its own recipe; leave out the data and the settings, or start a new run."
+            f"{resume} is resumed with its own recipe; leave out the data and the settings, or start a new run."
         )
     if resume is not None and out is not None:
-        raise RecipeError(f"{resume} goes on in its own folder; leave out --out.")
+        raise RecipeError(f"{resume} is resumed in its own folder; leave out --out.")
     if resume is None:
         run = _train(wanted, out=out, runs=runs, anonymous=anonymous, inspect=inspect, open_test=open_test, quiet=quiet)
     else:
@@ -97,7 +82,7 @@ def train(
 
 
 def _train(wanted: RecipeOptions, **arguments: Any) -> Run:
-    recipe = wanted.recipe()  # a wrong flag is answered before torch is imported
+    recipe = wanted.recipe()  # report a wrong flag before importing torch
 
     from opsin.workflow import train as workflow
 
@@ -112,49 +97,3 @@ def _resume(path: Path, anonymous: bool, quiet: bool) -> Run:
     if anonymous:
         report(run, anonymous=True)
     return run
-
-
-LR_FIND_EXAMPLES = """[bold]Examples[/bold]
-
-  opsin lr-find photos/ --network mobilenetv3_large_100
-
-  opsin lr-find digits --optimizer sgd --out rates.svg"""
-
-
-@app.command(name="lr-find", epilog=LR_FIND_EXAMPLES)
-@takes_recipe
-def lr_find(
-    wanted: RecipeOptions,
-    out: Annotated[Path, typer.Option(help="Picture to write: .png, .svg or .pdf.", rich_help_panel="Run")] = Path(
-        "learning-rates.png"
-    ),
-) -> None:
-    """Raise the learning rate step by step, draw the loss against it, and suggest a rate.
-
-    Nothing is kept but the picture. The suggestion is a place to begin; the default rates already suit most data.
-    """
-    if out.suffix.lower() not in (".png", ".svg", ".pdf"):
-        raise RecipeError(f"{out}: the picture must end in .png, .svg or .pdf.")
-    recipe = wanted.recipe()
-
-    from opsin.workflow import train as workflow
-
-    curve = workflow.find_learning_rate(recipe, data_root=wanted.data_root)
-    _draw(curve, out)
-    screen = console()
-    rate = f"{curve.suggestion:.2g}"
-    screen.print(f"suggested learning rate {rate}: opsin train {recipe.data.source} --learning-rate {rate}")
-    screen.print(f"curve {out}", soft_wrap=True)
-
-
-def _draw(curve: LearningRateCurve, path: Path) -> None:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6.4, 4), layout="constrained")
-    axes = figure.subplots()
-    axes.plot(curve.rates, curve.losses, color="#1f5a96")
-    axes.axvline(curve.suggestion, color="#b5541c", linestyle="--", label=f"suggestion {curve.suggestion:.2g}")
-    axes.set(xscale="log", xlabel="learning rate", ylabel="loss")
-    axes.legend(frameon=False)
-    axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path, dpi=150)

@@ -10,7 +10,11 @@ from typing import Any
 
 from opsin.errors import DataError, nearest
 from opsin.storage.atomic import write_csv
-from opsin.tasks.base import Answers
+from opsin.tasks.base import Answers as TaskAnswers
+from opsin.tasks.registry import task_spec
+from opsin.workflow.find_images import find_images
+from opsin.workflow.predict import Answers, mask_writer, predict
+from opsin.workflow.run import Run
 
 FORMATS = ("csv", "isic", "kaggle")
 ID, LABEL = "id", "label"
@@ -33,7 +37,7 @@ class Submission:
     images: list[Path]
     left_over: int = 0
 
-    def write(self, path: Path, classes: Sequence[str], predictions: Any, said: Answers) -> None:
+    def write(self, path: Path, classes: Sequence[str], predictions: Any, said: TaskAnswers) -> None:
         """Write the CSV.
 
         Args:
@@ -61,6 +65,43 @@ class Submission:
             f"{heading}: {words.get(kind) or f'probability of {wanted}'}"
             for heading, (kind, wanted) in self.columns.items()
         )
+
+
+def write_submission(
+    run: Run | str | Path,
+    images: Sequence[str | Path],
+    out: str | Path,
+    form: str,
+    *,
+    sample: Path | None = None,
+    columns: Mapping[str, str] | None = None,
+) -> tuple[Submission, Answers]:
+    """Predict images and write the file that a competition asks for.
+
+    Args:
+        run: A run or its folder.
+        images: Image files, folders and globs.
+        out: The CSV file.
+        form: "isic" or "kaggle".
+        sample: See `plan_submission`.
+        columns: See `plan_submission`.
+
+    Returns:
+        The submission, and the predictions of its images.
+
+    Raises:
+        DataError: A class or column is unknown, an id has no image or several, or the run predicts masks.
+    """
+    run = run if isinstance(run, Run) else Run(run)
+    if mask_writer(run.folder.task) is not None:
+        raise DataError(
+            f"--format {form} has one answer for each image, but {run.path} draws masks; --masks writes them."
+        )
+    named = run.folder.classes if task_spec(run.folder.task).outputs[0] else ()
+    submission = plan_submission(form, find_images(images), named, sample=sample, columns=columns)
+    answers = predict(run, submission.images)
+    submission.write(Path(out), run.folder.classes, answers.predictions, answers.said)
+    return submission, answers
 
 
 def plan_submission(

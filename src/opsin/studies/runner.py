@@ -26,6 +26,7 @@ from opsin.studies.jobs import Job, WorkerOptions
 from opsin.studies.progress import StudyTable
 from opsin.studies.study import Study
 from opsin.studies.workers import Workers, available_cores
+from opsin.workflow.request import ask, identify
 
 POLL = 0.5  # seconds between two updates of the progress
 MEMORY = 1 / 3  # fraction of the free memory for the images of all runs
@@ -216,8 +217,6 @@ def _jobs(study: Study, folder: StudyFolder) -> list[Job]:
 
 def _mark_finished(jobs: Sequence[Job], data_root: str | Path | None) -> None:
     """Mark the jobs whose runs are finished; if file dates have changed, a worker compares the contents."""
-    from opsin.workflow.request import ask, identify
-
     read: dict[str, Dataset] = {}
     for job in jobs:
         if not (job.place / "run.json").exists() or RunFolder(job.place).info["state"] != "finished":

@@ -49,11 +49,11 @@ class Worker:
 
         from opsin.recipe.recipe import Recipe
         from opsin.training.prepare import prepare, prepare_from, stamp
-        from opsin.workflow.request import ask
-        from opsin.workflow.train import train_or_go_on
+        from opsin.workflow.request import RunOptions, ask
+        from opsin.workflow.train import train_or_resume
 
-        root = job["data_root"]
-        asked, dataset = ask(None, Recipe.from_dict(job["recipe"]), {}, root or None)
+        options = RunOptions(job["anonymous"], job["inspect"], job["open_test"], job["data_root"])
+        asked, dataset = ask(None, Recipe.from_dict(job["recipe"]), {}, options.data_root or None)
         now = stamp(dataset)
         if now != self.stamp:
             self.prepared, self.stamp = None, now
@@ -65,13 +65,7 @@ class Worker:
             self.prepared = reused or prepare(within, dataset)
             return self.prepared
 
-        shared = {
-            "anonymous": job["anonymous"],
-            "inspect": job["inspect"],
-            "open_test": job["open_test"],
-            "data_root": job["data_root"],
-        }
-        train_or_go_on(asked, dataset, Path(job["place"]), shared, Console(quiet=True), ready)
+        train_or_resume(asked, dataset, Path(job["place"]), options, Console(quiet=True), ready)
 
     def _ensemble(self, job: WorkerJob) -> None:
         """Combine several runs into one."""

@@ -6,7 +6,7 @@ comparison, `opsin.reporting.task` the report. A room offers those parts by `Tas
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, Self, TypeVar
@@ -313,6 +313,9 @@ class TaskSpec(Protocol[_Targets, _Predictions]):
 
         Nothing to calibrate gives an empty table.
         """
+
+    def mask_writer(self) -> Callable[..., int] | None:
+        """Return the function that writes predicted masks of files to a folder; None for a task without masks."""
 
     def evaluation(self) -> Any:
         """Return an `opsin.evaluation.task.TaskEvaluation`; ask for it with `opsin.evaluation.task.evaluation_of`."""

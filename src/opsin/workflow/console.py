@@ -1,4 +1,4 @@
-"""What a run says of itself on the terminal while it is made."""
+"""Messages of a run on the terminal."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from opsin.training.prepare import Prepared
 from opsin.training.session import Session
 
 
-def tell_data(console: Console, prepared: Prepared) -> None:
-    """Say what the data are, how they are split, and what was found in them."""
+def print_data(console: Console, prepared: Prepared) -> None:
+    """Print number of images, classes, sizes, split and duplicates."""
     facts = prepared.describe()
     counts = " · ".join(f"{facts['splits'][name]:,} {name}" for name in SPLITS)
     what = prepared.dataset.describe()
@@ -34,13 +34,13 @@ def tell_data(console: Console, prepared: Prepared) -> None:
     if found:
         notes.append(f"{' and '.join(found)} kept together on one side of the split.")
     if facts["left_out"]:
-        notes.append(f"{len(facts['left_out']):,} images that cannot be read are left out; the report names them.")
+        notes.append(f"{len(facts['left_out']):,} images that cannot be read are left out; the report lists them.")
     for note in notes:
         console.print(f"  {note}", highlight=False, markup=False)
 
 
-def tell_audit(console: Console, found: dict[str, Any]) -> None:
-    """Say how much was found in the images, and where it is said in full."""
+def print_audit(console: Console, found: dict[str, Any]) -> None:
+    """Print how many findings the audit has, by severity."""
     severities = [finding["severity"] for finding in found["findings"]]
     if severities:
         console.print(
@@ -50,8 +50,8 @@ def tell_audit(console: Console, found: dict[str, Any]) -> None:
         )
 
 
-def tell_network(console: Console, session: Session) -> None:
-    """Say which network is trained, from which weights, and how."""
+def print_network(console: Console, session: Session) -> None:
+    """Print network, initial weights, epochs, optimizer and device."""
     recipe = session.recipe
     parameters = sum(parameter.numel() for parameter in session.network.parameters())
     weights = "from scratch"
@@ -71,8 +71,8 @@ def tell_network(console: Console, session: Session) -> None:
         console.print(f"  {session.feature_extraction}", highlight=False, markup=False)
 
 
-def tell_result(console: Console, folder: RunFolder) -> None:
-    """Say the main score, on test if that was opened, and the verdict in one line."""
+def print_result(console: Console, folder: RunFolder) -> None:
+    """Print the main score, on test if it was opened, and the headline of the verdict."""
     split, main = TEST if TEST in folder.scorecard else VALIDATION, task_spec(folder.task).main_metric
     score = folder.scorecard[split][main]
     findings = [Finding(**finding) for finding in folder.verdict]
@@ -84,28 +84,27 @@ def tell_result(console: Console, folder: RunFolder) -> None:
     )
 
 
-def tell_position(console: Console, folder: RunFolder, session: Session) -> None:
-    """Say from where a run goes on."""
+def print_position(console: Console, folder: RunFolder, session: Session) -> None:
+    """Print the epoch and step from which a run resumes."""
     state, epochs = session.state, session.recipe.training.epochs or 0
     where = f"from epoch {state.epoch + 1}, step {state.step + 1}" if state.epoch < epochs else "after the last epoch"
-    console.print(f"{folder.path}: going on {where}", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"{folder.path}: resuming {where}", highlight=False, markup=False, soft_wrap=True)
 
 
 def warn_of_seen_images(console: Console, seen: int, images: int) -> None:
-    """Say that a score is too good because the network has seen some of the images in training."""
+    """Warn that a score is optimistic because some of the images were used in training."""
     console.print(
-        f"  {seen:,} of these {images:,} images were used in training, so the score is better than for new images.",
+        f"  {seen:,} of these {images:,} images were used in training, so the score is too optimistic for new images.",
         highlight=False,
         markup=False,
     )
 
 
 def warn_of_unlike_images(console: Console, unlike: int, images: int) -> None:
-    """Say how many images are unlike the training images, where that is more than a few by chance."""
+    """Warn if more images than expected by chance are unlike the training images."""
     if unlike > max(0.05 * images, 1):
         console.print(
-            f"  {unlike:,} of these {images:,} images are unlike the training images: the network knows little of "
-            "their kind.",
+            f"  {unlike:,} of these {images:,} images are unlike the training images: expect more errors there.",
             highlight=False,
             markup=False,
         )

@@ -1,4 +1,4 @@
-"""Cross-validation in one call: a run for each fold, their predictions pooled into one scorecard."""
+"""`opsin.cross_validate`: a run for each fold, with the out-of-fold predictions pooled into one scorecard."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from opsin.runs.out_of_fold import score_out_of_fold
 from opsin.runtime.progress import decoding
 from opsin.tasks.registry import task_spec
 from opsin.training.prepare import Prepared, prepare, prepare_other_split
-from opsin.workflow.console import tell_data
+from opsin.workflow.console import print_data
 from opsin.workflow.report import report
-from opsin.workflow.request import ask, name_of_several
+from opsin.workflow.request import RunOptions, ask, name_of_several
 from opsin.workflow.run import Run
-from opsin.workflow.train import train_or_go_on
+from opsin.workflow.train import train_or_resume
 
 FOLDS = 5
 
@@ -43,7 +43,7 @@ class CrossValidation:
     def __init__(self, path: str | Path):
         self.folder = CrossValidationFolder(path)
         if self.folder.info.get("state") != "finished":
-            raise RunError(f"{path} is not finished; the command that began it goes on with it.")
+            raise RunError(f"{path} is not finished; the command that started it resumes it.")
 
     @property
     def path(self) -> Path:
@@ -87,28 +87,28 @@ def cross_validate(
     quiet: bool = False,
     **settings: Any,
 ) -> CrossValidation:
-    """Train a network for each fold, test each on the images that it has not seen, and score all of them together.
+    """Train a network for each fold, test each on its held-out fold, and score the pooled predictions.
 
-    All images take part, whatever split they come with. Groups stay whole, validation is held out of the other folds.
-    Called again in the same words, it goes on where it was interrupted. The reports of runs beside it that leave the
-    same images on both sides of a split then say what their scores owe to that.
+    All images take part, whatever split they come with. Groups stay whole; validation images are held out of the
+    other folds. The same call resumes an interrupted cross-validation. The reports of neighboring runs whose split
+    leaks then say how much their scores owe to the leak.
 
     Args:
         data: As for `opsin.train`; or a run, whose data and recipe are taken.
-        repeats: How often to do it all, each time with folds drawn anew.
-        each_group: Make as many folds as there are groups, and so leave out one group at a time.
-        recipe: A recipe, or the path of its TOML file; left out, the defaults.
-        out: Its folder; left out, ``runs/NAME-cross-validation-HASH``.
-        runs: Where that is made; left out, ``runs``, or beside the run whose recipe is taken.
+        repeats: Number of repetitions, each with new folds.
+        each_group: Leave out one group at a time: as many folds as groups.
+        recipe: A recipe, or the path of its TOML file; default: every setting by its rule.
+        out: Its folder; default: ``runs/NAME-cross-validation-HASH``.
+        runs: Folder for new folders; default: ``runs``, or the parent of the run whose recipe is used.
         data_root: A folder that holds named data sets.
         anonymous: Leave file names and paths out of the reports.
-        quiet: Say nothing.
+        quiet: Print nothing.
         **settings: Any setting by its short name, as for `opsin.train`; ``folds=10`` instead of 5.
 
     Raises:
         RecipeError: A setting is unknown, out of range, or contradicts cross-validation.
-        DataError: The data cannot be read, used, or shared out so.
-        TrainingInterrupted: Ctrl-C or a termination signal ended it; the same call goes on with it.
+        DataError: The data cannot be read, used, or split into such folds.
+        TrainingInterrupted: Ctrl-C or a termination signal ended it; the same call resumes it.
     """
     console = Console(quiet=quiet)
     if isinstance(data, Run) or (isinstance(data, str | Path) and (Path(data) / "run.json").is_file()):
@@ -130,14 +130,13 @@ def cross_validate(
     place = Path(out) if out is not None else Path(runs or "runs") / name_of_several("cross-validation", asked, dataset)
     facts = {"recipe": asked.to_dict(), "name": dataset.name, "folds": asked.split.folds, "repeats": repeats}
     folder = CrossValidationFolder.create(place, state="training", **facts, anonymous=anonymous)
-    root = str(Path(data_root).resolve()) if data_root is not None else ""
-    shared = {"anonymous": anonymous, "inspect": False, "data_root": root}
+    options = RunOptions.create(data_root, anonymous=anonymous, inspect=False)
     for repeat in range(repeats):
         for fold in range(asked.split.folds):
             console.print(_position(repeat, repeats, fold, asked.split.folds), highlight=False)
             split = replace(asked.split, fold=fold, seed=asked.split.seed + repeat)
             prepared = _run_fold(
-                replace(asked, split=split), dataset, prepared, folder.place(repeat, fold), shared, console
+                replace(asked, split=split), dataset, prepared, folder.place(repeat, fold), options, console
             )
     return _conclude(folder, console)
 
@@ -145,7 +144,7 @@ def cross_validate(
 def _recipe_of(run: RunFolder, recipe: Recipe | str | Path | None) -> Recipe:
     """Return the recipe of a run without what it says of a ready-made split."""
     if recipe is not None:
-        raise RecipeError(f"{run.path} is a run and is cross-validated by its own recipe; leave out --recipe.")
+        raise RecipeError(f"{run.path} is a run and is cross-validated with its own recipe; leave out --recipe.")
     if not run.recipe.data.source:
         raise DataError(
             f"{run.path} was trained on a Dataset object; give that and the recipe: opsin.cross_validate(dataset, "
@@ -162,14 +161,14 @@ def _with_folds(recipe: Recipe, folds: int) -> Recipe:
 def _prepare(recipe: Recipe, dataset: Dataset, console: Console) -> Prepared:
     with decoding(console) as progress:
         prepared = prepare(recipe, dataset, progress=progress)
-    tell_data(console, prepared)
+    print_data(console, prepared)
     return prepared
 
 
 def _number_of_groups(prepared: Prepared) -> int:
     if prepared.dataset.groups is None:
         raise DataError(
-            f"{prepared.dataset.name} has no groups to leave out one at a time; say where they are with --group (a "
+            f"{prepared.dataset.name} has no groups to leave out one at a time; name them with --group (a "
             "column) or --group-by (a part of the names)."
         )
     return len(np.unique(prepared.split.groups))
@@ -181,16 +180,16 @@ def _position(repeat: int, repeats: int, fold: int, folds: int) -> str:
 
 
 def _run_fold(
-    asked: Recipe, dataset: Dataset, prepared: Prepared | None, place: Path, shared: dict[str, Any], console: Console
+    asked: Recipe, dataset: Dataset, prepared: Prepared | None, place: Path, options: RunOptions, console: Console
 ) -> Prepared | None:
-    """Train, go on with, or pass over the run of one fold; return decoded images for the next one."""
+    """Train, resume or skip the run of one fold; return decoded images for the next one."""
 
     def ready() -> Prepared:
         nonlocal prepared
         prepared = _prepare(asked, dataset, console) if prepared is None else prepare_other_split(prepared, asked)
         return prepared
 
-    train_or_go_on(asked, dataset, place, shared, console, ready)
+    train_or_resume(asked, dataset, place, options, console, ready)
     return prepared
 
 

@@ -98,7 +98,7 @@ def ensemble(
     write_tables(folder, ready)
     save_weights(folder.path / "best.safetensors", ready.network)
     run = finish(folder, ready, console, "opsin ensemble")
-    _tell_members(console, run.folder)
+    _print_members(console, run.folder)
     return run
 
 
@@ -222,7 +222,7 @@ def _looks(member: RunFolder) -> list[dict[str, Any]]:
     return [look | {"why": f"{look['why']}, of the member {member.name}"} for look in member.looks]
 
 
-def _tell_members(console: Console, folder: RunFolder) -> None:
+def _print_members(console: Console, folder: RunFolder) -> None:
     """Say what the members and the ensemble reach on validation, by which members are to be chosen."""
     main = task_spec(folder.task).main_metric
     rows = [(member["name"], member["scores"].get(VALIDATION)) for member in folder.info["ensemble"]["members"]]

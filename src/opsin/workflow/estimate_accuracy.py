@@ -89,7 +89,7 @@ def estimate_accuracy(
     """
     run = run if isinstance(run, Run) else Run(run)
     if not task_spec(run.folder.task).exclusive:
-        raise RunError(f"{run.path} is a run of {run.folder.task}; only for classification can scores be foretold.")
+        raise RunError(f"{run.path} is a run of {run.folder.task}; accuracy can be estimated only for classification.")
     home = _read_answers(run.folder)
     classes = run.folder.classes
     known = np.bincount(home.labels, minlength=len(classes))
@@ -117,7 +117,7 @@ def estimate_accuracy(
 def _read_answers(folder: RunFolder) -> Answers:
     if not (folder.path / ANSWERS_FILE).exists():
         raise RunError(
-            f"{folder.path} was not inspected yet, or by an older version: opsin inspect {folder.path} --only robustness"
+            f"{folder.path} was not inspected, or by an older version: opsin inspect {folder.path} --only robustness"
         )
     return Answers(**folder.arrays(ANSWERS_FILE, "predicted", "confidence", "labels"))
 

@@ -47,7 +47,7 @@ def evaluate(
         split: Which of the run's own splits, "train", "validation" or "test" (left out: test). Each look at test is
             logged in the run. Together with ``data`` it says that these are the run's own data, a `Dataset`, again.
         data_root: A folder that holds named data sets.
-        quiet: Say nothing.
+        quiet: Print nothing.
 
     Returns:
         Score -> ``{"value", "low", "high", "method", "n"}``.
@@ -59,7 +59,7 @@ def evaluate(
     run = run if isinstance(run, Run) else Run(run)
     console = Console(quiet=quiet)
     if split is not None and isinstance(data, str | Path):
-        raise DataError("Give either other data, all of which are scored, or one of the run's own splits.")
+        raise DataError("Give either other data or a split of the run's own data, not both.")
     if data is None or split is not None:
         split = split or TEST
         if split not in SPLITS:
@@ -93,7 +93,7 @@ def assess_split(
     why: str,
     predict_pixels: Callable[[torch.Tensor, torch.Tensor], Any],
 ) -> dict[str, dict[str, Any]]:
-    """Score a run on one of its own splits and write what the report needs; see `opsin.evaluation.evaluate_split.assess`."""
+    """Score a run on one of its own splits and write the files for the report; see `assess`."""
     rows = prepared.split.indices(split)
     dataset, pixels = prepared.dataset, prepared.pixels.images
     return assess(
@@ -127,8 +127,8 @@ def _assess_other(
             dataset = read(**columns)
     if dataset.task != run.folder.task:
         raise DataError(
-            f"{dataset.name} is for {dataset.task}, and {run.path} has learned {run.folder.task}; score it on data of "
-            "its own kind."
+            f"{dataset.name} is for {dataset.task}, but {run.path} was trained for {run.folder.task}; score it on "
+            "data for the same task."
         )
     if run.recipe.split.group_by:
         with contextlib.suppress(DataError):  # other data may have names without groups
@@ -172,7 +172,7 @@ def _has_columns(data: str | Path) -> bool:
 
 
 def prepare_again(folder: RunFolder, dataset: Dataset | None, console: Console) -> Prepared:
-    """Read the data of a run again and make sure that they are the same."""
+    """Read the data of a run again and check that they are unchanged."""
     dataset = dataset or read_source(folder.recipe, folder.info.get("data_root") or None)
     written = (folder.path / "preprocessing.json").exists()
     known = Preprocessing.from_dict(folder.read("preprocessing.json")) if written else None
@@ -184,8 +184,8 @@ def prepare_again(folder: RunFolder, dataset: Dataset | None, console: Console) 
 
 
 def data_changed(folder: RunFolder) -> str:
-    """Return what to say of a run whose data are others now."""
+    """Return the message for a run whose data have changed."""
     return (
-        f"The data of {folder.path} have changed since it began (images, labels, names, split or decisions), so it "
-        "cannot be gone on with or compared; train anew, in another folder (--out)."
+        f"The data of {folder.path} have changed since the run started (images, labels, names, split or decisions). It "
+        "cannot be resumed or compared; start a new run with --out."
     )

@@ -1,4 +1,4 @@
-"""The learning curve over the number of training images, in one call: would more images help?"""
+"""`opsin.learning_curve`: validation score against the number of training images."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from opsin.storage.atomic import write_json
 from opsin.tasks.registry import task_spec
 from opsin.training.prepare import Prepared, prepare, prepare_other_split
 from opsin.version import __version__
-from opsin.workflow.console import tell_data
-from opsin.workflow.request import ask, name_of_several
+from opsin.workflow.console import print_data
+from opsin.workflow.request import RunOptions, ask, name_of_several
 from opsin.workflow.run import Run
-from opsin.workflow.train import train_or_go_on
+from opsin.workflow.train import train_or_resume
 
 SIZES = (0.1, 0.2, 0.4, 0.7, 1.0)
 REPEATS = 3
@@ -74,28 +74,27 @@ def learning_curve(
     quiet: bool = False,
     **settings: Any,
 ) -> LearningCurve:
-    """Train on growing parts of the training images and say what twice as many would bring.
+    """Train on growing parts of the training images and predict the gain from twice as many.
 
-    All networks are scored on the same validation images; the test split stays locked. Each repeat has its own seed,
-    and in each the smaller parts lie within the larger ones. Called again in the same words, it goes on where it was
-    interrupted.
+    All networks are scored on the same validation images; the test split stays locked. Each repeat has its own seed;
+    within a repeat, the smaller parts are subsets of the larger ones. The same call resumes an interrupted curve.
 
     Args:
         data: As for `opsin.train`; or a run, whose data and recipe are taken.
         sizes: At least three: parts of the training images up to 1, or numbers of images above 1.
-        repeats: How often to train on each.
-        recipe: A recipe, or the path of its TOML file; left out, the defaults.
-        out: Its folder; left out, ``runs/NAME-curve-HASH``.
-        runs: Where that is made.
+        repeats: Number of runs for each size.
+        recipe: A recipe, or the path of its TOML file; default: every setting by its rule.
+        out: Its folder; default: ``runs/NAME-learning-curve-HASH``.
+        runs: Folder for new folders.
         data_root: A folder that holds named data sets.
         anonymous: Leave file names and paths out of the reports.
-        quiet: Say nothing.
+        quiet: Print nothing.
         **settings: Any setting by its short name, as for `opsin.train`.
 
     Raises:
         RecipeError: A setting is unknown or out of range, or there are too few sizes.
         DataError: The data cannot be read or used.
-        TrainingInterrupted: Ctrl-C or a termination signal ended it; the same call goes on with it.
+        TrainingInterrupted: Ctrl-C or a termination signal ended it; the same call resumes it.
     """
     console = Console(quiet=quiet)
     if isinstance(data, Run) or (isinstance(data, str | Path) and (Path(data) / "run.json").is_file()):
@@ -109,13 +108,12 @@ def learning_curve(
     asked = replace(asked, split=replace(asked.split, train_fraction=1.0))
     with decoding(console) as progress:
         prepared = prepare(asked, dataset, progress=progress)
-    tell_data(console, prepared)
+    print_data(console, prepared)
     parts = _parts(sizes, prepared)
     place = Path(out) if out is not None else Path(runs) / name_of_several("learning-curve", asked, dataset)
     if not any(place.glob("part-*/run.json")):
         RunFolder.check_free(place)
-    root = str(Path(data_root).resolve()) if data_root is not None else ""
-    shared = {"anonymous": anonymous, "inspect": False, "open_test": False, "data_root": root}
+    options = RunOptions.create(data_root, anonymous=anonymous, inspect=False, open_test=False)
     made = []
     for repeat in range(repeats):
         for part in parts:
@@ -123,7 +121,7 @@ def learning_curve(
             console.print(f"repeat {repeat + 1} of {repeats}, {part:.3g} of the training images", highlight=False)
             folder = place / f"part-{part:g}-seed-{each.seed}"
             ready = functools.partial(prepare_other_split, prepared, each)
-            made.append(train_or_go_on(each, dataset, folder, shared, console, ready).folder)
+            made.append(train_or_resume(each, dataset, folder, options, console, ready).folder)
     return _conclude(place, asked, prepared, made, anonymous, console)
 
 

@@ -1,4 +1,4 @@
-"""What a person decides about a trained run: which class is looked for, what thresholds are to be good for, readers."""
+"""Operating point and reader study of a trained run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from opsin.storage.atomic import write_text
 from opsin.tasks.registry import task_spec
 
 
-def decide(
+def set_operating_point(
     folder: RunFolder,
     *,
     positive: str | None = None,
@@ -23,14 +23,14 @@ def decide(
     cost_of_miss: float | None = None,
     cost_of_false_alarm: float | None = None,
 ) -> None:
-    """Keep decisions in ``run.json``, and bring the average precision in the scorecard in line with them.
+    """Write the operating point to ``run.json``, and update the average precision in the scorecard.
 
     Args:
         folder: The run.
-        positive: Of two classes the one that is looked for.
-        sensitivity: The least sensitivity that a threshold is to reach, above 0 and at most 1.
-        cost_of_miss: What an image of the class costs when it is missed, in any unit.
-        cost_of_false_alarm: What another image costs when it is taken for one of the class, in the same unit.
+        positive: Positive class of a two-class run.
+        sensitivity: Sensitivity that a threshold has to reach, above 0 and at most 1.
+        cost_of_miss: Cost of a false negative, in any unit.
+        cost_of_false_alarm: Cost of a false positive, in the same unit.
 
     Raises:
         RunError: The class is unknown, there are not two, a number is out of range, or the run names no classes.
@@ -50,10 +50,10 @@ def decide(
     given = {"sensitivity": sensitivity, "cost_of_miss": cost_of_miss, "cost_of_false_alarm": cost_of_false_alarm}
     aims = dataclasses.replace(read_aims(folder), **{key: value for key, value in given.items() if value is not None})
     if not 0 < aims.sensitivity <= 1:
-        raise RunError(f"A sensitivity to aim at is above 0 and at most 1, not {aims.sensitivity:g}.")
+        raise RunError(f"The target sensitivity must be above 0 and at most 1, not {aims.sensitivity:g}.")
     costs = (aims.cost_of_miss, aims.cost_of_false_alarm)
     if not all(0 <= cost < math.inf for cost in costs) or sum(costs) == 0:
-        raise RunError("The costs of a miss and of a false alarm are numbers of 0 or more, and not both 0.")
+        raise RunError("The costs of a miss and of a false alarm must be 0 or more, and not both 0.")
     if positive is not None:
         folder.update(positive=positive)
         card = folder.scorecard
@@ -64,7 +64,7 @@ def decide(
     folder.update(aims=dataclasses.asdict(aims))
 
 
-def add_readers(folder: RunFolder, path: str | Path) -> None:
+def add_reader_study(folder: RunFolder, path: str | Path) -> None:
     """Copy a table of readers into the run as ``readers.csv``, which its report then shows.
 
     Args:

@@ -1,12 +1,12 @@
-"""What is answered about new images: a row for each image or group, what is unsure or unlike, and what is left open."""
+"""`opsin.predict`: predictions for new images, with abstention, pooling by group, masks and tables."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,29 +16,38 @@ from opsin.errors import DataError
 from opsin.evaluation.group_pooling import group_labels, pool
 from opsin.evaluation.selective_prediction import Threshold, choose_threshold
 from opsin.inference.predictor import PredictedImages
+from opsin.inference.sliding_window import Tiling
 from opsin.runs.folder import RunFolder
 from opsin.storage.atomic import write_csv
 from opsin.tasks.base import Answers as TaskAnswers
 from opsin.tasks.base import Predictions
 from opsin.tasks.registry import task_spec
+from opsin.workflow.find_images import find_images, names_several
+from opsin.workflow.run import Run
 
 UNLIKE, UNSURE = "unlike the training images", "not sure enough"
 
 
-@dataclass(frozen=True)
-class Answers:
-    """Answers about N images or groups.
+@dataclass(frozen=True, eq=False)
+class Answers(Sequence[Any]):
+    """Predictions for N images or groups, in order.
+
+    As a sequence it holds one prediction per image or group (`Classification`, `LabelSet`, `Value` …), and None where
+    the model abstains.
 
     Attributes:
-        subject: "image" or "group", what a row is about.
-        names: Of each.
-        predictions: Of each.
+        subject: "image" or "group".
+        names: Name of each image or group.
+        predictions: All predictions, in the task's own type, including those that are withheld.
         said: The same in words and columns.
-        images: How many images each was answered from; None where a row is an image.
-        unlike: float ``(N,)``, how unlike the training images each is, of groups the median image; None: not known.
-        warnings: Why each is to be doubted; empty where there is no reason.
-        answered: bool ``(N,)``; False where the answer is left open.
-        strange: A sentence on how many images are unlike the training images; empty where none is.
+        images: Number of images in each group, int64 ``(N,)``; None where each row is an image.
+        unlike: Out-of-distribution score of each image, or a group's median, float ``(N,)``; None if the run has none.
+        warnings: Reason to doubt each prediction; empty where there is none.
+        answered: bool ``(N,)``; False where the model abstains.
+        strange: A sentence on the images that are unlike the training images; empty where there are none.
+        left_out: Images that could not be read -> reason.
+        threshold: A sentence on how the confidence threshold was chosen; empty unless a target accuracy was given.
+        masks: Number of masks written.
     """
 
     subject: str
@@ -50,9 +59,25 @@ class Answers:
     warnings: list[str]
     answered: NDArray[np.bool_]
     strange: str = ""
+    left_out: dict[str, str] = field(default_factory=dict)
+    threshold: str = ""
+    masks: int = 0
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @overload
+    def __getitem__(self, row: int) -> Any: ...
+    @overload
+    def __getitem__(self, row: slice) -> list[Any]: ...
+    def __getitem__(self, row: int | slice) -> Any:
+        if isinstance(row, slice):
+            return [self[number] for number in range(len(self))[row]]
+        number = range(len(self))[row]
+        if not self.answered[number]:
+            return None
+        score = None if self.unlike is None else self.unlike.tolist()[number]
+        return self.said.prediction(number, self.names[number], score)
 
     def write(self, path: Path) -> None:
         """Write a CSV: ``image`` or ``group,images``, the answer, ``unlike,warning``, then the answer in full."""
@@ -78,6 +103,126 @@ class Answers:
         }
         images = {} if self.images is None else {"images": int(self.images[row])}
         return {self.subject: name} | images | answer | doubts | rest
+
+
+def predict(
+    run: Run | str | Path,
+    images: Iterable[str | Path | NDArray[np.uint8]] | str | Path | NDArray[np.uint8],
+    *,
+    skip_unreadable: bool = False,
+    abstain: bool = False,
+    abstain_below: float | None = None,
+    target_accuracy: float | None = None,
+    pool_by: str | Sequence[str] = "",
+    out: str | Path | None = None,
+    masks: str | Path | None = None,
+    tiles: bool = False,
+    probabilities: bool = False,
+) -> Answers:
+    r"""Predict images with the network of a run; `opsin predict` is the same on the command line.
+
+    Args:
+        run: A run or its folder.
+        images: Paths of files, folders (searched recursively) and globs, or uint8 arrays ``(H, W)``, ``(H, W, 1)`` or
+            ``(H, W, 3)``; also one array ``(N, H, W, 1 or 3)``, or a single path or image.
+        skip_unreadable: Leave out images that cannot be read; `Answers.left_out` lists them.
+        abstain: Abstain on images that are unlike the training images.
+        abstain_below: Abstain also where the confidence is lower than this, from 0 to 1.
+        target_accuracy: Abstain also where the confidence is lower than a threshold that is chosen on the validation
+            images so that the accuracy of the answers reaches this.
+        pool_by: One prediction per group of images, from the mean of their probabilities. The group of each image, or
+            how to find it: a pattern such as ``patient_(\d+)``, ``folder:-1``, a CSV file with the columns image and
+            group, or ``group`` for the groups of training.
+        out: CSV file to write, a row per image or group.
+        masks: Segmentation: folder in which to write the mask of each image, an overlay, and ``areas.csv``.
+        tiles: With ``masks``: predict images at their own resolution, in overlapping tiles.
+        probabilities: With ``masks``: also write the probabilities of all classes, a TIFF per image.
+
+    Returns:
+        One prediction per image or group, None where the model abstains.
+
+    Raises:
+        DataError: Images cannot be read (they are named), have no group, or an option does not apply to the run.
+        RunError: The run has no weights yet, or they are damaged.
+    """
+    run = run if isinstance(run, Run) else Run(run)
+    given = _list_images(images)
+    writer = _mask_writer(run, given, masks, tiles, probabilities)
+    pooled = not isinstance(pool_by, str) or bool(pool_by)
+    least, sentence = _choose_confidence(run.folder, target_accuracy, abstain_below, pooled)
+    found = run.predictor.predict(given, skip_unreadable=skip_unreadable)
+    answers = answer(
+        found,
+        run.folder.task,
+        run.folder.classes,
+        groups=_groups_of(run.folder, found, given, pool_by) if pooled else None,
+        abstain=abstain or target_accuracy is not None or abstain_below is not None,
+        least=least,
+    )
+    answers = replace(answers, left_out=found.left_out, threshold=sentence)
+    if out is not None:
+        answers.write(Path(out))
+    if writer is None or masks is None:
+        return answers
+    paths = [Path(str(image)) for image in given if str(image) not in found.left_out]
+    tiling = Tiling() if tiles else None
+    return replace(answers, masks=writer(run.folder, run.predictor, paths, Path(masks), tiling, probabilities))
+
+
+def _list_images(images: Any) -> list[str | Path | NDArray[np.uint8]]:
+    """Return single images: folders and globs are searched, everything else stays as it is."""
+    one = isinstance(images, str | Path) or (isinstance(images, np.ndarray) and images.ndim < 4)
+    listed: list[str | Path | NDArray[np.uint8]] = []
+    for image in [images] if one else images:
+        listed += find_images([image]) if names_several(image) else [image]
+    return listed
+
+
+def mask_writer(task: str) -> Callable[..., int] | None:
+    """Return the function that writes predicted masks as files; None for a task without masks."""
+    return task_spec(task).mask_writer()
+
+
+def _mask_writer(
+    run: Run, images: Sequence[Any], masks: str | Path | None, tiles: bool, probabilities: bool
+) -> Callable[..., int] | None:
+    """Return what writes the masks that a call asks for, before anything is predicted; None where it asks for none."""
+    if masks is None:
+        if tiles or probabilities:
+            wanted = "--tiles" if tiles else "--probabilities"
+            raise DataError(f"{wanted} goes with --masks, the folder for the masks.")
+        return None
+    writer = mask_writer(run.folder.task)
+    if writer is None:
+        raise DataError(f"{run.path} learned {run.folder.task}, which has no masks; leave out --masks.")
+    if not all(isinstance(image, str | Path) for image in images):
+        raise DataError("--masks names the masks after image files; give paths, not arrays.")
+    return writer
+
+
+def _choose_confidence(
+    folder: RunFolder, target_accuracy: float | None, abstain_below: float | None, pooled: bool
+) -> tuple[float, str]:
+    """Return the confidence below which the model abstains, and a sentence on how it was chosen."""
+    if target_accuracy is None:
+        return abstain_below or 0.0, ""
+    if abstain_below is not None:
+        raise DataError("Give either --target-accuracy or --abstain-below.")
+    chosen = threshold_for(folder, target_accuracy, pooled)
+    return chosen.confidence, chosen.describe()
+
+
+def _groups_of(
+    folder: RunFolder, found: PredictedImages, images: Sequence[Any], pool_by: str | Sequence[str]
+) -> NDArray[np.str_]:
+    """Return the group of each image that was predicted."""
+    if isinstance(pool_by, str):
+        return find_groups(folder, found.names, pool_by)
+    groups = np.asarray(pool_by, np.str_)
+    if len(groups) != len(images):
+        raise DataError(f"--pool-by has {len(groups):,} groups for {len(images):,} images; give one for each.")
+    read = [not (isinstance(image, str | Path) and str(image) in found.left_out) for image in images]
+    return groups[np.array(read)]
 
 
 def answer(

@@ -19,8 +19,8 @@ def report(result: object, path: str | Path | None = None, *, anonymous: bool = 
     """Write a self-contained HTML page of a result and return its path.
 
     Args:
-        result: A run (`Run`, `RunFolder`, or the path of its folder), a `Check`, a `Comparison`, the folder of a study or
-            of a cross-validation, scores of `opsin.score_isic`, or a lesson.
+        result: A run (`Run`, `RunFolder`, or the path of its folder), a `Check`, a `Comparison`, the folder of a study
+            or of a cross-validation, scores of `opsin.score_isic`, or a lesson.
         path: The file. Left out: ``report.html`` (run), ``check.html``, ``comparison.html``, ``isic.html`` in the
             current folder, or the page's own place in the folder of a study or cross-validation.
         anonymous: Leave out file names, paths and everything else that could name a person. Pages of several runs are

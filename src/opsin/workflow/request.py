@@ -1,9 +1,10 @@
-"""What a call asks for: its recipe, its data, and the runs that were asked for alike."""
+"""Resolve the arguments of a call to a recipe and a dataset, and find earlier runs with the same identity."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,34 @@ from opsin.runs.folder import RunFolder, list_runs
 from opsin.training.initial_weights import find_source
 from opsin.training.prepare import Prepared, read_source, stamp
 from opsin.workflow.evaluate import data_changed
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Options of a run beside its recipe, which ``run.json`` keeps.
+
+    Attributes:
+        anonymous: Leave file names and paths out of the report.
+        inspect: Inspect the trained network.
+        open_test: Score the test split at the end of training.
+        data_root: Absolute path of a folder that holds named data sets; empty for the default.
+    """
+
+    anonymous: bool = False
+    inspect: bool = True
+    open_test: bool = True
+    data_root: str = ""
+
+    @classmethod
+    def create(
+        cls, data_root: str | Path | None, *, anonymous: bool = False, inspect: bool = True, open_test: bool = True
+    ) -> RunOptions:
+        """Make options with the absolute path of ``data_root``."""
+        return cls(anonymous, inspect, open_test, str(Path(data_root).resolve()) if data_root is not None else "")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a table for JSON."""
+        return asdict(self)
 
 
 def ask(

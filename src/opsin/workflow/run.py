@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from opsin.recipe.recipe import Recipe
 from opsin.runs.folder import RunFolder
-from opsin.tasks.registry import task_spec
 
 if TYPE_CHECKING:
     from opsin.inference.predictor import Predictor
@@ -76,24 +75,16 @@ class Run:
                 ``(N, H, W, 1 or 3)``, or a single path or image.
 
         Returns:
-            One prediction for each image, in order; for a classifier `opsin.tasks.classification.predictions.Classification`.
+            One prediction per image, in order, such as `Classification`; `opsin.predict` has further options.
 
         Raises:
             DataError: Images cannot be read; they are named.
         """
-        several: list[Any]
-        if isinstance(images, str | Path) or (isinstance(images, np.ndarray) and images.ndim < 4):
-            several = [images]
-        else:
-            several = list(images)
-        found = self.predictor.predict(several)
-        unlike = [None] * len(found.names) if found.unlike is None else found.unlike.tolist()
-        answers = task_spec(self.folder.task).answers(found.predictions, self.folder.classes)
-        return [
-            answers.prediction(row, name, far) for row, (name, far) in enumerate(zip(found.names, unlike, strict=True))
-        ]
+        from opsin.workflow.predict import predict
 
-    def decide(
+        return list(predict(self, images))
+
+    def set_operating_point(
         self,
         *,
         positive: str | None = None,
@@ -101,20 +92,20 @@ class Run:
         cost_of_miss: float | None = None,
         cost_of_false_alarm: float | None = None,
     ) -> None:
-        """Decide what thresholds are to be good for; what is left out stays as it was. See `opsin.workflow.operating_point.decide`.
+        """Set the operating point that the report recommends thresholds for; arguments left out stay as they were.
 
         Args:
-            positive: Of two classes the one that is looked for.
-            sensitivity: The least sensitivity that a threshold is to reach.
-            cost_of_miss: What an image of the class costs when it is missed, in any unit.
-            cost_of_false_alarm: What another image costs when it is taken for one of the class, in the same unit.
+            positive: Positive class of a two-class run.
+            sensitivity: Sensitivity that a threshold has to reach.
+            cost_of_miss: Cost of a false negative, in any unit.
+            cost_of_false_alarm: Cost of a false positive, in the same unit.
 
         Raises:
             RunError: The class is unknown, there are not two, or a number is out of range.
         """
-        from opsin.workflow.operating_point import decide
+        from opsin.workflow.operating_point import set_operating_point
 
-        decide(
+        set_operating_point(
             self.folder,
             positive=positive,
             sensitivity=sensitivity,
@@ -122,8 +113,8 @@ class Run:
             cost_of_false_alarm=cost_of_false_alarm,
         )
 
-    def add_readers(self, path: str | Path) -> None:
-        """Show people beside the network in the report; see `opsin.evaluation.reader_study.read_readers`.
+    def add_reader_study(self, path: str | Path) -> None:
+        """Add the performance of human readers on the test images to the report.
 
         Args:
             path: A CSV file with the columns ``reader,sensitivity,specificity`` or ``reader,image,call``.
@@ -131,9 +122,9 @@ class Run:
         Raises:
             DataError: The table cannot be read, or rows are wrong; they are named.
         """
-        from opsin.workflow.operating_point import add_readers
+        from opsin.workflow.operating_point import add_reader_study
 
-        add_readers(self.folder, path)
+        add_reader_study(self.folder, path)
 
     def _repr_html_(self) -> str:
         from opsin.reporting.pages.notebook import run_html

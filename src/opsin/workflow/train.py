@@ -1,16 +1,14 @@
-"""The whole way in a few calls: train, resume, evaluate, predict, and opening a run again."""
+"""`opsin.train`: train a network, score it on the locked test split, and write the report."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from rich.console import Console
 
 from opsin.data.dataset import Dataset
@@ -26,18 +24,17 @@ from opsin.runtime.progress import decoding, working
 from opsin.storage.safetensors import load_weights
 from opsin.training.callbacks import Checkpoints, Curves, ProgressBar, Signals
 from opsin.training.fit import Callback
-from opsin.training.lr_finder import LearningRateCurve, sweep_learning_rate
 from opsin.training.prepare import Prepared, prepare, read_source
 from opsin.training.session import Evaluator, Session
 from opsin.workflow.calibrate import learn_from_validation
 from opsin.workflow.check import audit_prepared
-from opsin.workflow.console import tell_audit, tell_data, tell_network, tell_position, tell_result
+from opsin.workflow.console import print_audit, print_data, print_network, print_position, print_result
 from opsin.workflow.evaluate import assess_split, prepare_again, subject_of
 from opsin.workflow.report import report
-from opsin.workflow.request import ask, find_same_run, free_place, identify, is_run_of
+from opsin.workflow.request import RunOptions, ask, find_same_run, free_place, identify, is_run_of
 from opsin.workflow.run import Run
 
-__all__ = ["find_learning_rate", "predict", "resolve_recipe", "resume_run", "train"]
+__all__ = ["resolve_recipe", "resume_run", "train"]
 
 
 def train(
@@ -58,18 +55,18 @@ def train(
     """Train a network on labelled images, evaluate it on the locked test split, and write the report.
 
     Args:
-        data: A folder, a CSV, npz or IDX file, the name of a known data set, or a `Dataset`. Left out: what the
-            recipe names.
-        recipe: A recipe, or the path of its TOML file; left out, the defaults.
-        out: The run folder; left out, ``runs/NAME-HASH``.
-        resume: Go on with the latest unfinished run of the same recipe below ``runs``, or return it if it is finished.
-        runs: Where run folders are made.
+        data: A folder, a CSV, npz or IDX file, the name of a known data set, or a `Dataset`. Default: the
+            recipe's.
+        recipe: A recipe, or the path of its TOML file; default: every setting by its rule.
+        out: The run folder; default: ``runs/NAME-HASH``.
+        resume: Resume the latest unfinished run of the same recipe below ``runs``, or return it if it is finished.
+        runs: Folder for new run folders.
         data_root: A folder that holds named data sets (``mnist/``, ``cifar100/``).
         anonymous: Leave file names and paths out of the report.
-        inspect: Inspect the trained network further, which takes a while; `opsin.inspect` does it later.
+        inspect: Inspect the trained network, which takes a while; `opsin.inspect` can do it later.
         open_test: Score the test split at the end. Else it stays locked, until `opsin.evaluate` opens it.
-        quiet: Say nothing.
-        callbacks: Further watchers of the loop.
+        quiet: Print nothing.
+        callbacks: Further callbacks of the loop.
         **settings: Any setting by its short name, ``epochs=5, network="mlp", image_size=64``; they override the recipe.
 
     Returns:
@@ -79,7 +76,7 @@ def train(
         RecipeError: A setting is unknown or out of range.
         DataError: The data cannot be read or used.
         TrainingInterrupted: Ctrl-C or a termination signal ended training; the run can be resumed.
-        TrainingError: The loss is not a number any more; the last good weights are kept.
+        TrainingError: The loss is not a number; the last good weights are kept.
     """
     console = Console(quiet=quiet)
     asked, dataset = ask(data, recipe, settings, data_root)
@@ -90,40 +87,41 @@ def train(
         RunFolder.check_free(Path(out))
     with decoding(console) as progress:
         prepared = prepare(asked, dataset, progress=progress)
-    tell_data(console, prepared)
-    root = str(Path(data_root).resolve()) if data_root is not None else ""
-    facts = {"asked": identity, "anonymous": anonymous, "inspect": inspect, "open_test": open_test, "data_root": root}
-    return train_prepared(
-        prepared, Path(out) if out is not None else Path(runs), facts, console, callbacks, out is None
-    )
+    print_data(console, prepared)
+    options = RunOptions.create(data_root, anonymous=anonymous, inspect=inspect, open_test=open_test)
+    place = Path(out) if out is not None else Path(runs)
+    return train_prepared(prepared, place, identity, options, console, callbacks, below=out is None)
 
 
 def train_prepared(
     prepared: Prepared,
     place: Path,
-    facts: dict[str, Any],
+    identity: str,
+    options: RunOptions,
     console: Console,
     callbacks: Sequence[Callback] = (),
     below: bool = False,
 ) -> Run:
-    """Train, evaluate and report on data that are ready.
+    """Train, evaluate and report on prepared data.
 
     Args:
         prepared: The data and the resolved recipe.
         place: The run folder.
-        facts: What ``run.json`` says beside what follows from the data: asked, anonymous, inspect, open_test,
-            data_root.
-        console: Where to say what is done.
-        callbacks: Further watchers of the loop.
+        identity: Identity of recipe and data; see `identify`.
+        options: Options beside the recipe.
+        console: Progress goes here.
+        callbacks: Further callbacks of the loop.
         below: Make a new run folder below ``place`` instead.
     """
     session = _create_session(prepared, console)
-    tell_network(console, session)
+    print_network(console, session)
     place = free_place(place, prepared.dataset.name, session.recipe) if below else place
-    folder = RunFolder.create(place, session.recipe, **facts, process=this_process(), **_describe(session))
+    folder = RunFolder.create(
+        place, session.recipe, asked=identity, **options.to_dict(), process=this_process(), **_describe(session)
+    )
     found = audit_prepared(prepared)
     folder.write("audit.json", found)
-    tell_audit(console, found)
+    print_audit(console, found)
     return _train(folder, session, console, callbacks)
 
 
@@ -134,13 +132,13 @@ def resume_run(
     quiet: bool = False,
     callbacks: Sequence[Callback] = (),
 ) -> Run:
-    """Go on with a run that was interrupted, to the same weights, bit for bit on one machine, as if it had not been.
+    """Resume an interrupted run; on the same machine it ends in the same weights, bit for bit.
 
     Args:
         path: The run folder.
-        dataset: The data, where they were given as a `Dataset`.
-        quiet: Say nothing.
-        callbacks: Further watchers of the loop.
+        dataset: The data, if they were given as a `Dataset`.
+        quiet: Print nothing.
+        callbacks: Further callbacks of the loop.
 
     Raises:
         RunError: There is no run, its checkpoint is damaged, or the data have changed since.
@@ -148,11 +146,11 @@ def resume_run(
     console = Console(quiet=quiet)
     folder = RunFolder(path)
     if folder.info["state"] == "finished":
-        console.print(f"{folder.path} is finished already.", highlight=False)
+        console.print(f"{folder.path} is already finished.", highlight=False)
         return Run(path)
     if folder.info["state"] == "training" and is_another_alive(folder.info.get("process")):
         process = folder.info["process"]["pid"]
-        raise RunError(f"{path} is being trained at this moment by process {process}; wait for it, or stop it.")
+        raise RunError(f"{path} is being trained by process {process}; wait for it or stop it.")
     prepared = prepare_again(folder, dataset, console)
     checkpoint = folder.path / "checkpoint.safetensors"
     session = _create_session(prepared, console, begin=not checkpoint.exists())
@@ -160,33 +158,33 @@ def resume_run(
         session.load(checkpoint)
     elif session.beginning.fingerprint != folder.info["network"].get("weights_fingerprint", ""):
         weights = session.recipe.network.weights
-        raise RunError(f"The weights in {weights} have changed since {path} began from them; train anew.")
-    tell_position(console, folder, session)
+        raise RunError(f"The weights in {weights} have changed since {path} started from them; start a new run.")
+    print_position(console, folder, session)
     folder.update(process=this_process())
     return _train(folder, session, console, callbacks)
 
 
-def train_or_go_on(
+def train_or_resume(
     asked: Recipe,
     dataset: Dataset,
     place: Path,
-    shared: dict[str, Any],
+    options: RunOptions,
     console: Console,
     ready: Callable[[], Prepared],
 ) -> Run:
-    """Train one of several runs that belong together, go on with it, or pass over it where it is finished.
+    """Train one run of several, resume it, or skip it if it is finished.
 
     Args:
-        asked: What was asked for.
+        asked: The recipe as requested.
         dataset: Its data.
         place: The run folder.
-        shared: What all their ``run.json`` say: anonymous, inspect, data_root.
-        console: Where to say what is done.
-        ready: Makes the data ready; is called where there is anything to train from the beginning, or to compare.
+        options: Options that all the runs share.
+        console: Progress goes here.
+        ready: Prepares the data; called only to start a run or to compare its data.
 
     Raises:
-        RunError: The data have changed since the run began, or the folder holds another run.
-        TrainingInterrupted: Ctrl-C or a termination signal ended it; the same call goes on with it.
+        RunError: The data have changed since the run started, or the folder holds another run.
+        TrainingInterrupted: Ctrl-C or a termination signal ended it; the same call resumes it.
     """
     identity = identify(asked, dataset)
     try:
@@ -194,16 +192,9 @@ def train_or_go_on(
             return resume_run(place, dataset=dataset, quiet=console.quiet)
         RunFolder.clear_unmade(place)
         RunFolder.check_free(place)
-        return train_prepared(ready(), place, {"asked": identity, **shared}, console)
+        return train_prepared(ready(), place, identity, options, console)
     except TrainingInterrupted:
-        raise TrainingInterrupted(
-            f"Stopped in {place}; nothing is lost. The same command goes on from there."
-        ) from None
-
-
-def predict(run: Run | str | Path, images: Iterable[str | Path | NDArray[np.uint8]] | str | Path) -> list[Any]:
-    """Predict images with a run; see `Run.predict`."""
-    return (run if isinstance(run, Run) else Run(run)).predict(images)
+        raise TrainingInterrupted(f"Stopped in {place}; nothing is lost. The same command resumes it.") from None
 
 
 def resolve_recipe(recipe: Recipe, data_root: str | Path | None = None, quiet: bool = True) -> Recipe:
@@ -213,19 +204,6 @@ def resolve_recipe(recipe: Recipe, data_root: str | Path | None = None, quiet: b
     return prepared.recipe if prepared.recipe.training.epochs else Session(prepared).recipe
 
 
-def find_learning_rate(
-    recipe: Recipe, data_root: str | Path | None = None, quiet: bool = True, steps: int = 100
-) -> LearningRateCurve:
-    """Train a fresh network for some steps at ever higher learning rates (Smith 2017).
-
-    Returns:
-        The rates, the smoothed losses, and a suggestion for ``training.learning_rate``.
-    """
-    with decoding(Console(quiet=quiet)) as progress:
-        prepared = prepare(recipe, read_source(recipe, data_root), progress=progress)
-    return sweep_learning_rate(Session(prepared), steps)
-
-
 def _create_session(prepared: Prepared, console: Console, begin: bool = True) -> Session:
     with _memory_explained(prepared.recipe), working(console, "computing what enters the head") as progress:
         return Session(prepared, begin, progress)
@@ -233,13 +211,13 @@ def _create_session(prepared: Prepared, console: Console, begin: bool = True) ->
 
 @contextmanager
 def _memory_explained(recipe: Recipe) -> Iterator[None]:
-    """Turn a GPU's lack of memory into a sentence."""
+    """Report a GPU that is out of memory as an error of the user's."""
     try:
         yield
     except torch.OutOfMemoryError:
         size = recipe.training.batch_size or 2
         raise TrainingError(
-            f"The GPU has not enough memory for batches of {size}; try --batch-size {max(1, size // 2)} "
+            f"The GPU is out of memory with batches of {size}; try --batch-size {max(1, size // 2)} "
             "--accumulate 2, or a smaller --image-size."
         ) from None
 
@@ -270,7 +248,7 @@ def _train(folder: RunFolder, session: Session, console: Console, callbacks: Seq
     if state.stop:
         folder.update(state="interrupted")
         where = f"in epoch {state.epoch + 1} of {epochs}" if state.epoch < epochs else "after the last epoch"
-        raise TrainingInterrupted(f"Stopped {where}; nothing is lost. Go on with: opsin train --resume {folder.path}")
+        raise TrainingInterrupted(f"Stopped {where}; nothing is lost. Resume with: opsin train --resume {folder.path}")
     return finish(folder, session, console)
 
 
@@ -280,7 +258,7 @@ def finish(folder: RunFolder, session: Evaluator, console: Console, why: str = "
     Args:
         folder: The run, which holds its best weights.
         session: Its network, task and data.
-        console: Where to say what is done.
+        console: Progress goes here.
         why: The reason for opening the test split, for the log.
     """
     load_weights(folder.path / "best.safetensors", session.network)
@@ -299,13 +277,13 @@ def finish(folder: RunFolder, session: Evaluator, console: Console, why: str = "
     finally:  # whoever stops the inspections has a report all the same
         judge(folder)
         page = report(run, anonymous=bool(folder.info.get("anonymous")))
-    tell_result(console, run.folder)
+    print_result(console, run.folder)
     console.print(f"report  {page}", highlight=False, soft_wrap=True)
     return run
 
 
 def _describe(session: Session) -> dict[str, Any]:
-    """Return what ``run.json`` says before training: machine, data, network, throughput."""
+    """Return machine, data, network and throughput for ``run.json``."""
     prepared, recipe = session.prepared, session.recipe
     shape = (prepared.preprocessing.channels, prepared.preprocessing.height, prepared.preprocessing.width)
     beginning = session.beginning
@@ -324,7 +302,7 @@ def _describe(session: Session) -> dict[str, Any]:
 
 
 def write_tables(folder: RunFolder, session: Evaluator) -> None:
-    """Write ``preprocessing.json`` and ``split.csv``; a run that is resumed may have ended before they were."""
+    """Write ``preprocessing.json`` and ``split.csv``; a run may have stopped before they were written."""
     prepared = session.prepared
     known = session.task.fitted_state()
     outputs = {"classes": list(prepared.dataset.classes)} | ({"targets": known} if known else {})

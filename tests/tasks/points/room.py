@@ -244,6 +244,9 @@ class Points:
     def calibrate(self, learner, predictions, targets, groups):
         return {}
 
+    def mask_writer(self):
+        return None
+
     def evaluation(self):
         return Evaluation()
 

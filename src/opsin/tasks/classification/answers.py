@@ -13,7 +13,7 @@ from opsin.tasks.classification.predictions import Classification, Classificatio
 
 
 class ClassAnswers:
-    """Classes, how sure they are, and the probabilities of all; see `opsin.tasks.base.Answering`.
+    """Classes, how sure they are, and the probabilities of all; see `opsin.tasks.base.Answers`.
 
     Args:
         predictions: Of N images or groups.

@@ -123,6 +123,10 @@ class Classification:
 
         return calibrate_probabilities(learner, predictions, targets.values, groups)
 
+    def mask_writer(self) -> None:
+        """Return None: there are no masks."""
+        return None
+
     def evaluation(self) -> ClassificationEvaluation:
         """See `TaskSpec.evaluation`."""
         from opsin.tasks.classification.evaluation import ClassificationEvaluation

@@ -42,7 +42,7 @@ def nothing_learned(scores: Scores, counts: list[int], split: str) -> Finding:
         f"The network does not separate the classes: its {split} accuracy {with_interval(scores['accuracy'])} is not "
         f"significantly better than always predicting the most common class ({number(chance)}).",
         f"Balanced accuracy {with_interval(scores['balanced_accuracy'])}, on {scores['accuracy']['n']:,} images.",
-        "Check that images and labels match, find a better learning rate (`opsin lr-find`), and train longer "
+        "Check that images and labels match, find a better learning rate (`opsin find-learning-rate`), and train longer "
         "(`--epochs`).",
     )
 

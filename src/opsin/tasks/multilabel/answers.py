@@ -13,7 +13,7 @@ from opsin.tasks.multilabel.predictions import LabelSet, LabelSets
 
 
 class SeveralLabels:
-    """Labels and the probabilities of all; see `opsin.tasks.base.Answering`.
+    """Labels and the probabilities of all; see `opsin.tasks.base.Answers`.
 
     Args:
         predictions: Of N images or groups.

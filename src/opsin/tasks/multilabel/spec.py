@@ -103,6 +103,10 @@ class Multilabel:
 
         return choose_label_thresholds(learner, predictions, targets.values)
 
+    def mask_writer(self) -> None:
+        """Return None: there are no masks."""
+        return None
+
     def evaluation(self) -> MultilabelEvaluation:
         """See `TaskSpec.evaluation`."""
         from opsin.tasks.multilabel.evaluation import MultilabelEvaluation

@@ -12,7 +12,7 @@ from opsin.tasks.regression.predictions import Value, Values
 
 
 class ValueAnswers:
-    """Numbers; see `opsin.tasks.base.Answering`.
+    """Numbers; see `opsin.tasks.base.Answers`.
 
     Args:
         predictions: Of N images or groups.

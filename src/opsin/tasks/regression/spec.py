@@ -101,6 +101,10 @@ class Regression:
         """See `TaskSpec.calibrate`."""
         return {}
 
+    def mask_writer(self) -> None:
+        """Return None: there are no masks."""
+        return None
+
     def evaluation(self) -> RegressionEvaluation:
         """See `TaskSpec.evaluation`."""
         from opsin.tasks.regression.evaluation import RegressionEvaluation

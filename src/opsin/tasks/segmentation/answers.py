@@ -12,7 +12,7 @@ from opsin.tasks.segmentation.predictions import SegmentationMask, SegmentationM
 
 
 class MaskAnswers:
-    """The part of the image that each class covers; see `opsin.tasks.base.Answering`.
+    """The part of the image that each class covers; see `opsin.tasks.base.Answers`.
 
     Args:
         predictions: Of N images.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
@@ -114,6 +114,12 @@ class Segmentation:
     ) -> dict[str, Any]:
         """See `TaskSpec.calibrate`."""
         return {}
+
+    def mask_writer(self) -> Callable[..., int]:
+        """See `TaskSpec.mask_writer`."""
+        from opsin.tasks.segmentation.write_masks import write_masks
+
+        return write_masks
 
     def evaluation(self) -> SegmentationEvaluation:
         """See `TaskSpec.evaluation`."""

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from opsin.cli.predict import expand
 from opsin.errors import DataError
+from opsin.workflow.find_images import find_images
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def names(*patterns: str) -> list[str]:
-    return [path.as_posix() for path in expand(patterns)]
+    return [path.as_posix() for path in find_images(patterns)]
 
 
 def test_a_folder_means_every_image_below_it(photos: Path) -> None:
@@ -48,5 +48,5 @@ def test_a_name_that_looks_like_a_glob_is_found(photos: Path) -> None:
 )
 def test_what_means_nothing_is_named(photos: Path, pattern: str, words: str) -> None:
     with pytest.raises(DataError, match=words) as error:
-        expand([pattern])
+        find_images([pattern])
     assert pattern in str(error.value)
