@@ -32,6 +32,7 @@ def evaluate(
     """
     from opsin.metrics.names import DETAILS
     from opsin.runs.folder import RunFolder
+    from opsin.tasks.registry import task_spec
     from opsin.workflow.evaluate import evaluate as score_run
 
     scores = score_run(run, data, split=split, data_root=data_root)
