@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -138,7 +139,7 @@ def group_linked(number: int, pairs: NDArray[np.int64]) -> list[NDArray[np.int64
     return group_equal(connected_components(graph, directed=False)[1])
 
 
-def group_equal(keys: NDArray) -> list[NDArray[np.int64]]:
+def group_equal(keys: NDArray[Any]) -> list[NDArray[np.int64]]:
     """Return the indices of each value that occurs more than once in ``(N,)``, ordered by their first index."""
     _, codes, counts = np.unique(keys, return_inverse=True, return_counts=True)
     repeated = np.flatnonzero(counts[codes.reshape(-1)] > 1)

@@ -105,7 +105,8 @@ def _pooled(network: nn.Module, images: Tensor, dtype: torch.dtype) -> Tensor:
     mean, std = (torch.tensor(values, device=images.device).view(-1, 1, 1) for values in input_statistics(OFFLINE))
     colors = (_resized(images, SIDE).expand(-1, 3, -1, -1) / 255 - mean) / std
     colors = colors.to(dtype).contiguous(memory_format=torch.channels_last)
-    return network.forward_head(network.forward_features(colors), pre_logits=True)  # type: ignore[operator]
+    result: Tensor = network.forward_head(network.forward_features(colors), pre_logits=True)  # type: ignore[operator]
+    return result
 
 
 def _principal(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -119,4 +120,5 @@ def _principal(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     # The sign of a direction is arbitrary: its largest component is made positive, so that results are reproducible.
     directions = directions[:, order]
     directions *= np.sign(directions[np.abs(directions).argmax(axis=0), np.arange(directions.shape[1])])
-    return ((vectors - mean) @ directions.astype(np.float32)).astype(np.float32)
+    result: NDArray[np.float32] = ((vectors - mean) @ directions.astype(np.float32)).astype(np.float32)
+    return result

@@ -72,7 +72,8 @@ def find_blurred(material: AuditContext) -> list[ImageFinding]:
 
 
 def _far_below(values: np.ndarray) -> np.ndarray:
-    return (robust_scores(values) < -OUTLYING) & (values < np.median(values) - np.log(SHARPER))
+    result: np.ndarray = (robust_scores(values) < -OUTLYING) & (values < np.median(values) - np.log(SHARPER))
+    return result
 
 
 def find_sizes(material: AuditContext) -> list[ImageFinding]:

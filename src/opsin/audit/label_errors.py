@@ -88,7 +88,8 @@ def rank_label_errors(probabilities: NDArray[np.float64], labels: NDArray[np.int
     number = int(((confident.max(axis=1) >= 0) & (confident.argmax(axis=1) != labels)).sum())
     margins = probabilities.max(axis=1) - own
     order = np.argsort(-margins, kind="stable")[:number]
-    return order[margins[order] > 0]
+    result: NDArray[np.int64] = order[margins[order] > 0]
+    return result
 
 
 def _groups(material: AuditContext) -> NDArray[np.int64]:

@@ -71,4 +71,5 @@ def _neighbor_distances(vectors: NDArray[np.float32], part: float, fewest: int) 
         distances = squares - 2 * some @ others.T
         distances += (some**2).sum(axis=1)[:, None]
         parts.append(np.partition(distances, rank, axis=1)[:, rank])
-    return np.sqrt(np.maximum(np.concatenate(parts), 0))
+    result: NDArray[np.float32] = np.sqrt(np.maximum(np.concatenate(parts), 0))
+    return result

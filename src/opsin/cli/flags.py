@@ -211,7 +211,8 @@ def _nested(key: str, value: Any) -> dict[str, Any]:
     """Return ``{"training": {"epochs": 5}}`` for ``training.epochs`` and 5."""
     for part in reversed(key.split(".")):
         value = {part: value}
-    return value
+    result: dict[str, Any] = value
+    return result
 
 
 def _parameter(name: str, kind: Any, information: Any) -> inspect.Parameter:

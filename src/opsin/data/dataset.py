@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,7 +87,7 @@ class Dataset:
     def subset(self, indices: NDArray[np.int64]) -> Dataset:
         """Return the data set of the samples at ``indices`` (int64 ``(M,)``), in that order."""
 
-        def pick(values: NDArray | None) -> NDArray | None:
+        def pick(values: NDArray[Any] | None) -> NDArray[Any] | None:
             return None if values is None else values[indices]
 
         return replace(

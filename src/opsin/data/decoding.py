@@ -10,6 +10,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,7 +88,7 @@ def read_image(path: Path | str, size: tuple[int, int] | None = None, bits: int 
     return to_array(open_image(path, size, bits))
 
 
-def read_values(path: Path | str, colors: bool = False) -> NDArray:
+def read_values(path: Path | str, colors: bool = False) -> NDArray[Any]:
     """Decode a mask without conversion: palette indices rather than colors, and integers of any size.
 
     Args:
@@ -169,7 +170,7 @@ def _to_eight_bits(image: Image.Image, path: Path, bits: int) -> Image.Image:
     return image if image.mode == target else image.convert(target)
 
 
-def _scaled(values: NDArray, transparent: object, path: Path, bits: int) -> NDArray[np.uint8]:
+def _scaled(values: NDArray[Any], transparent: object, path: Path, bits: int) -> NDArray[np.uint8]:
     """Scale integers of up to 16 bits, ``(H, W)``, to uint8 of that shape; the value ``transparent`` becomes white."""
     white = 2**bits - 1
     if values.min() < 0:
@@ -179,13 +180,15 @@ def _scaled(values: NDArray, transparent: object, path: Path, bits: int) -> NDAr
         raise UnreadableImageError(path, f"has values up to {values.max()}, more than {bits} bits can hold; {advice}")
     if isinstance(transparent, int):
         values = np.where(values == transparent, white, values)
-    return _scale(bits)[values]
+    result: NDArray[np.uint8] = _scale(bits)[values]
+    return result
 
 
 @functools.cache
 def _scale(bits: int) -> NDArray[np.uint8]:
     """Return the lookup table from ``[0, 2**bits)`` to 0-255, rounded."""
-    return np.round(np.arange(2**bits) * (255 / (2**bits - 1))).astype(np.uint8)
+    result: NDArray[np.uint8] = np.round(np.arange(2**bits) * (255 / (2**bits - 1))).astype(np.uint8)
+    return result
 
 
 @contextlib.contextmanager

@@ -90,7 +90,8 @@ class ArrayImages:
 
     def read(self, index: int, size: tuple[int, int] | None = None, bits: int = 16) -> NDArray[np.uint8]:
         """Return the image, uint8 ``(H, W, C)``; ``size`` and ``bits`` have no effect."""
-        return self.array[index]
+        result: NDArray[np.uint8] = self.array[index]
+        return result
 
     def shape(self, index: int) -> tuple[int, int, int]:
         """Return (height, width, channels)."""

@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +47,7 @@ class Coding:
         values = np.array(sorted(table), np.int64)
         return cls(values, np.array([table[value] for value in values.tolist()], np.uint8), default, colors)
 
-    def apply(self, values: NDArray) -> NDArray[np.uint8]:
+    def apply(self, values: NDArray[Any]) -> NDArray[np.uint8]:
         """Return the classes of mask values ``(...)``, colors packed.
 
         Raises:
@@ -69,7 +69,7 @@ class Coding:
         return f"{self.values.tolist()} {self.classes.tolist()} {self.default} {self.colors}"
 
 
-def pack_colors(values: NDArray) -> NDArray[np.int64]:
+def pack_colors(values: NDArray[Any]) -> NDArray[np.int64]:
     """Return masks ``(H, W)`` as int64, with colors ``(H, W, 3)`` packed into one number each."""
     wide = values.astype(np.int64)
     return wide if values.ndim == 2 else wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]
@@ -136,7 +136,7 @@ class MaskSummary(NamedTuple):
     connected: int | None
 
 
-def summarize_mask(name: str, values: NDArray, check_objects: bool = True) -> MaskSummary:
+def summarize_mask(name: str, values: NDArray[Any], check_objects: bool = True) -> MaskSummary:
     """Summarize the values of one mask, ``(H, W)`` or ``(H, W, 3)``.
 
     Args:

@@ -62,7 +62,8 @@ def tempered(probabilities: NDArray[np.floating], temperature: float) -> NDArray
     """
     with np.errstate(divide="ignore"):
         scaled = np.exp(np.log(probabilities.astype(np.float64)) / temperature)
-    return (scaled / scaled.sum(axis=1, keepdims=True)).astype(np.float32)
+    result: NDArray[np.float32] = (scaled / scaled.sum(axis=1, keepdims=True)).astype(np.float32)
+    return result
 
 
 def fit_temperature(labels: NDArray[np.int64], probabilities: NDArray[np.floating], groups: int | None = None) -> float:
@@ -99,7 +100,7 @@ def fit_temperature(labels: NDArray[np.int64], probabilities: NDArray[np.floatin
 
 
 def calibrate(
-    labels: NDArray[np.int64], probabilities: NDArray[np.float32], groups: NDArray | None = None
+    labels: NDArray[np.int64], probabilities: NDArray[np.float32], groups: NDArray[Any] | None = None
 ) -> Calibration:
     """Fit a temperature, and adopt it only if it helps images not used for fitting.
 

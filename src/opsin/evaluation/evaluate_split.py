@@ -27,9 +27,9 @@ def assess(
     predict: Callable[[], Any],
     names: list[str],
     targets: Targets,
-    groups: NDArray | None,
+    groups: NDArray[Any] | None,
     picture: Callable[[int], NDArray[np.uint8]],
-) -> dict[str, dict]:
+) -> dict[str, dict[Any, Any]]:
     """Predict a split, score it, and write predictions, pictures, scorecard and verdict into the run folder.
 
     Args:

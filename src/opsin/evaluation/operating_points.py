@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,7 +106,7 @@ def measure(
     thresholds: Sequence[float],
     positive: NDArray[np.bool_],
     scores: NDArray[np.floating],
-    groups: NDArray | None = None,
+    groups: NDArray[Any] | None = None,
 ) -> list[OperatingPoint]:
     """Measure thresholds on images not used for choosing them.
 
@@ -169,7 +170,7 @@ def _by_group(
     return found
 
 
-def _of(sums: NDArray) -> NDArray:
+def _of(sums: NDArray[Any]) -> NDArray[Any]:
     """Return the denominators of ``(..., 4 K)`` scores from sums ``(..., 3 K + 2)``."""
     called, number = np.split(sums[..., :-2], 3, axis=-1)[2], (sums.shape[-1] - 2) // 3
     positives, negatives = (np.repeat(sums[..., [place]], number, axis=-1) for place in (-2, -1))

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +43,7 @@ def read_readers(
     labels: NDArray[np.int64],
     classes: Sequence[str],
     positive: str | None,
-    groups: NDArray | None = None,
+    groups: NDArray[Any] | None = None,
 ) -> list[Reader]:
     """Read a table of readers: either the scores of each, or the calls of each on every image.
 
@@ -103,7 +104,7 @@ def _from_calls(
     labels: NDArray[np.int64],
     classes: Sequence[str],
     positive: str | None,
-    groups: NDArray | None,
+    groups: NDArray[Any] | None,
 ) -> list[Reader]:
     calls = _calls(table, names, classes)
     looked_for = range(len(classes)) if positive is None else [list(classes).index(positive)]

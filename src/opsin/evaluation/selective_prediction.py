@@ -27,7 +27,8 @@ class Selective:
     @property
     def coverage(self) -> NDArray[np.float64]:
         """Fraction of the images that are answered, float64 ``(K,)``, rising to 1."""
-        return self.answered / self.answered[-1]
+        result: NDArray[np.float64] = self.answered / self.answered[-1]
+        return result
 
     @property
     def accuracy(self) -> NDArray[np.float64]:

@@ -12,4 +12,5 @@ def worst_and_others(badness: NDArray[np.floating], limit: int) -> NDArray[np.in
     places = min(limit, len(order))
     worst = places - places // 2
     rest = np.linspace(worst, len(order) - 1, places - worst).round().astype(np.int64)
-    return order[np.concatenate([np.arange(worst), rest])]
+    result: NDArray[np.int64] = order[np.concatenate([np.arange(worst), rest])]
+    return result

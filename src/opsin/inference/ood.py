@@ -57,7 +57,8 @@ class Unlikeness:
 
     def _distances(self, features: NDArray[np.floating]) -> NDArray[np.float64]:
         whitened = _unit(features, self.chosen) @ self.whitening
-        return cdist(whitened, self.means).min(axis=1, initial=math.inf)
+        result: NDArray[np.float64] = cdist(whitened, self.means).min(axis=1, initial=math.inf)
+        return result
 
     def save(self, path: Path) -> None:
         """Write a safetensors file."""
@@ -147,4 +148,5 @@ def _unit(features: NDArray[np.floating], chosen: NDArray[np.int64]) -> NDArray[
     """Return the chosen features, those of each image scaled to length 1."""
     some = features[:, chosen].astype(np.float64)
     length = np.linalg.norm(some, axis=1, keepdims=True)
-    return some / np.maximum(length, np.finfo(np.float32).tiny)
+    result: NDArray[np.float64] = some / np.maximum(length, np.finfo(np.float32).tiny)
+    return result

@@ -131,7 +131,8 @@ class Predictor:
             UnreadableImageError: It cannot be read.
         """
         pixels = torch.from_numpy(self._read(image))[None].to(self.device)
-        return self._all_views(self.preprocessing.standardize(pixels)).float().softmax(dim=1)[0].cpu()
+        result: torch.Tensor = self._all_views(self.preprocessing.standardize(pixels)).float().softmax(dim=1)[0].cpu()
+        return result
 
     def map_classes_by_tiles(self, pixels: NDArray[np.uint8], tiling: Tiling) -> Iterator[torch.Tensor]:
         """Yield the same at an image's own resolution, some rows at a time; see `probabilities_by_tiles`."""

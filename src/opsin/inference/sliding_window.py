@@ -53,7 +53,8 @@ class Tiling:
         place = np.arange(side) + 0.5
         before = place - self.margin if start else np.full(side, np.inf)
         after = side - place - self.margin if start + side < length else np.full(side, np.inf)
-        return np.clip(np.minimum(before, after) / self.blend, 0, 1).astype(np.float32)
+        result: NDArray[np.float32] = np.clip(np.minimum(before, after) / self.blend, 0, 1).astype(np.float32)
+        return result
 
 
 @torch.no_grad()

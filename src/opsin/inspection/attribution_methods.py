@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -121,8 +121,8 @@ def find_feature_map(network: nn.Module, image: Tensor) -> FeatureMap:
     found: list[FeatureMap] = []
     sequences: list[str] = []
 
-    def watcher(name: str) -> Callable[[nn.Module, tuple, Tensor], None]:
-        def watch(module: nn.Module, inputs: tuple, output: Tensor) -> None:
+    def watcher(name: str) -> Callable[[nn.Module, tuple[Any, ...], Tensor], None]:
+        def watch(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
             shape = output.shape if isinstance(output, Tensor) else ()
             if len(shape) == 4 and min(shape[2:]) > 1 and not isinstance(module, nn.Identity):
                 found.append(FeatureMap(name, module, shape[2], shape[3]))
@@ -218,7 +218,8 @@ def _grad_cam(network: nn.Module, images: Tensor, targets: Tensor, settings: _Se
         for some, which in zip(images.split(settings.batch_size), targets.split(settings.batch_size), strict=True)
     ]
     size = (images.shape[2], images.shape[3])
-    return LayerAttribution.interpolate(torch.cat(parts), size, "bilinear")[:, 0]
+    result: Tensor = LayerAttribution.interpolate(torch.cat(parts), size, "bilinear")[:, 0]
+    return result
 
 
 def _occlusion(network: nn.Module, images: Tensor, targets: Tensor, settings: _Settings) -> Tensor:

@@ -8,7 +8,7 @@ of the methods, and the fraction of attribution along the border).
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -155,7 +155,7 @@ def smoothed(values: NDArray[np.float32]) -> NDArray[np.float32]:
     return gaussian_filter(values, deviation, mode="reflect") if deviation > 1 else values
 
 
-def shrink(pixels: NDArray) -> NDArray:
+def shrink(pixels: NDArray[Any]) -> NDArray[Any]:
     """Resize uint8 or float32 ``(H, W, C)`` to at most 112 pixels along the longer side, antialiased."""
     height, width = pixels.shape[:2]
     factor = max(height, width) / LARGEST

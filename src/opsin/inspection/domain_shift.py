@@ -183,4 +183,5 @@ def _tell(
 
 def _logits(values: ArrayLike) -> NDArray[np.float64]:
     """Return logits of fractions, clipped to 0.3 % from 0 and 1."""
-    return logit(np.clip(np.asarray(values, np.float64), 0.003, 0.997))
+    result: NDArray[np.float64] = logit(np.clip(np.asarray(values, np.float64), 0.003, 0.997))
+    return result

@@ -78,7 +78,8 @@ def _neighbors_together(components: NDArray[np.float32], seed: int) -> NDArray[n
     perplexity = min(30.0, (len(components) - 1) / 3)
     start = components[:, :2] / components[:, 0].std() * 1e-4 if components.shape[1] > 1 else "random"
     model = TSNE(2, perplexity=perplexity, init=start, learning_rate="auto", random_state=seed)
-    return model.fit_transform(components).astype(np.float32)
+    result: NDArray[np.float32] = model.fit_transform(components).astype(np.float32)
+    return result
 
 
 def _two_columns(components: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -6,7 +6,7 @@ the bootstrap scores all resamples in one call.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,9 +23,9 @@ class ClassCounts(NamedTuple):
         predicted: ``(..., C)``; images predicted as each class.
     """
 
-    hits: NDArray
-    support: NDArray
-    predicted: NDArray
+    hits: NDArray[Any]
+    support: NDArray[Any]
+    predicted: NDArray[Any]
 
 
 class Reliability(NamedTuple):
@@ -66,14 +66,14 @@ def confusion_matrix(labels: ArrayLike, predicted: ArrayLike, classes: int) -> N
     return np.bincount(labels * classes + predicted, minlength=classes**2).reshape(classes, classes)
 
 
-def class_counts(confusion: NDArray | ClassCounts) -> ClassCounts:
+def class_counts(confusion: NDArray[Any] | ClassCounts) -> ClassCounts:
     """Return the sums per class of confusion matrices ``(..., C, C)``; sums are returned as they are."""
     if isinstance(confusion, ClassCounts):
         return confusion
     return ClassCounts(np.diagonal(confusion, axis1=-2, axis2=-1), confusion.sum(axis=-1), confusion.sum(axis=-2))
 
 
-def accuracy(confusion: NDArray | ClassCounts) -> NDArray[np.float64]:
+def accuracy(confusion: NDArray[Any] | ClassCounts) -> NDArray[np.float64]:
     """Fraction of images classified correctly.
 
     Args:
@@ -86,13 +86,13 @@ def accuracy(confusion: NDArray | ClassCounts) -> NDArray[np.float64]:
     return _ratio(counts.hits.sum(axis=-1), counts.support.sum(axis=-1), empty=np.nan)
 
 
-def recall(confusion: NDArray | ClassCounts) -> NDArray[np.float64]:
+def recall(confusion: NDArray[Any] | ClassCounts) -> NDArray[np.float64]:
     """Recall of each class, float64 ``(..., C)``; nan for a class without images."""
     counts = class_counts(confusion)
     return _ratio(counts.hits, counts.support, empty=np.nan)
 
 
-def precision(confusion: NDArray | ClassCounts) -> NDArray[np.float64]:
+def precision(confusion: NDArray[Any] | ClassCounts) -> NDArray[np.float64]:
     """Precision of each class, float64 ``(..., C)``.
 
     0 for a class that was never predicted, as with ``zero_division=0`` in scikit-learn.
@@ -101,7 +101,7 @@ def precision(confusion: NDArray | ClassCounts) -> NDArray[np.float64]:
     return _ratio(counts.hits, counts.predicted, empty=0)
 
 
-def f1(confusion: NDArray | ClassCounts) -> NDArray[np.float64]:
+def f1(confusion: NDArray[Any] | ClassCounts) -> NDArray[np.float64]:
     """Harmonic mean of precision and recall of each class, float64 ``(..., C)``.
 
     2 hits / (support + predicted): 0 for a class without true positives, nan for a class that occurs neither among the
@@ -111,12 +111,12 @@ def f1(confusion: NDArray | ClassCounts) -> NDArray[np.float64]:
     return _ratio(2 * counts.hits, counts.support + counts.predicted, empty=np.nan)
 
 
-def balanced_accuracy(confusion: NDArray | ClassCounts) -> NDArray[np.float64]:
+def balanced_accuracy(confusion: NDArray[Any] | ClassCounts) -> NDArray[np.float64]:
     """Mean recall of the classes that have images, float64 ``(...)``."""
     return mean_of_known(recall(confusion))
 
 
-def macro_f1(confusion: NDArray | ClassCounts) -> NDArray[np.float64]:
+def macro_f1(confusion: NDArray[Any] | ClassCounts) -> NDArray[np.float64]:
     """Mean F1 of the classes that occur in the labels or predictions, float64 ``(...)``."""
     return mean_of_known(f1(confusion))
 
@@ -134,7 +134,8 @@ def log_losses(labels: NDArray[np.int64], probabilities: NDArray[np.floating]) -
     """
     tiny = np.finfo(probabilities.dtype).eps
     chosen = np.take_along_axis(probabilities, labels[:, None], axis=1)[:, 0]
-    return -np.log(np.clip(chosen, tiny, 1 - tiny).astype(np.float64))
+    result: NDArray[np.float64] = -np.log(np.clip(chosen, tiny, 1 - tiny).astype(np.float64))
+    return result
 
 
 def largest_log_loss(dtype: np.typing.DTypeLike) -> float:
@@ -218,7 +219,8 @@ def _ratio(numerator: ArrayLike, denominator: ArrayLike, empty: float) -> NDArra
     """Divide; ``empty`` for a denominator of 0."""
     numerator, denominator = np.asarray(numerator, np.float64), np.asarray(denominator, np.float64)
     result = np.full(np.broadcast(numerator, denominator).shape, float(empty))
-    return np.divide(numerator, denominator, out=result, where=denominator != 0)
+    value: NDArray[np.float64] = np.divide(numerator, denominator, out=result, where=denominator != 0)
+    return value
 
 
 def mean_of_known(scores: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -36,7 +36,8 @@ def binary_log_losses(truth: NDArray[np.bool_], probabilities: NDArray[np.floati
     """
     tiny = np.finfo(probabilities.dtype).eps
     clipped = np.clip(probabilities, tiny, 1 - tiny).astype(np.float64)
-    return -np.log(np.where(truth, clipped, 1 - clipped))
+    result: NDArray[np.float64] = -np.log(np.where(truth, clipped, 1 - clipped))
+    return result
 
 
 def binary_log_loss(truth: NDArray[np.bool_], probabilities: NDArray[np.floating]) -> float:

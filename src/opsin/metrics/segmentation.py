@@ -11,6 +11,7 @@ excludes the image from the mean of the class, which suits many classes. A class
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,7 @@ BOUNDARY_TOLERANCE = 2.0  # pixels
 SMALLEST_MAP = 32  # pixels; shorter sides cannot resolve a period of two pixels in the spectrum
 
 
-def confusion_matrices(truth: NDArray, predicted: NDArray, classes: int) -> NDArray[np.int64]:
+def confusion_matrices(truth: NDArray[Any], predicted: NDArray[Any], classes: int) -> NDArray[np.int64]:
     """Confusion matrix of the pixels of each image.
 
     Args:
@@ -47,7 +48,7 @@ def confusion_matrices(truth: NDArray, predicted: NDArray, classes: int) -> NDAr
     return counts
 
 
-def dice(confusion: NDArray | ClassCounts, empty: float = np.nan) -> NDArray[np.float64]:
+def dice(confusion: NDArray[Any] | ClassCounts, empty: float = np.nan) -> NDArray[np.float64]:
     """Dice coefficient of each class: 2 |A ∩ B| / (|A| + |B|) (Dice 1945), the F1 of its pixels.
 
     Args:
@@ -60,13 +61,13 @@ def dice(confusion: NDArray | ClassCounts, empty: float = np.nan) -> NDArray[np.
     return _filled(classification.f1(confusion), empty)
 
 
-def iou(confusion: NDArray | ClassCounts, empty: float = np.nan) -> NDArray[np.float64]:
+def iou(confusion: NDArray[Any] | ClassCounts, empty: float = np.nan) -> NDArray[np.float64]:
     """Intersection over union of each class, |A ∩ B| / |A ∪ B| (Jaccard 1912); arguments and result as for `dice`."""
     overlap = classification.f1(confusion)
     return _filled(overlap / (2 - overlap), empty)
 
 
-def mean_iou(confusion: NDArray | ClassCounts) -> NDArray[np.float64]:
+def mean_iou(confusion: NDArray[Any] | ClassCounts) -> NDArray[np.float64]:
     """Mean IoU of the classes that occur in truth or prediction, float64 ``(...)``.
 
     For the confusion matrix of a whole dataset, this is the mIoU of PASCAL VOC (Everingham et al. 2010), which differs
@@ -88,31 +89,31 @@ def empty_score(classes: int) -> float:
     return 1.0 if classes == 2 else np.nan
 
 
-def image_dice(confusion: NDArray) -> NDArray[np.float64]:
+def image_dice(confusion: NDArray[Any]) -> NDArray[np.float64]:
     """Dice of each image: mean over the classes (`counted_classes`, `empty_score`), float64 ``(...)``."""
     return _image_mean(dice, confusion)
 
 
-def image_iou(confusion: NDArray) -> NDArray[np.float64]:
+def image_iou(confusion: NDArray[Any]) -> NDArray[np.float64]:
     """IoU of each image, as `image_dice`."""
     return _image_mean(iou, confusion)
 
 
-def _image_mean(score: Callable[..., NDArray[np.float64]], confusion: NDArray) -> NDArray[np.float64]:
+def _image_mean(score: Callable[..., NDArray[np.float64]], confusion: NDArray[Any]) -> NDArray[np.float64]:
     classes = confusion.shape[-1]
     scores = score(confusion, empty_score(classes))[..., counted_classes(classes)]
     # An entirely void image has no score, regardless of the rule for empty masks.
     return np.where(confusion.sum(axis=(-2, -1)) > 0, mean_of_known(scores), np.nan)
 
 
-def pixel_accuracy(confusion: NDArray | ClassCounts) -> NDArray[np.float64]:
+def pixel_accuracy(confusion: NDArray[Any] | ClassCounts) -> NDArray[np.float64]:
     """Fraction of pixels classified correctly, float64 ``(...)``; nan if all are void."""
     return classification.accuracy(confusion)
 
 
 def boundary_f(
-    truth: NDArray,
-    predicted: NDArray,
+    truth: NDArray[Any],
+    predicted: NDArray[Any],
     classes: int,
     tolerance: float = BOUNDARY_TOLERANCE,
     empty: float = np.nan,
@@ -155,7 +156,7 @@ def _boundary_f(truth: NDArray[np.bool_], predicted: NDArray[np.bool_], toleranc
     return float(2 * precision * recall / (precision + recall)) if precision + recall else 0.0
 
 
-def threshold_curve(truth: NDArray, foreground: NDArray[np.floating]) -> dict[str, NDArray[np.float64]]:
+def threshold_curve(truth: NDArray[Any], foreground: NDArray[np.floating]) -> dict[str, NDArray[np.float64]]:
     """Scores of a binary segmentation at each threshold of the foreground probability.
 
     Args:
@@ -212,7 +213,7 @@ def _grown(mask: NDArray[np.bool_], distance: float) -> NDArray[np.bool_]:
     return grown
 
 
-def without_void(mask: NDArray) -> NDArray:
+def without_void(mask: NDArray[Any]) -> NDArray[Any]:
     """Return a mask ``(H, W)`` with the class of the nearest labeled pixel at each void pixel."""
     void = mask == VOID
     if not void.any() or void.all():
@@ -220,7 +221,8 @@ def without_void(mask: NDArray) -> NDArray:
     from scipy.ndimage import distance_transform_edt
 
     nearest = distance_transform_edt(void, return_distances=False, return_indices=True)
-    return mask[tuple(nearest)]
+    result: NDArray[Any] = mask[tuple(nearest)]
+    return result
 
 
 def checkerboard(maps: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -5,7 +5,7 @@ An image is predicted positive if ``score >= threshold``, as in scikit-learn.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -42,7 +42,8 @@ class Calls(NamedTuple):
     def precision(self) -> NDArray[np.float64]:
         """Precision (positive predictive value), float64 ``(K,)``; 1 without positive predictions."""
         called = self.true_positives + self.false_positives
-        return np.divide(self.true_positives, called, out=np.ones(len(called)), where=called > 0)
+        result: NDArray[np.float64] = np.divide(self.true_positives, called, out=np.ones(len(called)), where=called > 0)
+        return result
 
 
 def calls_at(positive: NDArray[np.bool_], scores: NDArray[np.floating], thresholds: ArrayLike) -> Calls:
@@ -55,7 +56,7 @@ def calls_at(positive: NDArray[np.bool_], scores: NDArray[np.floating], threshol
     """
     positive, scores, thresholds = np.asarray(positive, bool), np.asarray(scores), np.asarray(thresholds, np.float64)
 
-    def reaching(chosen: NDArray) -> NDArray[np.int64]:
+    def reaching(chosen: NDArray[Any]) -> NDArray[np.int64]:
         return len(chosen) - np.searchsorted(np.sort(chosen.astype(np.float64)), thresholds, side="left")
 
     true, false = scores[positive], scores[~positive]

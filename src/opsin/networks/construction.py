@@ -142,7 +142,8 @@ def create_timm(
         load_offline_weights(network, in_channels)
     if pretrained and num_classes != timm.get_pretrained_cfg(name).num_classes:
         zero_last_layer(network)
-    return network
+    result: nn.Module = network
+    return result
 
 
 @contextlib.contextmanager

@@ -51,4 +51,5 @@ class CourseCNN(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits ``(N, num_classes)`` of images ``(N, C, H, W)``."""
-        return self.head(self.dropout(torch.flatten(self.features(images), 1)))
+        result: Tensor = self.head(self.dropout(torch.flatten(self.features(images), 1)))
+        return result

@@ -50,4 +50,5 @@ class FullyConvolutional(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits ``(N, num_classes)`` of images ``(N, C, H, W)``: the means of the class maps."""
-        return self.head(self.stages(self.stem(images)))
+        result: Tensor = self.head(self.stages(self.stem(images)))
+        return result

@@ -89,7 +89,8 @@ class ResidualBlock(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Return ``(N, out_channels, H / stride, W / stride)``, rounded up."""
         changed = self.convolutions(features)
-        return self.activation(changed if self.shortcut is None else changed + self.shortcut(features))
+        result: Tensor = self.activation(changed if self.shortcut is None else changed + self.shortcut(features))
+        return result
 
 
 def _shortcut(in_channels: int, out_channels: int, stride: int) -> nn.Sequential:

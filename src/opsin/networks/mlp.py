@@ -46,4 +46,5 @@ class MLP(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits ``(N, num_classes)`` of images ``(N, C, H, W)``."""
-        return self.head(self.hidden(images.flatten(1)))
+        result: Tensor = self.head(self.hidden(images.flatten(1)))
+        return result

@@ -55,4 +55,5 @@ class MobileNetV3SE(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits ``(N, num_classes)`` of images ``(N, C, H, W)``."""
-        return self.head(self.features(images))
+        result: Tensor = self.head(self.features(images))
+        return result

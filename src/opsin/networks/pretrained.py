@@ -60,7 +60,10 @@ def fetch_weights(backbone: str) -> dict[str, Tensor]:
     import timm
     from timm.models import load_state_dict_from_hf
 
-    return load_state_dict_from_hf(str(timm.get_pretrained_cfg(backbone).hf_hub_id), weights_only=True)
+    result: dict[str, Tensor] = load_state_dict_from_hf(
+        str(timm.get_pretrained_cfg(backbone).hf_hub_id), weights_only=True
+    )
+    return result
 
 
 def _hub_answers() -> bool:

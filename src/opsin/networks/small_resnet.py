@@ -60,7 +60,8 @@ class SmallResNet(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits ``(N, num_classes)`` of images ``(N, C, H, W)``."""
-        return self.head(self.dropout(self.pool(self.stages(self.stem(images))).flatten(1)))
+        result: Tensor = self.head(self.dropout(self.pool(self.stages(self.stem(images))).flatten(1)))
+        return result
 
 
 def separable_resnet(

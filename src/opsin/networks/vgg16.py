@@ -56,7 +56,8 @@ class VGG16(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits ``(N, num_classes)`` of images ``(N, C, H, W)``."""
-        return self.head(self.features(images))
+        result: Tensor = self.head(self.features(images))
+        return result
 
 
 def _create_features(in_channels: int, pretrained: bool) -> nn.Sequential:
@@ -82,4 +83,5 @@ def _create_features(in_channels: int, pretrained: bool) -> nn.Sequential:
         adapted = adapt_input_conv(in_channels, features[0].weight.data)
         first.load_state_dict({"weight": adapted, "bias": features[0].bias})
         features[0] = first
-    return features
+    result: nn.Sequential = features
+    return result

@@ -76,7 +76,8 @@ class Recipe:
 
     def to_dict(self) -> dict[str, Any]:
         """Return nested tables of plain values; keys whose value is None are left out."""
-        return plain(dataclasses.asdict(self))
+        result: dict[str, Any] = plain(dataclasses.asdict(self))
+        return result
 
     def to_toml(self) -> str:
         """Return the recipe as TOML text, which `read` takes back unchanged."""

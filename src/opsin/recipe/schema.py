@@ -239,8 +239,8 @@ class TrainingRecipe:
     loss: str | None = setting(
         None,
         "loss function; default: cross-entropy for one class an image, binary-cross-entropy for several labels an "
-        "image, cross-entropy+dice for masks (also focal+dice, cross-entropy, dice, focal, tversky, focal+tversky), huber "
-        "for numbers (mse is more sensitive to outliers, l1 less)",
+        "image, cross-entropy+dice for masks (also focal+dice, cross-entropy, dice, focal, tversky, focal+tversky), "
+        "huber for numbers (mse is more sensitive to outliers, l1 less)",
     )
     focal_gamma: float = setting(
         2.0, "focal loss: gamma; larger values give less weight to pixels that are already right", low=0, high=10

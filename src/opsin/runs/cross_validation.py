@@ -2,11 +2,11 @@
 
 ::
 
-    cross-validation.json        state, recipe, folds, the scores of each run, pooled scores with intervals, spread over folds
-    fold-0/ ...          the run of each fold; with repeats, those of the second are called repeat-1-fold-0 ...
-    predictions.csv      a row per image: the truth, and what the network said that had not seen it; with repeats,
-                         those of the second are in predictions-1.csv ...
-    cross-validation.html        all of it for people
+    cross-validation.json    state, recipe, folds, scores of each run, pooled scores with intervals, spread over folds
+    fold-0/ ...              the run of each fold; with repeats, those of the second are called repeat-1-fold-0 ...
+    predictions.csv          a row per image: target, and prediction of the network that had not seen it; with repeats,
+                             those of the second are in predictions-1.csv ...
+    cross-validation.html    the same as a page
 """
 
 from __future__ import annotations

@@ -160,7 +160,8 @@ class RunFolder:
         and ``created``; then ``machine``, ``data``, ``network``, ``throughput`` and ``best``, as far as the run has
         come, and ``positive`` and ``aims`` once a person has decided on them (`opsin.workflow.operating_point`).
         """
-        return self.read("run.json")
+        result: dict[str, Any] = self.read("run.json")
+        return result
 
     def update(self, **values: Any) -> None:
         """Set entries of ``run.json``."""
@@ -217,7 +218,8 @@ class RunFolder:
     @property
     def fitted_state(self) -> dict[str, Any]:
         """What prediction needs beside the weights: fitted on training targets, and on validation."""
-        return self.read("preprocessing.json").get("targets", {}) | self.calibration
+        result: dict[str, Any] = self.read("preprocessing.json").get("targets", {}) | self.calibration
+        return result
 
     @property
     def temperature(self) -> float:
@@ -336,12 +338,12 @@ class RunFolder:
         stored = self.arrays(name, "rows", "images")
         return stored["rows"], stored["images"]
 
-    def write_arrays(self, name: str, **arrays: NDArray) -> None:
+    def write_arrays(self, name: str, **arrays: NDArray[Any]) -> None:
         """Write a ``.npz`` file of the run in one step."""
         with replacing(self.path / name) as temporary, temporary.open("wb") as file:
             np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # numpy takes them for its own options
 
-    def arrays(self, name: str, *needed: str) -> dict[str, NDArray]:
+    def arrays(self, name: str, *needed: str) -> dict[str, NDArray[Any]]:
         """Return the arrays of a ``.npz`` file of the run.
 
         Args:

@@ -81,6 +81,7 @@ def is_another_alive(process: dict[str, Any] | None) -> bool:
     if not process or process["pid"] == os.getpid():
         return False
     try:
-        return abs(psutil.Process(process["pid"]).create_time() - process["started"]) < 1
+        result: bool = abs(psutil.Process(process["pid"]).create_time() - process["started"]) < 1
+        return result
     except psutil.Error:
         return False

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,7 +108,7 @@ class Variant:
     progress: Progress
 
 
-def compare(digits: Digits, variants: dict[str, dict], epochs: int, **training: object) -> list[Variant]:
+def compare(digits: Digits, variants: dict[str, dict[Any, Any]], epochs: int, **training: object) -> list[Variant]:
     """Train networks that differ in one setting; initial weights and order of the examples are the same.
 
     Args:
@@ -135,7 +136,7 @@ def compare(digits: Digits, variants: dict[str, dict], epochs: int, **training: 
 
 def regularization(digits: Digits, images: int = 100, epochs: int = 300) -> list[Variant]:
     """Train on few images without penalty, with L1 and with L2: L1 sets weights to 0, L2 shrinks all."""
-    variants: dict[str, dict] = {"none": {}, "L1": {"l1": 1e-3}, "L2": {"l2": 3e-3}}
+    variants: dict[str, dict[Any, Any]] = {"none": {}, "L1": {"l1": 1e-3}, "L2": {"l2": 3e-3}}
     return compare(digits.few(images), variants, epochs, batch_size=20, rate=0.2)
 
 

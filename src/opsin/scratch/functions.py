@@ -23,7 +23,8 @@ def sigmoid(z: Array) -> Array:
     """Return 1 / (1 + exp(-z)), between 0 and 1, without overflow for any ``z``."""
     z = np.asarray(z)
     small = np.exp(-np.abs(z))  # never above 1
-    return np.where(z >= 0, 1, small) / (1 + small)
+    result: Array = np.where(z >= 0, 1, small) / (1 + small)
+    return result
 
 
 def sigmoid_slope(a: Array) -> Array:
@@ -52,7 +53,8 @@ def softmax(z: Array) -> Array:
     The largest ``z`` is subtracted first: the result is unchanged, and exp cannot overflow.
     """
     powers = np.exp(z - z.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True)
+    result: Array = powers / powers.sum(axis=-1, keepdims=True)
+    return result
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,8 @@ def softmax_delta(error: str, P: Array, Y: Array) -> Array:
     if error == "cross_entropy":
         return P - Y
     G = P - Y  # (N, K), the derivative with respect to the outputs
-    return P * (G - (G * P).sum(axis=1, keepdims=True))
+    result: Array = P * (G - (G * P).sum(axis=1, keepdims=True))
+    return result
 
 
 ERRORS: dict[str, Callable[[Array, Array], float]] = {"cross_entropy": cross_entropy, "squared_error": squared_error}

@@ -188,7 +188,8 @@ class Progress:
 
 def one_hot(labels: NDArray[np.integer], classes: int, dtype: Any = np.float32) -> Array:
     """Return targets ``(N, K)`` of labels ``(N,)``: 1 in the column of the label, else 0."""
-    return np.eye(classes, dtype=dtype)[labels]
+    result: Array = np.eye(classes, dtype=dtype)[labels]
+    return result
 
 
 def train(

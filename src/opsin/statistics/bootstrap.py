@@ -290,7 +290,10 @@ def _acceleration(moments: NDArray[np.float64]) -> NDArray[np.float64]:
     mean = first / np.maximum(count, 1)
     square = second - count * mean**2
     cube = third - 3 * mean * second + 2 * count * mean**3
-    return np.divide(-cube, 6 * np.abs(square) ** 1.5, out=np.zeros_like(square), where=square > 0)
+    result: NDArray[np.float64] = np.divide(
+        -cube, 6 * np.abs(square) ** 1.5, out=np.zeros_like(square), where=square > 0
+    )
+    return result
 
 
 def _spread(resampled: NDArray[np.float64]) -> bool:

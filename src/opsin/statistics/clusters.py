@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ def groups_behind(method: str) -> int | None:
     return int(found[1]) if found else None
 
 
-def membership_of(groups: NDArray | None) -> sparse.csr_array | None:
+def membership_of(groups: NDArray[Any] | None) -> sparse.csr_array | None:
     """Return the sparse ``(G, N)`` membership matrix of groups and images; None if no group has two images."""
     if groups is None:
         return None

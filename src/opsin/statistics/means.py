@@ -15,7 +15,8 @@ def mean_terms(scores: NDArray[np.float64]) -> NDArray[np.float64]:
 def means_of(sums: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the means ``(..., K)`` from sums and counts ``(..., 2 K)``; nan for a count of 0."""
     total, number = np.split(sums, 2, axis=-1)
-    return np.divide(total, number, out=np.full(total.shape, np.nan), where=number > 0)
+    result: NDArray[np.float64] = np.divide(total, number, out=np.full(total.shape, np.nan), where=number > 0)
+    return result
 
 
 def group_means(values: NDArray[np.float32], group_of: NDArray[np.int64], groups: int) -> NDArray[np.float32]:

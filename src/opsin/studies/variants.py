@@ -135,7 +135,8 @@ def _parents_first(tables: Mapping[str, Mapping[str, Any]], base: str, where: st
 
 def _parent(table: Mapping[str, Any], base: str) -> str:
     """Return the parent of a variant; the default is the first member for an ensemble, else the base."""
-    return table.get("inherits", table["ensemble"][0] if table.get("ensemble") else base)
+    result: str = table.get("inherits", table["ensemble"][0] if table.get("ensemble") else base)
+    return result
 
 
 # Verbs for the keys that name another variant.

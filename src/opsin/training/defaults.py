@@ -59,7 +59,8 @@ def resolve_task(recipe: Recipe, dataset: Dataset) -> Recipe:
     losses, loss = task_spec(dataset.task).losses, recipe.training.loss
     if loss is not None and loss not in losses:
         raise RecipeError(
-            f"training.loss = {loss} is not for {dataset.task}, which takes {' or '.join(losses)}{nearest(loss, losses)}."
+            f"training.loss = {loss} is not for {dataset.task}, which takes {' or '.join(losses)}"
+            f"{nearest(loss, losses)}."
         )
     return replace(recipe, task=dataset.task, training=replace(recipe.training, loss=loss or losses[0]))
 

@@ -44,7 +44,8 @@ class HeadAlone(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Return logits ``(N, num_classes)`` of features ``(N, …)``."""
-        return head_of(self.module)(self.dropout(features))
+        result: Tensor = head_of(self.module)(self.dropout(features))
+        return result
 
 
 class AsTheyAre(Preprocessing):

@@ -53,12 +53,14 @@ class CrossValidation:
     @property
     def scorecard(self) -> dict[str, dict[str, Any]]:
         """Score -> ``{"value", "low", "high", "method", "n"}`` of the pooled predictions."""
-        return self.folder.info["scores"]
+        result: dict[str, dict[str, Any]] = self.folder.info["scores"]
+        return result
 
     @property
     def spread(self) -> dict[str, dict[str, float]]:
         """Score -> ``{"mean", "deviation", "lowest", "highest"}`` over the folds."""
-        return self.folder.info["spread"]
+        result: dict[str, dict[str, float]] = self.folder.info["spread"]
+        return result
 
     @property
     def runs(self) -> list[Run]:

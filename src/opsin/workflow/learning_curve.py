@@ -50,7 +50,8 @@ class LearningCurve(RunCollection):
     @property
     def sentence(self) -> str:
         """What twice as many training images would bring, in words."""
-        return self.info["sentence"]
+        result: str = self.info["sentence"]
+        return result
 
     @property
     def report(self) -> Path:

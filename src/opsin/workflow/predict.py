@@ -6,7 +6,7 @@ import csv
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, Protocol, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from opsin.data.splitting.from_recipe import groups_from_names
 from opsin.errors import DataError
 from opsin.evaluation.group_pooling import group_labels, pool
 from opsin.evaluation.selective_prediction import Threshold, choose_threshold
-from opsin.inference.predictor import PredictedImages
+from opsin.inference.predictor import PredictedImages, Predictor
 from opsin.inference.sliding_window import Tiling
 from opsin.runs.folder import RunFolder
 from opsin.storage.atomic import write_csv
@@ -23,7 +23,6 @@ from opsin.tasks.base import Answers as TaskAnswers
 from opsin.tasks.base import Predictions
 from opsin.tasks.registry import task_spec
 from opsin.workflow.find_images import find_images, names_several
-from opsin.workflow.run import Run
 
 UNLIKE, UNSURE = "unlike the training images", "not sure enough"
 
@@ -105,8 +104,26 @@ class Answers(Sequence[Any]):
         return {self.subject: name} | images | answer | doubts | rest
 
 
+class OpenedRun(Protocol):
+    """A run with its network loaded, as `opsin.Run` is."""
+
+    @property
+    def folder(self) -> RunFolder:
+        """The run folder."""
+
+    @property
+    def predictor(self) -> Predictor:
+        """The network and its preprocessing."""
+
+
+@dataclass(frozen=True)
+class _Opened:
+    folder: RunFolder
+    predictor: Predictor
+
+
 def predict(
-    run: Run | str | Path,
+    run: OpenedRun | str | Path,
     images: Iterable[str | Path | NDArray[np.uint8]] | str | Path | NDArray[np.uint8],
     *,
     skip_unreadable: bool = False,
@@ -145,7 +162,7 @@ def predict(
         DataError: Images cannot be read (they are named), have no group, or an option does not apply to the run.
         RunError: The run has no weights yet, or they are damaged.
     """
-    run = run if isinstance(run, Run) else Run(run)
+    run = _open(run) if isinstance(run, str | Path) else run
     given = _list_images(images)
     writer = _mask_writer(run, given, masks, tiles, probabilities)
     pooled = not isinstance(pool_by, str) or bool(pool_by)
@@ -178,13 +195,18 @@ def _list_images(images: Any) -> list[str | Path | NDArray[np.uint8]]:
     return listed
 
 
+def _open(path: str | Path) -> OpenedRun:
+    folder = RunFolder(path)
+    return _Opened(folder, Predictor(folder))
+
+
 def mask_writer(task: str) -> Callable[..., int] | None:
     """Return the function that writes predicted masks as files; None for a task without masks."""
     return task_spec(task).mask_writer()
 
 
 def _mask_writer(
-    run: Run, images: Sequence[Any], masks: str | Path | None, tiles: bool, probabilities: bool
+    run: OpenedRun, images: Sequence[Any], masks: str | Path | None, tiles: bool, probabilities: bool
 ) -> Callable[..., int] | None:
     """Return what writes the masks that a call asks for, before anything is predicted; None where it asks for none."""
     if masks is None:
@@ -194,7 +216,7 @@ def _mask_writer(
         return None
     writer = mask_writer(run.folder.task)
     if writer is None:
-        raise DataError(f"{run.path} learned {run.folder.task}, which has no masks; leave out --masks.")
+        raise DataError(f"{run.folder.path} learned {run.folder.task}, which has no masks; leave out --masks.")
     if not all(isinstance(image, str | Path) for image in images):
         raise DataError("--masks names the masks after image files; give paths, not arrays.")
     return writer
@@ -222,7 +244,8 @@ def _groups_of(
     if len(groups) != len(images):
         raise DataError(f"--pool-by has {len(groups):,} groups for {len(images):,} images; give one for each.")
     read = [not (isinstance(image, str | Path) and str(image) in found.left_out) for image in images]
-    return groups[np.array(read)]
+    result: NDArray[np.str_] = groups[np.array(read)]
+    return result
 
 
 def answer(

@@ -116,7 +116,8 @@ def transform_windows(grey: Tensor, frequencies: int, along: Tensor) -> Tensor:
     height, width = grey.shape[1:]
     rows, columns = (cosine_basis(side, frequencies, along).flatten(0, 1) for side in (height, width))
     table = (rows @ grey @ columns.T).unflatten(2, (len(along), frequencies)).unflatten(1, (len(along), frequencies))
-    return table.movedim(3, 2).flatten(1, 2)
+    result: Tensor = table.movedim(3, 2).flatten(1, 2)
+    return result
 
 
 def apply_pose(coefficients: Tensor, pose: int) -> Tensor:

@@ -74,7 +74,8 @@ class NearDuplicates:
     def groups(self, number: int) -> NDArray[np.int64]:
         """Return int64 ``(number,)``: the connected component of each image."""
         graph = coo_array((np.ones(len(self.pairs), bool), tuple(self.pairs.T)), shape=(number, number))
-        return connected_components(graph, directed=False)[1].astype(np.int64)
+        result: NDArray[np.int64] = connected_components(graph, directed=False)[1].astype(np.int64)
+        return result
 
     @property
     def count(self) -> int:
@@ -190,7 +191,8 @@ def _stands_out(
     clear = dissimilarity[pair] <= ratio * further
     last = np.full(len(beyond), -1)
     np.maximum.at(last, images[clear], place[clear])
-    return np.bincount(pair[place <= last[images]], minlength=len(candidates)) == 2
+    result: NDArray[np.bool_] = np.bincount(pair[place <= last[images]], minlength=len(candidates)) == 2
+    return result
 
 
 def _in_triangles(candidates: Candidates, number: int) -> NDArray[np.bool_]:
@@ -198,7 +200,8 @@ def _in_triangles(candidates: Candidates, number: int) -> NDArray[np.bool_]:
     ends = (candidates.first, candidates.second)
     graph = coo_array((np.ones(len(candidates)), ends), shape=(number, number)).tocsr()
     graph = graph + graph.T
-    return (graph[candidates.first] * graph[candidates.second]).sum(axis=1) > 0
+    result: NDArray[np.bool_] = (graph[candidates.first] * graph[candidates.second]).sum(axis=1) > 0
+    return result
 
 
 def _typical_dissimilarity(
@@ -223,7 +226,8 @@ def _typical_dissimilarity(
     coarse = compare(pictures, pairs, COARSE, steps=2)
     fine = compare(pictures, replace(pairs, margins=coarse.margins), len(pictures.spectrum), steps=3)
     growth = np.log(len(pictures.rows) / (BESIDE + 1)) / np.log(len(others) / (place + 1))
-    return np.sqrt(coarse.dissimilarity * fine.dissimilarity) ** max(1.0, growth)
+    result: NDArray[np.float64] = np.sqrt(coarse.dissimilarity * fine.dissimilarity) ** max(1.0, growth)
+    return result
 
 
 def _name_kinds(candidates: Candidates) -> NDArray[np.str_]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -262,7 +263,7 @@ class Candidates:
         """All first images, then all second ones, ``(2 * P,)``."""
         return np.concatenate([self.first, self.second])
 
-    def __getitem__(self, which: slice | NDArray) -> Candidates:
+    def __getitem__(self, which: slice | NDArray[Any]) -> Candidates:
         return Candidates(self.first[which], self.second[which], self.pose[which], self.margins[which])
 
 

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.lib.npyio import NpzFile
@@ -90,14 +90,14 @@ class _Gathered(NamedTuple):
     """Arrays of a file, with all splits concatenated; ``labels`` is ``(N,)`` or ``(N, H, W)``."""
 
     images: NDArray[np.uint8]
-    labels: NDArray
+    labels: NDArray[Any]
     groups: NDArray[np.str_] | None
     split: NDArray[np.str_] | None
     notes: tuple[str, ...]
 
 
 def gather_arrays(
-    arrays: Arrays, words: tuple[str, ...], group: str, read: Callable[[Arrays, str, int, str], NDArray]
+    arrays: Arrays, words: tuple[str, ...], group: str, read: Callable[[Arrays, str, int, str], NDArray[Any]]
 ) -> _Gathered:
     """Concatenate the splits of a file; ``words`` are possible names of the labels, which ``read`` loads."""
     images, labels, groups, split, notes = [], [], [], [], []
@@ -159,7 +159,7 @@ class Arrays:
             return name
         return next((known for known in self.names if known.lower() == name.lower()), None)
 
-    def load(self, name: str) -> NDArray:
+    def load(self, name: str) -> NDArray[Any]:
         """Load an array.
 
         Raises:
@@ -203,7 +203,8 @@ def _unpacked(path: Path, file: BinaryIO) -> NpzFile:
         if not zipfile.is_zipfile(file):
             raise DataError(f"{path} is not an npz file, or is cut off; save it again with numpy.savez.")
         file.seek(0)
-        return np.load(file, allow_pickle=False)
+        result: NpzFile = np.load(file, allow_pickle=False)
+        return result
     except _DAMAGE as error:
         raise DataError(f"{path} is damaged; copy or save it again.") from error
 
@@ -266,7 +267,7 @@ def pixels_of(arrays: Arrays, name: str) -> tuple[NDArray[np.uint8], str]:
     return pixels, f"Images were converted from {array.dtype} between 0 and 1 to 8-bit values from 0 to 255."
 
 
-def _per_image(arrays: Arrays, name: str, number: int, images: str, *, labels: bool = False) -> NDArray:
+def _per_image(arrays: Arrays, name: str, number: int, images: str, *, labels: bool = False) -> NDArray[Any]:
     """Return an array with one value per image, ``(N,)``; labels may have a row per image, ``(N, L)``."""
     values = arrays.load(name)
     where = f"{arrays.path}: the array {name!r}"
@@ -288,7 +289,7 @@ def _per_image(arrays: Arrays, name: str, number: int, images: str, *, labels: b
     return values
 
 
-def _targets(arrays: Arrays, labels: NDArray, label: str, task: str | None) -> Labels:
+def _targets(arrays: Arrays, labels: NDArray[Any], label: str, task: str | None) -> Labels:
     """Return the labels, converted for their task."""
     named = arrays.find("classes") or arrays.find("class_names")
     note = ""
@@ -311,7 +312,7 @@ def _targets(arrays: Arrays, labels: NDArray, label: str, task: str | None) -> L
     return Labels("classification", *_classes(arrays, labels, label), note)
 
 
-def _classes(arrays: Arrays, labels: NDArray, label: str) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+def _classes(arrays: Arrays, labels: NDArray[Any], label: str) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Return the labels, int64 ``(N,)``, and the class names."""
     name = arrays.find("classes") or arrays.find("class_names")
     if name is not None and labels.dtype.kind in "iu":
@@ -327,7 +328,7 @@ def _classes(arrays: Arrays, labels: NDArray, label: str) -> tuple[NDArray[np.in
     return number_labels(labels)
 
 
-def _label_sets(arrays: Arrays, labels: NDArray, named: str | None, task: str | None) -> Labels:
+def _label_sets(arrays: Arrays, labels: NDArray[Any], named: str | None, task: str | None) -> Labels:
     """Return label sets from rows of 0 and 1."""
     where = f"{arrays.path}: the array of labels"
     if labels.dtype.kind not in "biuf" or not np.isin(labels, (0, 1)).all():

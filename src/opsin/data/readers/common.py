@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +36,7 @@ def natural_key(text: str) -> tuple[list[tuple[bool, int, str]], str]:
     return [(not part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts if part], text
 
 
-def number_labels(values: Sequence[str] | NDArray) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+def number_labels(values: Sequence[str] | NDArray[Any]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Convert class names to class numbers.
 
     Args:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,7 @@ PER_CLASS = 3  # minimum number of images per value for consecutive integers to 
 
 
 # What a column or an array of labels may hold.
-FORMS: dict[str, Callable[[NDArray], Targets]] = {
+FORMS: dict[str, Callable[[NDArray[Any]], Targets]] = {
     "classification": ClassTargets,
     "multilabel": LabelTargets,
     "regression": ValueTargets,
@@ -48,7 +48,7 @@ class Labels(NamedTuple):
     """
 
     task: str
-    values: NDArray
+    values: NDArray[Any]
     classes: tuple[str, ...]
     note: str = ""
 

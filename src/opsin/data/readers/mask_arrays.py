@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,7 +65,7 @@ def holds_mask_arrays(path: Path) -> bool:
         return False
 
 
-def _masks_of(arrays: Arrays, name: str, number: int, images: str) -> NDArray:
+def _masks_of(arrays: Arrays, name: str, number: int, images: str) -> NDArray[Any]:
     """Return masks, integers ``(N, H, W)``, of the size of the images."""
     values = arrays.load(name)
     where = f"{arrays.path}: the array {name!r}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +44,7 @@ class Split:
         return np.flatnonzero(self.names == name)
 
 
-def join_groups(number: int, *keys: NDArray | None) -> NDArray[np.int64]:
+def join_groups(number: int, *keys: NDArray[Any] | None) -> NDArray[np.int64]:
     """Group samples that agree in any of several keys, transitively.
 
     Args:
@@ -62,10 +63,13 @@ def join_groups(number: int, *keys: NDArray | None) -> NDArray[np.int64]:
             offset += int(code.max(initial=-1)) + 1
     ends = (np.concatenate(rows), np.concatenate(columns))
     graph = coo_matrix((np.ones(len(ends[0]), bool), ends), shape=(offset, offset))
-    return connected_components(graph, directed=False)[1][:number].astype(np.int64)
+    result: NDArray[np.int64] = connected_components(graph, directed=False)[1][:number].astype(np.int64)
+    return result
 
 
-def split_samples(dataset: Dataset, digests: NDArray | None, recipe: SplitRecipe, *more_keys: NDArray | None) -> Split:
+def split_samples(
+    dataset: Dataset, digests: NDArray[Any] | None, recipe: SplitRecipe, *more_keys: NDArray[Any] | None
+) -> Split:
     """Assign each sample to the training, validation or test split.
 
     A given split is kept. Missing splits are drawn at random, stratified by class, in whole groups, and share no group
@@ -161,7 +165,7 @@ def _exclude_repeats(names: NDArray[np.str_], pictures: NDArray[np.int64]) -> li
     return notes
 
 
-def _note_shared_groups(names: NDArray[np.str_], groups: NDArray | None) -> list[str]:
+def _note_shared_groups(names: NDArray[np.str_], groups: NDArray[Any] | None) -> list[str]:
     """Return a note for each pair of given splits that share groups."""
     notes: list[str] = []
     if groups is None:

@@ -1,7 +1,7 @@
 """Targets: the true answer of each image, one file a form.
 
-Whatever reads, splits, counts or writes targets asks the container; nothing outside this package looks at its arrays but
-the room of the task that learns them.
+Whatever reads, splits, counts or writes targets asks the container; nothing outside this package looks at its arrays
+but the room of the task that learns them.
 """
 
 from __future__ import annotations

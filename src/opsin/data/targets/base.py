@@ -62,7 +62,7 @@ class EncodedTargets(Protocol):
 
     @property
     def data(self) -> Any:
-        """What the loss takes: a tensor ``(N, ...)``, or a list of N tensors where images differ in number of objects."""
+        """Argument of the loss: a tensor ``(N, ...)``, or N tensors where images differ in number of objects."""
 
 
 class Targets(Protocol):
@@ -206,7 +206,8 @@ class ArrayTargets:
     def same(self, other: Self) -> NDArray[np.bool_]:
         """Return which targets are equal, bool ``(N,)``."""
         equal = self.values == other.values
-        return equal.all(axis=tuple(range(1, equal.ndim))) if equal.ndim > 1 else equal
+        result: NDArray[np.bool_] = equal.all(axis=tuple(range(1, equal.ndim))) if equal.ndim > 1 else equal
+        return result
 
     def content(self) -> bytes:
         """Return the values as bytes, the same on every machine."""

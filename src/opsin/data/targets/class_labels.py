@@ -94,7 +94,8 @@ class ClassTargets(ArrayTargets):
     def text(self, row: int, classes: Sequence[str]) -> str:
         """Return the name of the class."""
         label = self.values[row]
-        return classes[label]
+        result: str = classes[label]
+        return result
 
     def _parse(self, text: str, classes: Sequence[str]) -> int:
         """Return the number of a class."""

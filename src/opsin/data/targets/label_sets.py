@@ -83,7 +83,8 @@ class LabelTargets(ArrayTargets):
     def counts(self, classes: Sequence[str]) -> NDArray[np.int64]:
         """Return how many images have each label, int64 ``(labels,)``; an image counts once for each of its labels."""
         labels = self.values
-        return labels.sum(axis=0).astype(np.int64)
+        result: NDArray[np.int64] = labels.sum(axis=0).astype(np.int64)
+        return result
 
     def kinds(self, classes: Sequence[str]) -> list[tuple[str, NDArray[np.int64]]]:
         """Return each label and its images, and the images without any."""

@@ -60,11 +60,13 @@ class _ClassesShown(ArrayTargets):
         """Return the rarest class that each image shows."""
         shown = self.shown(classes)
         rarity = np.argsort(np.argsort(shown.sum(axis=0), kind="stable"), kind="stable")
-        return np.where(shown, rarity, len(classes)).argmin(axis=1)
+        result: NDArray[np.int64] = np.where(shown, rarity, len(classes)).argmin(axis=1)
+        return result
 
     def counts(self, classes: Sequence[str]) -> NDArray[np.int64]:
         """Return the number of images that show each class."""
-        return self.shown(classes).sum(axis=0, dtype=np.int64)
+        result: NDArray[np.int64] = self.shown(classes).sum(axis=0, dtype=np.int64)
+        return result
 
     def kinds(self, classes: Sequence[str]) -> list[tuple[str, NDArray[np.int64]]]:
         """Return each class and the images that show it."""

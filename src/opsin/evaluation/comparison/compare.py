@@ -136,7 +136,8 @@ def _named(folders: Sequence[RunFolder], names: Mapping[Path, str]) -> list[list
 
 
 def _starts(recipes: Sequence[Sequence[int]]) -> list[int]:
-    return np.cumsum([0, *(len(recipe) for recipe in recipes[:-1])]).tolist()
+    result: list[int] = np.cumsum([0, *(len(recipe) for recipe in recipes[:-1])]).tolist()
+    return result
 
 
 def _keys(runs: Sequence[RunFolder]) -> dict[str, tuple[Any, ...]]:

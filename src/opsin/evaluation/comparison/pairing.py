@@ -136,7 +136,7 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:SHOWN]) + more
 
 
-def _sight(run: RunFolder) -> tuple:
+def _sight(run: RunFolder) -> tuple[Any, ...]:
     """Return the settings that determine the pixels that a network sees."""
     settings = run.read("preprocessing.json")
     return tuple(settings.get(key) for key in ("height", "width", "channels", "resize", "bits"))
@@ -152,7 +152,7 @@ def _numbered(names: Sequence[str]) -> dict[tuple[str, int], int]:
     return result
 
 
-def _nothing_shared(parts: Sequence[_Split], keys: Sequence[dict], split: str) -> str:
+def _nothing_shared(parts: Sequence[_Split], keys: Sequence[dict[Any, Any]], split: str) -> str:
     first, other = parts[0].run, parts[-1].run
     for part, key in zip(parts, keys, strict=True):
         if not key.keys() & keys[0].keys():

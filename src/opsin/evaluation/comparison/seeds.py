@@ -159,4 +159,5 @@ def find_unstable(scores: NDArray[np.float64], result: Spread, score: str, recip
 
 def _variance(resampled: NDArray[np.float64], units: int) -> NDArray[np.float64]:
     """Return the variance over resamples (first axis), corrected for the number of units."""
-    return resampled.var(axis=0, ddof=1) * units / max(1, units - 1)
+    result: NDArray[np.float64] = resampled.var(axis=0, ddof=1) * units / max(1, units - 1)
+    return result

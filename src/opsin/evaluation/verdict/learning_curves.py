@@ -111,7 +111,8 @@ def _underfitting(history: list[dict[str, Any]], info: dict[str, Any]) -> Findin
         f"Accuracy is low even on the training images: {number(train)} in training and {number(validation)} in "
         f"validation; always predicting the most common class gives {number(chance)}.",
         f"{len(history)} epochs.",
-        f"Train longer (`--epochs {2 * len(history)}`), find a better learning rate (`opsin find-learning-rate`), augment less "
+        f"Train longer (`--epochs {2 * len(history)}`), find a better learning rate "
+        "(`opsin find-learning-rate`), augment less "
         f"(`--augment 0.5`){pretrained}, or choose a larger network (`--network`).",
     )
 
@@ -163,6 +164,7 @@ def _slow_start(history: list[dict[str, Any]], info: dict[str, Any]) -> Finding 
         f"Validation accuracy stayed at chance ({number(chance)}) for the first {waited} epochs; it first rose in "
         f"epoch {history[waited]['epoch']} and ended at {number(accuracy[-1])}.",
         "Validation accuracy began with " + ", ".join(number(value) for value in accuracy[: min(waited + 1, 6)]) + ".",
-        "Find a better learning rate (`opsin find-learning-rate`). In your own network, ReLU instead of sigmoid and batch "
+        "Find a better learning rate (`opsin find-learning-rate`). In your own network, ReLU instead of sigmoid and "
+        "batch "
         "normalization shorten such a start.",
     )

@@ -60,4 +60,5 @@ class ConvDeconv(nn.Module):
             places.append(indices)
         for up, after, indices in zip(self.up, self.after, reversed(places), strict=True):
             features = after(up(features, indices))
-        return self.head(self.dropout(features))[..., :height, :width]
+        result: Tensor = self.head(self.dropout(features))[..., :height, :width]
+        return result

@@ -41,7 +41,8 @@ class AttentionGate(nn.Module):
 
     def forward(self, coarse: Tensor, fine: Tensor) -> Tensor:
         """Return the fine map ``(N, fine, H, W)``, each position multiplied by a weight in [0, 1]."""
-        return fine * self.weight(self.coarse(coarse) + self.fine(fine))
+        result: Tensor = fine * self.weight(self.coarse(coarse) + self.fine(fine))
+        return result
 
 
 class Decoder(nn.Module):

@@ -47,7 +47,8 @@ class DilatedInception(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Return ``(N, out_channels, H, W)``."""
-        return self.join(torch.cat(self._branches(features), dim=1))
+        result: Tensor = self.join(torch.cat(self._branches(features), dim=1))
+        return result
 
     def _branches(self, features: Tensor) -> list[Tensor]:
         cpu = features.device.type == "cpu"
@@ -78,7 +79,8 @@ class GlobalContext(nn.Module):
         """Return the map ``(N, C, H, W)`` with the context vector added."""
         weights = self.attention(features).flatten(2).softmax(dim=2)
         summary = (features.flatten(2) * weights).sum(dim=2)
-        return features + self.transform(summary)[:, :, None, None]
+        result: Tensor = features + self.transform(summary)[:, :, None, None]
+        return result
 
 
 class CellularRefinement(nn.Module):
@@ -209,7 +211,8 @@ class DualUNet(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Return logits ``(N, num_classes, H, W)`` of images ``(N, C, H, W)``."""
         logits = (self.macro(images) + self.micro(images)) / 2
-        return logits if self.refinement is None else self.refinement(logits, images)
+        result: Tensor = logits if self.refinement is None else self.refinement(logits, images)
+        return result
 
     def get_classifier(self) -> tuple[nn.Module, nn.Module]:
         """Return the last layers of both U-Nets."""

@@ -48,7 +48,8 @@ class EncoderUNet(nn.Module):
         """Return logits ``(N, num_classes, H, W)`` of images ``(N, C, H, W)``."""
         height, width = images.shape[2:]
         _, *fine, deepest = self.encoder(padded(images, 32))
-        return self.head(deepest, fine)[..., :height, :width]
+        result: Tensor = self.head(deepest, fine)[..., :height, :width]
+        return result
 
 
 class Head(nn.Module):
@@ -65,4 +66,5 @@ class Head(nn.Module):
 
         The deepest map is the first argument: it serves as the features of an image (`opsin.networks.penultimate`).
         """
-        return self.last(self.dropout(self.decoder(deepest, [*fine[::-1], None])))
+        result: Tensor = self.last(self.dropout(self.decoder(deepest, [*fine[::-1], None])))
+        return result

@@ -88,7 +88,8 @@ class FCN8(nn.Module):
             features, indices = self.pool(stage(features))
             maps.append(features)
             places.append(indices)
-        return self.head(self.dense(features), maps, places)[..., :height, :width]
+        result: Tensor = self.head(self.dense(features), maps, places)[..., :height, :width]
+        return result
 
     @torch.no_grad()
     def load_vgg16(self, weights: Mapping[str, Tensor]) -> None:
@@ -138,7 +139,8 @@ class AddedScores(nn.Module):
         """Return logits of the size of the image; ``places`` is unused."""
         scores = self.enlarge[0](self.scores[0](dense)) + self.scores[1](maps[3])
         scores = self.enlarge[1](scores) + self.scores[2](maps[2])
-        return self.enlarge[2](scores)
+        result: Tensor = self.enlarge[2](scores)
+        return result
 
 
 class UnpooledScores(nn.Module):
@@ -162,4 +164,5 @@ class UnpooledScores(nn.Module):
             features = enlarge(features, places[4 - step]).relu()
             if step < 2:
                 features = features + self.fit[step](maps[3 - step])
-        return self.head(features)
+        result: Tensor = self.head(features)
+        return result

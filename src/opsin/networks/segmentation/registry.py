@@ -231,7 +231,8 @@ class LibraryNetwork(nn.Module):
         """Return logits ``(N, num_classes, H, W)`` of images ``(N, C, H, W)``."""
         height, width = images.shape[2:]
         maps = self.encoder(padded(images, ENCODER_STRIDE))
-        return self.head(maps[-1], maps)[..., :height, :width]
+        result: Tensor = self.head(maps[-1], maps)[..., :height, :width]
+        return result
 
 
 class LibraryHead(nn.Module):
@@ -245,4 +246,5 @@ class LibraryHead(nn.Module):
 
     def forward(self, deepest: Tensor, maps: Sequence[Tensor]) -> Tensor:
         """Return logits from the encoder's maps; the deepest is also the first argument (see `encoder_unet.Head`)."""
-        return self.last(self.dropout(self.decoder(maps)))
+        result: Tensor = self.last(self.dropout(self.decoder(maps)))
+        return result

@@ -49,7 +49,8 @@ class UShape(nn.Module):
             skips.append(down(features))
             features, indices = self.pool(skips[-1])
             places.append(indices)
-        return self.up(self.bottom(features), skips[::-1], places[::-1])[..., :height, :width]
+        result: Tensor = self.up(self.bottom(features), skips[::-1], places[::-1])[..., :height, :width]
+        return result
 
 
 class ShapedNetwork(nn.Module):
@@ -70,7 +71,8 @@ class ShapedNetwork(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits ``(N, num_classes, H, W)`` of images ``(N, C, H, W)``."""
-        return self.head(self.dropout(self.body(images)))
+        result: Tensor = self.head(self.dropout(self.body(images)))
+        return result
 
 
 class UNet(ShapedNetwork):

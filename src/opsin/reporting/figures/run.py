@@ -317,7 +317,8 @@ def order_by_confusion(matrix: NDArray[np.integer]) -> NDArray[np.int64]:
     parts = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     distance = 1 - np.minimum(parts + parts.T, 1)
     pairs = distance[np.triu_indices(len(matrix), k=1)]
-    return leaves_list(linkage(pairs, method="average", optimal_ordering=True)).astype(np.int64)
+    result: NDArray[np.int64] = leaves_list(linkage(pairs, method="average", optimal_ordering=True)).astype(np.int64)
+    return result
 
 
 def plot_learning_rate_curve(

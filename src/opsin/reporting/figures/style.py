@@ -73,7 +73,8 @@ def add_axes(figure: Figure, position: Any = 111, title: str = "", grid: str = "
     axes.tick_params(length=0, labelsize=FONT_SIZE - 0.5, labelcolor=MUTED, color=GRID, pad=4)
     if title:
         axes.set_title(title, loc="left", fontsize=FONT_SIZE + 0.5, fontweight="bold", color=INK, parse_math=False)
-    return axes
+    result: Axes = axes
+    return result
 
 
 def add_legend(axes: Axes, columns: int = 2) -> None:

@@ -157,7 +157,8 @@ def _confusion(page: Page) -> dict[str, Any] | None:
 
 
 def _best_gallery(environment: Any, facts: dict[str, Any], anonymous: bool) -> str:
-    return environment.get_template("sections/gallery.html").render(facts, anonymous=anonymous)
+    result: str = environment.get_template("sections/gallery.html").render(facts, anonymous=anonymous)
+    return result
 
 
 def _figures(info: dict[str, Any], runs: dict[str, list[RunFolder]]) -> dict[str, Any]:

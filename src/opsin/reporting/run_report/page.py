@@ -99,4 +99,5 @@ def network_facts(folder: RunFolder, *, anonymous: bool) -> dict[str, Any] | Non
             network[key] = anonymous_network(network[key])
         if folder.recipe.network.weights:
             network["weights"] = "of another run"
-    return network
+    result: dict[str, Any] | None = network
+    return result

@@ -66,8 +66,10 @@ def _luminance(image: NDArray[np.uint8]) -> NDArray[np.float64]:
     grey = Image.fromarray(image).convert("L") if image.shape[2] == 3 else image[..., 0]
     values = np.asarray(grey) / 255.0
     low, high = np.percentile(values, (0.5, 99.5))
-    return np.clip((values - low) / max(high - low, 0.1), 0, 1)
+    result: NDArray[np.float64] = np.clip((values - low) / max(high - low, 0.1), 0, 1)
+    return result
 
 
 def _bytes(values: NDArray[np.floating]) -> NDArray[np.uint8]:
-    return np.rint(255 * np.clip(values, 0, 1)).astype(np.uint8)
+    result: NDArray[np.uint8] = np.rint(255 * np.clip(values, 0, 1)).astype(np.uint8)
+    return result

@@ -86,7 +86,7 @@ def facts(page: Page) -> dict[str, Any] | None:
 
 
 def _maps(
-    stored: dict[str, NDArray], number: int, methods: list[dict[str, Any]], asked: Sequence[Words]
+    stored: dict[str, NDArray[Any]], number: int, methods: list[dict[str, Any]], asked: Sequence[Words]
 ) -> dict[str, Any]:
     """Return one image and its heat maps, a row per explained output."""
     image = stored["images"][number]

@@ -72,7 +72,8 @@ def fit(places: NDArray[np.floating]) -> NDArray[np.int64]:
     room = np.array([WIDTH, HEIGHT]) - 2 * MARGIN
     scale = (room / np.maximum(high - low, 1e-9)).min()
     middle = (low + high) / 2
-    return np.rint((places - middle) * scale * (1, -1) + (WIDTH / 2, HEIGHT / 2)).astype(np.int64)
+    result: NDArray[np.int64] = np.rint((places - middle) * scale * (1, -1) + (WIDTH / 2, HEIGHT / 2)).astype(np.int64)
+    return result
 
 
 def color_of(labels: NDArray[np.int64], guesses: NDArray[np.int64], classes: int) -> NDArray[np.int64]:

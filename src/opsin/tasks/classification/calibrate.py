@@ -12,7 +12,7 @@ from opsin.tasks.classification.predictions import Classifications
 
 
 def calibrate_probabilities(
-    learner: ClassificationLearner, predictions: Classifications, labels: NDArray, groups: NDArray | None
+    learner: ClassificationLearner, predictions: Classifications, labels: NDArray[Any], groups: NDArray[Any] | None
 ) -> dict[str, Any]:
     """Fit the temperature of a classifier, set it in the learner, and return ``calibration.json``.
 

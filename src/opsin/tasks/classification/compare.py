@@ -99,7 +99,8 @@ class ClassificationScores:
     def merit(self, run: int) -> NDArray[np.floating]:
         """Return the probability that a run gives to the true class of each image, float ``(N,)``."""
         own = np.arange(len(self.paired.targets.values))
-        return self.paired.predictions[run].probabilities[own, self.paired.targets.values]
+        result: NDArray[np.floating] = self.paired.predictions[run].probabilities[own, self.paired.targets.values]
+        return result
 
     def said(self, run: int, image: int) -> tuple[str, float | None]:
         """Return what a run says of an image, and how sure it is of that."""

@@ -29,7 +29,11 @@ LARGE, SMALL = 0.05, 0.02  # of accuracy: from the first on a leak is serious, b
 
 
 def estimate_leak(
-    labels: NDArray[np.int64], predictions: Classifications, groups: NDArray, seen: NDArray, classes: tuple[str, ...]
+    labels: NDArray[np.int64],
+    predictions: Classifications,
+    groups: NDArray[Any],
+    seen: NDArray[Any],
+    classes: tuple[str, ...],
 ) -> dict[str, Any] | None:
     """Compare test images from groups that are also in training with those from new groups.
 
@@ -85,7 +89,7 @@ def estimate_leak(
 
 
 def compare_with_unseen(
-    labels: NDArray[np.int64], predicted: NDArray[np.int64], unseen: NDArray[np.float64], groups: NDArray
+    labels: NDArray[np.int64], predicted: NDArray[np.int64], unseen: NDArray[np.float64], groups: NDArray[Any]
 ) -> dict[str, Any]:
     """Compare a test score with that of cross-validation by group on the same images.
 
@@ -105,9 +109,9 @@ def compare_with_unseen(
 
 def _difference(
     labels: NDArray[np.int64],
-    groups: NDArray,
-    first: tuple[NDArray, NDArray],
-    second: tuple[NDArray, NDArray],
+    groups: NDArray[Any],
+    first: tuple[NDArray[Any], NDArray[Any]],
+    second: tuple[NDArray[Any], NDArray[Any]],
 ) -> dict[str, Any]:
     """Return the difference of two accuracies, and of two balanced ones, each given as weights and hits ``(N,)``."""
     _, label = np.unique(labels, return_inverse=True)

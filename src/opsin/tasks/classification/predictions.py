@@ -36,12 +36,14 @@ class Classifications:
     @property
     def labels(self) -> NDArray[np.int64]:
         """Index of the most probable class of each image, int64 ``(N,)``."""
-        return self.probabilities.argmax(axis=1)
+        result: NDArray[np.int64] = self.probabilities.argmax(axis=1)
+        return result
 
     @property
     def confidence(self) -> NDArray[np.float32]:
         """Probability of the predicted class, float32 ``(N,)``."""
-        return self.probabilities.max(axis=1, initial=0)
+        result: NDArray[np.float32] = self.probabilities.max(axis=1, initial=0)
+        return result
 
     def take(self, rows: Any) -> Self:
         """Return the predictions of some images."""

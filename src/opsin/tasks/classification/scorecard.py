@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +53,7 @@ def score(
     predictions: Classifications,
     labels: NDArray[np.int64],
     classes: Sequence[str],
-    groups: NDArray | None = None,
+    groups: NDArray[Any] | None = None,
     positive: str | None = None,
 ) -> dict[str, Interval]:
     """Score predictions, each score with its 95 % interval.
@@ -103,7 +104,7 @@ def score(
     return {name: scores[name] for name in [*overall, *(f"{kind}/{name}" for name in classes for kind in PER_CLASS)]}
 
 
-def score_groups(predictions: Classifications, labels: NDArray[np.int64], groups: NDArray) -> Interval | None:
+def score_groups(predictions: Classifications, labels: NDArray[np.int64], groups: NDArray[Any]) -> Interval | None:
     """Return the accuracy of groups, each named by the mean of its images' probabilities.
 
     Args:
@@ -197,7 +198,7 @@ def _confusion_scores(sums: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def score_probabilities(
-    predictions: Classifications, labels: NDArray[np.int64], groups: NDArray | None = None
+    predictions: Classifications, labels: NDArray[np.int64], groups: NDArray[Any] | None = None
 ) -> tuple[Interval, Interval]:
     """Return log loss and calibration error with their intervals; arguments as for `score`."""
     membership = membership_of(groups)

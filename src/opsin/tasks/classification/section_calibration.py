@@ -50,7 +50,8 @@ def _temperature(calibration: dict[str, Any]) -> str:
     """Describe the temperature scaling on validation; empty for a run without calibration."""
     temperature, decision = calibration.get("temperature", 1), calibration.get("decision", "")
     if temperature == 1:
-        return decision
+        result: str = decision
+        return result
     fault, mend = ("overconfident", "lowers") if temperature > 1 else ("underconfident", "raises")
     return f"The uncalibrated network is {fault}. {decision} This {mend} the confidence and changes no prediction."
 

@@ -28,7 +28,7 @@ def diagnose(
     history: list[dict[str, Any]],
     scorecard: dict[str, dict[str, dict[str, Any]]],
     info: dict[str, Any],
-    confusion: NDArray | None = None,
+    confusion: NDArray[Any] | None = None,
     overconfidence: float | None = None,
     robustness: dict[str, Any] | None = None,
     attributions: dict[str, Any] | None = None,

@@ -42,13 +42,14 @@ def nothing_learned(scores: Scores, counts: list[int], split: str) -> Finding:
         f"The network does not separate the classes: its {split} accuracy {with_interval(scores['accuracy'])} is not "
         f"significantly better than always predicting the most common class ({number(chance)}).",
         f"Balanced accuracy {with_interval(scores['balanced_accuracy'])}, on {scores['accuracy']['n']:,} images.",
-        "Check that images and labels match, find a better learning rate (`opsin find-learning-rate`), and train longer "
+        "Check that images and labels match, find a better learning rate "
+        "(`opsin find-learning-rate`), and train longer "
         "(`--epochs`).",
     )
 
 
 def score_findings(
-    scores: Scores, info: dict[str, Any], confusion: NDArray | None, overconfidence: float | None
+    scores: Scores, info: dict[str, Any], confusion: NDArray[Any] | None, overconfidence: float | None
 ) -> list[Finding]:
     """Return the findings on the scores of a network that separates the classes.
 
@@ -62,7 +63,7 @@ def score_findings(
     return [*weak_classes(scores, info, confusion), *(finding for finding in found if finding)]
 
 
-def weak_classes(scores: Scores, info: dict[str, Any], confusion: NDArray | None = None) -> list[Finding]:
+def weak_classes(scores: Scores, info: dict[str, Any], confusion: NDArray[Any] | None = None) -> list[Finding]:
     """Return findings on up to three classes whose recall is significantly below the accuracy, worst first.
 
     The interval is widened for the number of classes (Bonferroni), or one class of forty would be named by chance.
@@ -80,7 +81,7 @@ def weak_classes(scores: Scores, info: dict[str, Any], confusion: NDArray | None
     return [_weak_class(name, scores, info, confusion) for _, name in sorted(weak)[:SHOWN_CLASSES]]
 
 
-def _weak_class(name: str, scores: Scores, info: dict[str, Any], confusion: NDArray | None) -> Finding:
+def _weak_class(name: str, scores: Scores, info: dict[str, Any], confusion: NDArray[Any] | None) -> Finding:
     classes = list(info.get("data", {}).get("classes", []))
     counts = counts_of(info, "train")
     recall, overall = scores[f"recall/{name}"], scores["accuracy"]["value"]
@@ -106,7 +107,7 @@ def _weak_class(name: str, scores: Scores, info: dict[str, Any], confusion: NDAr
     )
 
 
-def _mistaken_for(name: str, classes: list[str], confusion: NDArray | None) -> str:
+def _mistaken_for(name: str, classes: list[str], confusion: NDArray[Any] | None) -> str:
     """Return the end of the sentence, with the most frequent wrong prediction for a class."""
     if confusion is None or name not in classes or confusion.shape[0] != len(classes):
         return ""

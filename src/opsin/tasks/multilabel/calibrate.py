@@ -11,7 +11,7 @@ from opsin.tasks.multilabel.learner import MultilabelLearner
 from opsin.tasks.multilabel.predictions import LabelSets
 
 
-def choose_label_thresholds(learner: MultilabelLearner, predictions: LabelSets, truth: NDArray) -> dict[str, Any]:
+def choose_label_thresholds(learner: MultilabelLearner, predictions: LabelSets, truth: NDArray[Any]) -> dict[str, Any]:
     """Choose the threshold of each label, set them in the learner, and return ``calibration.json``.
 
     Args:

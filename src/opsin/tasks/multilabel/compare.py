@@ -74,7 +74,10 @@ class MultilabelScores:
 
     def merit(self, run: int) -> NDArray[np.floating]:
         """Return the log likelihood that a run gives to the labels of each image, float64 ``(N,)``."""
-        return -binary_log_losses(self.paired.targets.values, self.paired.predictions[run].probabilities).sum(axis=1)
+        result: NDArray[np.floating] = -binary_log_losses(
+            self.paired.targets.values, self.paired.predictions[run].probabilities
+        ).sum(axis=1)
+        return result
 
     def said(self, run: int, image: int) -> tuple[str, float | None]:
         """Return the labels that a run gives to an image."""

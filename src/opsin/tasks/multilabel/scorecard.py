@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +29,7 @@ def score(
     predictions: LabelSets,
     labels: NDArray[np.bool_],
     classes: Sequence[str],
-    groups: NDArray | None = None,
+    groups: NDArray[Any] | None = None,
     positive: str | None = None,
 ) -> dict[str, Interval]:
     """Score predictions, each score with its 95 % interval.

@@ -98,7 +98,8 @@ def _nothing_learned(scores: Scores, split: str) -> Finding:
         f"The network has not learned the labels: its mean ROC AUC on {split} {with_interval(scores['mean_auc'])} is "
         "not significantly above chance (0.5).",
         f"mAP {with_interval(scores['map'])}, on {scores['map']['n']:,} images.",
-        "Check that images and labels match, find a better learning rate (`opsin find-learning-rate`), and train longer "
+        "Check that images and labels match, find a better learning rate "
+        "(`opsin find-learning-rate`), and train longer "
         "(`--epochs`).",
     )
 
@@ -179,7 +180,8 @@ def _underfitting(history: list[dict[str, Any]], info: dict[str, Any]) -> Findin
         f"The loss is high even on the training images: {number(train)} in training and {number(validation)} in "
         f"validation; always predicting the label frequencies gives {number(naming)}.",
         f"{len(history)} epochs.",
-        f"Train longer (`--epochs {2 * len(history)}`), find a better learning rate (`opsin find-learning-rate`), augment less "
+        f"Train longer (`--epochs {2 * len(history)}`), find a better learning rate "
+        "(`opsin find-learning-rate`), augment less "
         "(`--augment 0.5`), or choose a larger network (`--network`).",
     )
 

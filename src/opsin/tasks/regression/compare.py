@@ -57,11 +57,13 @@ class RegressionScores:
     def right(self, runs: Sequence[int]) -> NDArray[np.bool_]:
         """Return which runs are nearest to the truth on each image, bool ``(runs, N)``."""
         merits = np.array([self.merit(run) for run in runs])
-        return merits == merits.max(axis=0)
+        result: NDArray[np.bool_] = merits == merits.max(axis=0)
+        return result
 
     def merit(self, run: int) -> NDArray[np.floating]:
         """Return how far a run is off on each image, below 0, float64 ``(N,)``."""
-        return -np.abs(self.paired.predictions[run].values - self.paired.targets.values)
+        result: NDArray[np.floating] = -np.abs(self.paired.predictions[run].values - self.paired.targets.values)
+        return result
 
     def said(self, run: int, image: int) -> tuple[str, float | None]:
         """Return the number that a run gives to an image."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,7 +66,7 @@ def score(
     predictions: Values,
     values: NDArray[np.float64],
     classes: Sequence[str],
-    groups: NDArray | None = None,
+    groups: NDArray[Any] | None = None,
     positive: str | None = None,
 ) -> dict[str, Interval]:
     """Score predicted numbers, each score with its 95 % interval.

@@ -93,7 +93,8 @@ def _no_better(scores: Scores, split: str, known: dict[str, float], values: NDAr
         f"The network is not significantly better than always predicting the training mean: its mean absolute error on "
         f"{split} is {with_interval(scores['mae'])}, that of the mean is {number(naming)}.",
         f"R² {with_interval(scores['r2'])} on {scores['r2']['n']:,} images; always predicting the mean gives 0.",
-        "Check that images and values match, find a better learning rate (`opsin find-learning-rate`), and train longer "
+        "Check that images and values match, find a better learning rate "
+        "(`opsin find-learning-rate`), and train longer "
         "(`--epochs`).",
     )
 
@@ -130,7 +131,8 @@ def _underfitting(history: list[dict[str, Any]], known: dict[str, float]) -> Fin
         f"The mean absolute error is high even on the training images: {number(train)} in training and "
         f"{number(validation)} in validation; always predicting the mean gives {number(naming)}.",
         f"{len(history)} epochs.",
-        f"Train longer (`--epochs {2 * len(history)}`), find a better learning rate (`opsin find-learning-rate`), augment less "
+        f"Train longer (`--epochs {2 * len(history)}`), find a better learning rate "
+        "(`opsin find-learning-rate`), augment less "
         "(`--augment 0.5`), or choose a larger network (`--network`).",
     )
 

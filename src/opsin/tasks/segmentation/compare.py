@@ -68,7 +68,8 @@ class SegmentationScores:
     def right(self, runs: Sequence[int]) -> NDArray[np.bool_]:
         """Return which images which runs segment as well as the best of them, or nearly so, bool ``(runs, N)``."""
         dice = np.stack([self.dice[run] for run in runs])
-        return dice > dice.max(axis=0) - MARGIN
+        result: NDArray[np.bool_] = dice > dice.max(axis=0) - MARGIN
+        return result
 
     def merit(self, run: int) -> NDArray[np.floating]:
         """Return the Dice of each image, float ``(N,)``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,7 @@ def score_masks(
     predictions: SegmentationMasks,
     masks: NDArray[np.uint8],
     classes: Sequence[str],
-    groups: NDArray | None = None,
+    groups: NDArray[Any] | None = None,
     positive: str | None = None,
 ) -> dict[str, Interval]:
     """Score predicted masks, each score with its 95 % interval.

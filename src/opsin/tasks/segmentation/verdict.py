@@ -58,7 +58,8 @@ def _score_findings(scores: Scores, split: str, robustness: dict[str, Any]) -> l
                 f"The network finds next to nothing: its {split} Dice is "
                 f"{'unknown' if dice['value'] is None else with_interval(dice)}.",
                 f"On {dice['n']:,} images.",
-                "Check in the report that images and masks match, find a better learning rate (`opsin find-learning-rate`), and "
+                "Check in the report that images and masks match, find a better learning rate "
+                "(`opsin find-learning-rate`), and "
                 "train longer (`--epochs`).",
             )
         ]
