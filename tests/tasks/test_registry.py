@@ -37,9 +37,9 @@ def test_a_room_has_the_same_files_as_the_others(task):
         importlib.import_module(f"opsin.tasks.{task}.{name}")
 
 
-def test_recipes_know_the_tasks_of_the_table():
-    choices = next(item.metadata["choices"] for key, item, _ in settings() if key == "task")
-    assert list(choices) == list(TASKS)
+def test_the_help_of_recipes_names_the_tasks():
+    words = next(item.metadata["help"] for key, item, _ in settings() if key == "task")
+    assert all(task in words for task in TASKS)
 
 
 def test_an_unknown_task_is_named():

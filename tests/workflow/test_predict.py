@@ -15,7 +15,8 @@ from opsin.recipe.recipe import Recipe
 from opsin.runs.folder import RunFolder
 from opsin.tasks.base import PredictedSplit
 from opsin.tasks.classification.predictions import Classifications
-from opsin.workflow.predict import UNLIKE, UNSURE, answer, find_groups, threshold_for
+from opsin.workflow.find_groups import find_groups
+from opsin.workflow.predict import UNLIKE, UNSURE, answer, threshold_for
 
 CLASSES = ("cat", "dog")
 

@@ -109,6 +109,8 @@ def takes_recipe(command: Callable[..., None]) -> Callable[..., None]:
 
 def _in_run_panel(hint: Any) -> Any:
     """Return an annotation whose option stands in the panel "Run" unless it names another."""
+    if typing.get_origin(hint) is not Annotated:
+        return hint
     kind, information = typing.get_args(hint)
     if information.rich_help_panel is not None:
         return hint

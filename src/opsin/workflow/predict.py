@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any, Protocol, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from opsin.data.splitting.from_recipe import groups_from_names
 from opsin.errors import DataError
 from opsin.evaluation.group_pooling import group_labels, pool
 from opsin.evaluation.selective_prediction import Threshold, choose_threshold
@@ -22,6 +20,7 @@ from opsin.storage.atomic import write_csv
 from opsin.tasks.base import Answers as TaskAnswers
 from opsin.tasks.base import Predictions
 from opsin.tasks.registry import task_spec
+from opsin.workflow.find_groups import find_groups
 from opsin.workflow.find_images import find_images, names_several
 
 UNLIKE, UNSURE = "unlike the training images", "not sure enough"
@@ -328,50 +327,6 @@ def _answer_groups(
 
 def _strange(some: int, of: int) -> str:
     return f"{some:,} of {of:,} image{'s' * (of != 1)} {'is' if some == 1 else 'are'} {UNLIKE}"
-
-
-def find_groups(folder: RunFolder, names: Sequence[str], how: str) -> NDArray[np.str_]:
-    r"""Find the group of each image.
-
-    Args:
-        folder: The run.
-        names: Paths of N images.
-        how: ``group``: as the run was told by ``--group-by``. A CSV file: its columns ``image`` (or ``path``, ``file``,
-            a path or the name of the file) and ``group``. Otherwise a pattern such as ``patient_(\d+)``, or
-            ``folder:-1`` for the folder that holds the image.
-
-    Returns:
-        ``(N,)``, text.
-
-    Raises:
-        DataError: There is an image without a group.
-    """
-    if how == "group":
-        how = folder.recipe.split.group_by
-        if not how:
-            raise DataError(
-                f"--pool-by group: {folder.path} was not trained with --group-by, so give the pattern itself, such as "
-                "'patient_(\\d+)', or a CSV file with the columns image and group."
-            )
-    if Path(how).suffix.lower() == ".csv":
-        return _groups_from_table(Path(how), names)
-    return groups_from_names([Path(name).as_posix() for name in names], how)
-
-
-def _groups_from_table(path: Path, names: Sequence[str]) -> NDArray[np.str_]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"--pool-by {path}: it cannot be read ({error}).") from None
-    heading = next((name for name in ("image", "path", "file") if rows and name in rows[0]), None)
-    if heading is None or "group" not in rows[0]:
-        raise DataError(f"--pool-by {path}: it needs a header with the columns image and group.")
-    known = {Path(row[heading]).as_posix(): row["group"] for row in rows if row[heading] and row["group"]}
-    found = [known.get(Path(name).as_posix()) or known.get(Path(name).name) for name in names]
-    if None in found:
-        raise DataError(f"--pool-by {path}: it has no group for {names[found.index(None)]}.")
-    return np.array(found, np.str_)
 
 
 def threshold_for(folder: RunFolder, target: float, pooled: bool = False) -> Threshold:
