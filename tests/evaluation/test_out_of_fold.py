@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from opsin.data.split.targets import ClassTargets
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, recall_score
 
+from opsin.data.targets import ClassTargets
 from opsin.evaluation.out_of_fold import reading, spread
 from opsin.runs.out_of_fold import OutOfFold, score_out_of_fold
 from opsin.statistics.serialize import to_json

@@ -24,7 +24,7 @@ def test_a_run_knows_how_its_accuracy_holds_up(run):
 def test_the_report_tells_it(run):
     found = run.folder.robustness
     text = run.report.read_text(encoding="utf-8").replace("\xa0", " ")
-    assert 'id="elsewhere"' in text
+    assert 'id="domain_shift"' in text
     assert f"Expect about <b>{found['laboratories']['expected'] * 100:.0f} %</b>" in text
     assert "30 simulated laboratories" in text and "seen in training" in text
 

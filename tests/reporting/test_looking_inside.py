@@ -113,12 +113,12 @@ def test_the_page_is_complete_without_script(make_run):
     rows = add_attributions(run)
     add_map(run)
     html = render_report(run)
-    section = re.search(r'<section id="looking">.*?</section>', html, re.DOTALL)[0]
+    section = re.search(r'<section id="attributions">.*?</section>', html, re.DOTALL)[0]
     assert section.count("<figure") == (2 * 3 + 2) * 4 and section.count('class="what"') == len(rows)
     for title, meaning in looking.METHODS.values():
         assert title in section and meaning.format(supports="speaks for the class", score="the score") in section
     assert "Adebayo et al. 2018" in section
-    section = re.search(r'<section id="alike">.*?</section>', html, re.DOTALL)[0]
+    section = re.search(r'<section id="embedding_map">.*?</section>', html, re.DOTALL)[0]
     assert section.count("<circle cx=") == 60
     predicted = run.predicted("test")
     labels, result = predicted.targets.values, predicted.predictions
@@ -147,7 +147,7 @@ def test_names_in_the_data_of_the_map_cannot_end_the_script(make_run):
 def test_the_largest_map_stays_below_800_kilobytes(make_run):
     run = make_run(images=1_500, names=[f"{'folder/' * 12}{number}.png" for number in range(1_500)])
     add_map(run, number=1_500, sheet=np.random.default_rng(0).integers(0, 256, SHEET, dtype=np.uint8))
-    section = re.search(r'<section id="alike">.*?</section>', render_report(run), re.DOTALL)[0]
+    section = re.search(r'<section id="embedding_map">.*?</section>', render_report(run), re.DOTALL)[0]
     assert section.count("<circle cx=") == 1_500
     assert len(section.encode()) < 800_000
 

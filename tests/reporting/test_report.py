@@ -8,7 +8,7 @@ from opsin.errors import RunError
 from opsin.reporting import formats
 from opsin.reporting.run_report import gallery
 from opsin.reporting.run_report.page import Page as PageFacts
-from opsin.reporting.run_report.page import Predicted
+from opsin.reporting.run_report.page import read_predicted
 from opsin.reporting.run_report.report import render_report, write_report
 from opsin.runs.folder import RunFolder
 from opsin.tasks.classification import section_confusion as confusion
@@ -194,7 +194,7 @@ def test_hundred_classes_and_large_pictures_stay_below_five_megabytes(make_run):
 def test_pictures_shrink_and_only_then_are_left_out(finished, make_run):
     noise = np.random.default_rng(0).integers(0, 256, (10, 224, 224, 3)).astype(np.uint8)
     run = make_run(thumbnails=noise)
-    predicted = Predicted.read(run, "test")
+    predicted = read_predicted(run, "test")
     plenty, _, total = gallery.read_gallery(run, predicted, budget=10**7)
     assert total == len(plenty) == 10 and plenty[0].width == 224
     size = sum(len(picture.source) for picture in plenty)

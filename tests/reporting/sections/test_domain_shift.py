@@ -64,7 +64,7 @@ def run(make_run):
 
 
 def text_of(html):
-    section = html[html.index('id="elsewhere"') : html.index('id="gallery"')]
+    section = html[html.index('id="domain_shift"') : html.index('id="gallery"')]
     return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", section)).replace("&nbsp;", " ").replace("\xa0", " ")
 
 
@@ -90,7 +90,7 @@ def test_what_was_measured_elsewhere_stands_beside_what_was_foretold_for_its_cla
 def test_a_run_examined_by_an_older_version_is_one_that_was_not_examined(run):
     old = {key: value for key, value in robustness().items() if key != "score"}
     run.write("robustness.json", old)
-    assert run.robustness == {} and 'id="elsewhere"' not in render_report(run)
+    assert run.robustness == {} and 'id="domain_shift"' not in render_report(run)
 
 
 def test_a_laboratory_is_a_dot_and_equal_ones_are_stacked():

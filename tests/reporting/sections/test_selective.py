@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from opsin.tasks.classification.section_selective import facts
 
 from opsin.data.targets import ClassTargets
 from opsin.reporting.run_report.page import Page
@@ -12,6 +11,7 @@ from opsin.reporting.run_report.report import render_report
 from opsin.runs.folder import RunFolder
 from opsin.tasks.base import PredictedSplit
 from opsin.tasks.classification.predictions import Classifications
+from opsin.tasks.classification.section_selective_prediction import facts
 
 
 def with_validation(run: RunFolder, images: int) -> RunFolder:
