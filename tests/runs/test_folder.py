@@ -130,7 +130,7 @@ def test_only_a_folder_that_was_being_made_is_cleared(run, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content", ["[]", "3", "{", "null", "", '{"format": 1}', '{"format": 1, "state": [], "created": "2026-01-01"}']
+    "content", ["[]", "3", "{", "null", "", '{"format": 2}', '{"format": 2, "state": [], "created": "2026-01-01"}']
 )
 def test_a_damaged_run_is_one_sentence_and_passed_over(run, content):
     other = RunFolder.create(run.path.parent / "other", Recipe())

@@ -80,7 +80,7 @@ class Unlikeness:
                 chosen, whitening, means, float(facts["threshold"]), float(facts["false_alarms"]), int(facts["n"])
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise RunError(f"{path} is damaged ({error}); restore it from a copy or train anew.") from None
+            raise RunError(f"{path} is damaged ({error}); restore it from a copy or train a new run.") from None
 
 
 def choose_images(labels: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:

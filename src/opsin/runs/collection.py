@@ -33,7 +33,7 @@ class RunCollection:
         if info.get("format") != FORMAT:
             raise RunError(
                 f"{self.path} has format {info.get('format')}, written by Opsin {info.get('opsin', '(unknown)')}; "
-                f"Opsin {__version__} reads format {FORMAT}. Make it anew in another folder (--out)."
+                f"Opsin {__version__} reads format {FORMAT}. Start a new one in another folder (--out)."
             )
 
     @classmethod

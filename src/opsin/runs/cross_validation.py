@@ -67,7 +67,7 @@ class CrossValidationFolder(RunCollection):
 
 
 def list_cross_validations(folder: Path) -> list[CrossValidationFolder]:
-    """Return the finished cross-validations directly below a folder, by name; damaged ones are passed over."""
+    """Return the finished cross-validations directly below a folder, by name; damaged ones are skipped."""
     found = []
     for path in sorted(folder.glob(f"*/{CrossValidationFolder.file}")):
         try:

@@ -60,7 +60,7 @@ from opsin.tasks.base import AnySplit
 from opsin.tasks.registry import task_spec
 from opsin.version import __version__
 
-FORMAT = 1
+FORMAT = 2  # 1: keys and files had other names
 STATES = ("training", "interrupted", "failed", "finished")
 UNMADE = re.compile(r"recipe\.toml|\.(recipe\.toml|run\.json)\..+")  # what is there before run.json is
 
@@ -87,7 +87,7 @@ class RunFolder:
             made_by = info.get("opsin", "an unknown version")
             raise RunError(
                 f"{self.path} has run format {version}, written by Opsin {made_by}; Opsin {__version__} reads "
-                f"format {FORMAT}. Train it anew from its recipe.toml, or install the version that made it."
+                f"format {FORMAT}. Train a new run, or install the version that made it."
             )
         with damage_explained(self.path / "run.json"):
             datetime.fromisoformat(info["created"])
@@ -377,7 +377,7 @@ class RunFolder:
 
 
 def list_runs(folder: str | Path = "runs") -> list[RunFolder]:
-    """Return the runs directly below a folder, newest first; those whose files are damaged are passed over."""
+    """Return the runs directly below a folder, newest first; those with damaged files are skipped."""
     runs = []
     for path in Path(folder).glob("*/run.json"):
         try:

@@ -22,7 +22,7 @@ def renew_statistics(
 
     The running statistics that training leaves are those of its last ten or so batches, of augmented images, which
     interpolation has smoothed; the images that are predicted have others, and deep networks add up the difference
-    (Touvron et al. 2019). So the means and variances are computed anew with the weights as they are, over whole
+    (Touvron et al. 2019). So the means and variances are recomputed with the weights as they are, over whole
     batches (Wu and Johnson 2021). Training itself normalizes by the batch and is unchanged.
 
     Args:

@@ -69,7 +69,7 @@ def load_checkpoint(
     """
     tensors, facts = read_tensors(path)
     if facts.get("recipe") != recipe_hash:
-        raise RunError(f"{path} belongs to another recipe than the run's recipe.toml; it cannot be gone on with.")
+        raise RunError(f"{path} belongs to another recipe than the run's recipe.toml; it cannot be resumed.")
     fill(network, _part(tensors, "network."), path)
     if average is not None:
         fill(average, _part(tensors, "average."), path)

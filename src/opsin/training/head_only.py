@@ -25,7 +25,7 @@ from opsin.tasks.base import Learner
 from opsin.training.optimizer import set_trainable
 from opsin.training.prepare import Prepared
 
-_ANEW = "Only the head learns, and what enters it is computed anew in each epoch: "
+_ANEW = "Only the head learns, and what enters it is computed again in each epoch: "
 AT_ONCE = 256  # images whose features are computed in one pass
 
 

@@ -1,4 +1,4 @@
-"""Weights of an own run as the beginning of another: found, told apart by a fingerprint, and brought into a network."""
+"""Initial weights from another run: located, identified by a fingerprint, and loaded into a network."""
 
 from __future__ import annotations
 

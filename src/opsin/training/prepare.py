@@ -217,7 +217,7 @@ def prepare_other_split(prepared: Prepared, asked: Recipe) -> Prepared:
             are kept together.
 
     Raises:
-        DataError: The images cannot be shared out so.
+        DataError: The images cannot be split so.
         RecipeError: Settings contradict each other.
     """
     recipe = replace(prepared.recipe, seed=asked.seed, split=asked.split, training=asked.training)
@@ -334,7 +334,7 @@ def _refuse_seen_images(
             raise DataError(
                 f"{source.folder.path} has learned from {number:,} of the {len(ours):,} images that are held out for "
                 f"{held_out}, which would make the score too good; share the images out as it did, with --split-file "
-                f"{source.folder.path}, or begin from other weights."
+                f"{source.folder.path}, or start from other weights."
             )
 
 

@@ -51,7 +51,7 @@ def ensemble(
 
     Args:
         runs: Two or more finished runs or their folders.
-        soup: Average the weights of runs of one network (Wortsman et al. 2022), which have to begin from the same
+        soup: Average the weights of runs of one network (Wortsman et al. 2022), which have to start from the same
             weights, in the place of the predictions.
         out: The folder of the new run; left out, one in ``runs``.
         data: The runs' own data again, where they were given as a `Dataset`.
@@ -188,7 +188,7 @@ def _fill(network: nn.Module, members: Sequence[RunFolder]) -> None:
 def _stir(ready: Evaluator, members: Sequence[RunFolder]) -> None:
     """Give a network the mean of the weights of runs, and statistics of batch normalization that go with it.
 
-    Those of the runs go with other weights; they are counted anew over the training images (Izmailov et al. 2018).
+    Those of the runs go with other weights; they are recomputed over the training images (Izmailov et al. 2018).
     """
     states = [read_tensors(member.path / "best.safetensors")[0] for member in members]
     mean = {

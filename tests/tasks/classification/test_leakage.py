@@ -64,7 +64,7 @@ def test_too_few_new_groups_are_said_to_be_too_few(new):
     labels, predictions, groups, seen = sample(new=new, size=20)
     leak = estimate_leak(labels, predictions, groups, seen, CLASSES)
     assert not leak["enough"] and "owed" not in leak
-    words = f"Only {20 * new} images are of new groups, too few" if new else "No image is of a new group"
+    words = f"Only {20 * new} images are from new groups, too few" if new else "No test image comes from a new group"
     assert words in describe_leak(leak | {"cross_validation": None})
     assert (leak["scores"]["clean"] is None) == (new == 0)
 
@@ -118,8 +118,8 @@ def test_the_finding_is_as_severe_as_what_the_score_owes(owed, cross_validation,
     finding = leak_finding(found(owed, cross_validation))
     assert (finding.kind, finding.severity) == ("leaky-split", severity)
     assert finding.sentence == (
-        "The given split leaks: 74 of the 80 test images come from groups that were trained or validated on as well (8 "
-        "of 9 groups)."
+        "The given split has a data leak: 74 of the 80 test images come from groups that are also in training or "
+        "validation (8 of 9 groups)."
     )
     assert ("`opsin cross-validate runs/glands`" in finding.advice) == (owed is None and cross_validation is None)
     assert "--no-given-split" in finding.advice

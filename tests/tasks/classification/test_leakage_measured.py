@@ -37,8 +37,8 @@ def test_a_leak_is_measured_reported_and_compared_with_cross_validation(folder):
     made = opsin.cross_validate(run, folds=4, quiet=True)
     assert made.path.parent == run.path.parent
     again = run.folder.read("leak.json")
-    pooled = made.folder.out_of_fold()
-    right = dict(zip(pooled.names, pooled.predictions.labels == pooled.labels, strict=True))
+    pooled = made.folder.out_of_fold().split
+    right = dict(zip(pooled.names, pooled.predictions.labels == pooled.targets.values, strict=True))
     assert again["cross_validation"]["accuracy"] == pytest.approx(np.mean([right[row["image"]] for row in tested]))
     owed = again["cross_validation"]["owed"]["accuracy"]
     assert owed["value"] == pytest.approx(

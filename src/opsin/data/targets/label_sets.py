@@ -71,7 +71,7 @@ class LabelTargets(ArrayTargets):
     def strata(self, classes: Sequence[str]) -> NDArray[np.int64]:
         """Return the rarest label of each image, and one number more for images without any.
 
-        Rare labels, which chance would share out worst, are so shared out evenly; of common ones every part has its
+        Rare labels, which chance would divide worst, are so divided evenly; of common ones every part has its
         share anyway (as Sechidis, Tsoumakas and Vlahavas 2011 begin with the rarest).
         """
         labels = self.values
@@ -99,7 +99,7 @@ class LabelTargets(ArrayTargets):
         return f"{len(classes)} labels, {labels.sum(axis=1).mean():.2g} per image"
 
     def text(self, row: int, classes: Sequence[str]) -> str:
-        """Return the names of the labels, parted by semicolons."""
+        """Return the names of the labels, separated by semicolons."""
         return join_labels(self.values[row], classes)
 
     def _parse(self, text: str, classes: Sequence[str]) -> NDArray[np.bool_]:

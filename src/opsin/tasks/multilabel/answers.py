@@ -33,7 +33,7 @@ class SeveralLabels:
         return tuple(name for name, true in zip(self.classes, given, strict=True) if true)
 
     def cells(self, row: int, answered: bool) -> tuple[list[str], list[str]]:
-        """Return the labels, parted by semicolons, and all probabilities."""
+        """Return the labels, separated by semicolons, and all probabilities."""
         said = join_labels(self.predictions.labels[row], self.classes) if answered else ""
         return [said], [f"{p:.9g}" for p in self.predictions.probabilities[row]]
 

@@ -24,7 +24,7 @@ def write_predictions(
     Args:
         path: The file.
         names: What to call each image.
-        classes: Names of the labels; those of an image are parted by semicolons.
+        classes: Names of the labels; those of an image are separated by semicolons.
         predictions: Probabilities, and labels that reach their thresholds.
         labels: bool ``(N, L)``, the true ones.
     """

@@ -11,7 +11,7 @@ from PIL import Image
 
 from opsin.metrics.segmentation import VOID
 
-# Okabe and Ito (2008), told apart by every common form of color blindness; further classes take hues between them.
+# Okabe and Ito (2008), distinct under every common form of color blindness; further classes take hues between them.
 COLORS = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0), (204, 121, 167))
 UNKNOWN = (200, 200, 200)
 MISSED, FALSE_ALARM = (66, 73, 173), (230, 97, 26)
