@@ -43,7 +43,7 @@ def test_the_page_is_written(runs, opsin_command, tmp_path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("plain",), "at least two runs"),
+        (("plain",), "at least two different runs"),
         (("plain", "strong", "--split", "validation"), "opsin evaluate"),
         (("plain", "strong", "--score", "speed"), "no score 'speed'"),
     ],

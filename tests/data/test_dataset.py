@@ -21,7 +21,7 @@ def dataset(labels=(0, 1, 0, 1), classes=("cat", "dog"), images=IMAGES, **option
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.int32, np.uint64, np.int64])
 def test_labels_of_any_integer_type_are_kept_as_int64(dtype):
     made = dataset(np.array([0, 1, 0, 1], dtype))
-    assert made.labels.dtype == np.int64
+    assert made.targets.values.dtype == np.int64
     assert made.counts().tolist() == [2, 2]
 
 
@@ -63,7 +63,7 @@ def test_one_of_each_for_each_image(refusal, what):
 def test_a_subset_keeps_names_pixels_and_labels():
     some = dataset(groups=np.array(list("abcd"))).subset(np.array([3, 0]))
     assert [some.images.name(index) for index in range(2)] == ["image 3", "image 0"]
-    assert some.labels.tolist() == [1, 0]
+    assert some.targets.values.tolist() == [1, 0]
     assert some.groups.tolist() == ["d", "a"]
     for index, row in enumerate([3, 0]):
         np.testing.assert_array_equal(some.images.read(index), IMAGES.array[row])

@@ -45,10 +45,10 @@ def test_excluded_images_are_gone_and_relabeled_ones_have_their_new_class(photos
 
 def test_the_data_set_that_was_given_stays_as_it_is(photos):
     before = read_dataset(photos)
-    labels = before.labels.copy()
+    labels = before.targets.values.copy()
     decided = apply_decisions(before, Decisions(photos, (Decision("dog/3.png", "relabel", "cat"),)))
-    assert (before.labels == labels).all() and before.decisions is None
-    assert (decided.labels != labels).sum() == 1
+    assert (before.targets.values == labels).all() and before.decisions is None
+    assert (decided.targets.values != labels).sum() == 1
 
 
 def test_a_table_has_its_decisions_beside_it(tmp_path, image_file):
@@ -70,7 +70,7 @@ def test_named_data_take_a_file(tmp_path):
     file = write(tmp_path / "mine.csv", "image 3,exclude,,", "image 5,relabel,7,")
     digits, decided = read_dataset("digits"), read_dataset("digits", decisions=file)
     assert len(decided) == len(digits) - 1 and decided.images.name(3) == "image 4"
-    assert decided.classes[decided.labels[4]] == "7"
+    assert decided.classes[decided.targets.values[4]] == "7"
     assert decided.notes[-1] == "1 image excluded, 1 relabeled by mine.csv."
 
 

@@ -50,10 +50,10 @@ def test_images_with_masks_are_told_from_labels(tmp_path):
 def test_two_folders_of_binary_masks(tmp_path, values):
     data = read_dataset(two_folders(tmp_path, [disk(values)] * 5))
     assert (data.task, data.classes, len(data)) == ("segmentation", BINARY, 5)
-    np.testing.assert_array_equal(data.masks.read(3)[..., 0], disk((0, 1)))
+    np.testing.assert_array_equal(data.targets.files.read(3)[..., 0], disk((0, 1)))
     assert data.images.name(2) == "images/scan 2.jpg"
     assert data.targets.values.all() and data.text(0) == "background;foreground"
-    np.testing.assert_array_equal(data.subset(np.array([4, 1])).masks.read(0)[..., 0], disk((0, 1)))
+    np.testing.assert_array_equal(data.subset(np.array([4, 1])).targets.files.read(0)[..., 0], disk((0, 1)))
 
 
 @pytest.mark.parametrize("suffix", ["_anno", "_mask", "_MASK"])
@@ -64,7 +64,7 @@ def test_masks_beside_their_images(tmp_path, suffix):
     (tmp_path / "grades.csv").write_text("name,grade\ncell_0,benign\n", encoding="utf-8")
     data = read_dataset(tmp_path)
     assert len(data) == 4 and data.classes == BINARY
-    assert [data.masks.name(row) for row in range(2)] == [f"cell_0{suffix}.png", f"cell_1{suffix}.png"]
+    assert [data.targets.files.name(row) for row in range(2)] == [f"cell_0{suffix}.png", f"cell_1{suffix}.png"]
 
 
 @pytest.mark.parametrize("pattern", ["{part}/{kind}/a{n}.png", "{kind}/{part}/a{n}.png"])
@@ -77,7 +77,7 @@ def test_splits_above_and_below(tmp_path, pattern):
     assert np.unique(data.split, return_counts=True)[0].tolist() == ["test", "train", "validation"]
     for row in range(6):
         word = {"validation": "valid"}.get(data.split[row], data.split[row])
-        assert word in data.images.name(row) and word in data.masks.name(row)
+        assert word in data.images.name(row) and word in data.targets.files.name(row)
 
 
 def voc(root):
@@ -102,11 +102,11 @@ def voc(root):
 def test_the_layout_of_pascal_voc(tmp_path):
     data = read_dataset(voc(tmp_path))
     assert len(data.classes) == 21 and data.split.tolist() == ["train"] * 4 + ["test"] * 2
-    assert set(np.unique(data.masks.read(1))) == {0, 15, VOID}
+    assert set(np.unique(data.targets.files.read(1))) == {0, 15, VOID}
     assert data.counts()[[0, 8, 15]].tolist() == [6, 3, 3]
     binary = read_dataset(tmp_path, masks="binary")
     assert binary.classes == BINARY
-    assert set(np.unique(binary.masks.read(1))) == {0, 1, VOID}
+    assert set(np.unique(binary.targets.files.read(1))) == {0, 1, VOID}
     (tmp_path / "SegmentationClass" / "2007_001.png").unlink()
     with pytest.raises(DataError, match="SegmentationClass has no file for 2007_001"):
         read_dataset(tmp_path)
@@ -120,7 +120,7 @@ def test_a_table_of_masks(tmp_path):
     table.write_text("\n".join(["path,mask,patient,split", *rows]), encoding="utf-8")
     data = read_dataset(table, group="patient", check=False)
     assert data.groups.tolist() == ["p0", "p0", "p1", "p1"] and data.split.tolist() == ["test"] + ["train"] * 3
-    assert data.masks.read(0).sum() == 16
+    assert data.targets.files.read(0).sum() == 16
     table.write_text("\n".join(["path,mask", *files[:3], "x.png,y.png"]), encoding="utf-8")
     with pytest.raises(DataError, match="line 5: the file .*x.png does not exist"):
         read_dataset(table)
@@ -142,7 +142,7 @@ def test_arrays(tmp_path):
     np.savez(tmp_path / "a.npz", images=images, masks=masks, group=np.arange(5) // 2)
     data = read_dataset(tmp_path / "a.npz")
     assert (data.task, data.classes, len(set(data.groups))) == ("segmentation", BINARY, 3)
-    np.testing.assert_array_equal(data.masks.read(2)[..., 0], masks[0])
+    np.testing.assert_array_equal(data.targets.files.read(2)[..., 0], masks[0])
     np.savez(tmp_path / "b.npz", train_images=images, train_masks=masks > 0, testA_images=images, testA_masks=masks > 0)
     assert np.unique(read_dataset(tmp_path / "b.npz").split).tolist() == ["test", "train"]
     np.savez(tmp_path / "c.npz", images=images, labels=masks * 2, class_names=["soil", "sky", "rock"])
@@ -160,7 +160,7 @@ def test_numbered_objects_are_one_class_unless_told_otherwise(tmp_path):
     data = read_dataset(tmp_path)
     assert data.classes == BINARY
     assert any("instance ids" in note for note in data.notes)
-    np.testing.assert_array_equal(data.masks.read(1)[..., 0], objects(5) > 0)
+    np.testing.assert_array_equal(data.targets.files.read(1)[..., 0], objects(5) > 0)
     assert len(read_dataset(tmp_path, masks="classes").classes) == 7
     (tmp_path / "classes.txt").write_text("stroma\ngland\n", encoding="utf-8")
     assert read_dataset(tmp_path).classes == ("stroma", "gland")
@@ -175,7 +175,7 @@ def test_two_names_are_those_of_binary_masks_whatever_their_values(tmp_path, val
     (tmp_path / "classes.txt").write_text("stroma\ngland\n", encoding="utf-8")
     data = read_dataset(tmp_path)
     assert data.classes == ("stroma", "gland")
-    assert set(np.unique(data.masks.read(0))) == ({0, 1, VOID} if value == 1 else {0, 1})
+    assert set(np.unique(data.targets.files.read(0))) == ({0, 1, VOID} if value == 1 else {0, 1})
 
 
 def test_several_classes_are_not_taken_for_objects(tmp_path):
@@ -184,10 +184,10 @@ def test_several_classes_are_not_taken_for_objects(tmp_path):
     masks[0][:2] = VOID
     data = read_dataset(two_folders(tmp_path, masks))
     assert data.classes == ("background", "1", "2", "3")
-    np.testing.assert_array_equal(data.masks.read(0)[..., 0], masks[0])
+    np.testing.assert_array_equal(data.targets.files.read(0)[..., 0], masks[0])
     gaps = read_dataset(two_folders(tmp_path / "gaps", [mask % 4 * 20 for mask in masks]))
     assert gaps.classes == ("background", "20", "40", "60")
-    np.testing.assert_array_equal(gaps.masks.read(1)[..., 0], masks[1])
+    np.testing.assert_array_equal(gaps.targets.files.read(1)[..., 0], masks[1])
 
 
 def test_colors_by_a_table(tmp_path):
@@ -202,7 +202,7 @@ def test_colors_by_a_table(tmp_path):
     expected = disk((0, 1))
     expected[0] = VOID
     assert data.classes == ("soil", "sky")
-    np.testing.assert_array_equal(data.masks.read(0)[..., 0], expected)
+    np.testing.assert_array_equal(data.targets.files.read(0)[..., 0], expected)
     (tmp_path / "colors.toml").write_text("soil = [128, 0, 0]\nvoid = [0, 0, 0]\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"color \(0, 0, 255\), which is not in the table of colors"):
         read_dataset(tmp_path)
@@ -276,14 +276,14 @@ def test_masks_are_brought_to_size_without_new_classes(tmp_path):
     mask = np.random.default_rng(0).integers(0, 3, (40, 60)).astype(np.uint8) * 7
     data = read_dataset(two_folders(tmp_path, [mask] * 4))
     for resize in ("squash", "crop", "pad"):
-        small = Preprocessing(20, 20, 3, resize).for_masks().read(data.masks, 0)
+        small = Preprocessing(20, 20, 3, resize).for_masks().read(data.targets.files, 0)
         assert small.shape == (20, 20, 1)
         assert set(np.unique(small)) <= ({0, 1, 2, VOID} if resize == "pad" else {0, 1, 2})
     padded = Preprocessing(20, 20, 3, "pad")
     image = padded.read(data.images, 0)
-    beside = padded.for_masks().read(data.masks, 0)[..., 0] == VOID
+    beside = padded.for_masks().read(data.targets.files, 0)[..., 0] == VOID
     assert beside.any() and (image[beside] == 0).all()
-    whole = Preprocessing(40, 60, 3).for_masks().read(data.masks, 0)[..., 0]
+    whole = Preprocessing(40, 60, 3).for_masks().read(data.targets.files, 0)[..., 0]
     np.testing.assert_array_equal(whole, mask // 7)
 
 
@@ -300,5 +300,5 @@ def test_a_value_that_turned_up_later_is_named(tmp_path):
     data = read_dataset(two_folders(tmp_path, [disk((0, 2)), disk((1, 2)), disk((0, 1)), disk((0, 1))]))
     save(tmp_path / "masks" / "scan 1.png", disk((0, 9)))
     with pytest.raises(UnreadableImageError, match="contains the value 9, which has no class"):
-        data.masks.read(1)
+        data.targets.files.read(1)
     assert read_names(tmp_path) is None

@@ -74,8 +74,8 @@ def test_groups_keep_their_number_in_the_method():
 def test_a_part_is_one_repeat():
     data = pooled(repeats=3, groups=np.arange(60).astype(str))
     part = data.part(1)
-    assert part.names == data.split.names[:60] and part.repeats == 1
-    np.testing.assert_array_equal(part.predictions.probabilities, data.split.predictions.probabilities[60:120])
+    assert part.split.names == data.split.names[:60] and part.repeats == 1
+    np.testing.assert_array_equal(part.split.predictions.probabilities, data.split.predictions.probabilities[60:120])
 
 
 def test_spread_over_folds():

@@ -111,7 +111,7 @@ def replace_images(shape, symmetry):
 
 
 def test_validation_test_and_prediction_see_the_same_views(digits, tmp_path):
-    some = replace(digits, images=ArrayImages(digits.images.array[:200]), labels=digits.targets.values[:200])
+    some = replace(digits, images=ArrayImages(digits.images.array[:200]), targets=digits.targets.take(slice(200)))
     settings = {"network": "course_cnn", "epochs": 2, "device": "cpu", "precision": "32-true", "augment": 0.0}
     settings |= {"trainable_layers": 1, "learning_rate": 0.01, "inspect": False, "quiet": True}
     run = opsin.train(some, out=tmp_path / "views", tta="any", **settings)

@@ -94,7 +94,7 @@ def test_networks_without_convolutions_leave_grad_cam_out(copied, subject):
     assert "grad_cam" not in facts["methods"] and facts["feature_map"] is None
     assert "no convolutional" in facts["left_out"]["grad_cam"]
     assert copied.arrays("attributions.npz", "maps")["maps"].shape[:3] == (12, 2, 3)
-    assert "Grad-CAM is left out" in render_report(copied)
+    assert "Grad-CAM is not available: " in render_report(copied)
 
 
 def test_without_a_gallery_nothing_is_written(copied, subject):

@@ -170,7 +170,7 @@ def test_a_look_at_files_reads_sizes_and_passes_over_what_is_broken(tmp_path):
         Image.new("RGB", size).save(tmp_path / f"{number}.png")
     (tmp_path / "3.png").write_bytes(b"")
     files = FileImages(tmp_path, sorted(tmp_path.iterdir()))
-    look = compute_fingerprint(Dataset("files", ("a", "b"), files, np.array([0, 1, 0, 1])))
+    look = compute_fingerprint(Dataset("files", ("a", "b"), files, ClassTargets(np.array([0, 1, 0, 1]))))
     assert (look.height, look.width, look.grey) == (60, 80, False)
     assert look.sizes == "from 30×40 to 90×100"
 

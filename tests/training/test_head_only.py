@@ -9,6 +9,7 @@ import torch
 
 import opsin
 from opsin.data.images import ArrayImages
+from opsin.data.targets import ClassTargets
 from opsin.errors import TrainingInterrupted
 from opsin.recipe.recipe import from_settings
 from opsin.reporting.run_report.page import training_facts
@@ -39,7 +40,7 @@ NETWORKS = {
 
 @pytest.fixture(scope="module")
 def some(digits):
-    return replace(digits, images=ArrayImages(digits.images.array[:200]), labels=digits.targets.values[:200])
+    return replace(digits, images=ArrayImages(digits.images.array[:200]), targets=ClassTargets(digits.targets.values[:200]))
 
 
 def session(dataset, **settings):

@@ -103,7 +103,7 @@ def test_each_group_is_left_out_once(digits, tmp_path):
     left_out = [{row["group"] for row in run.folder.split_rows() if row["split"] == "test"} for run in made.runs]
     assert sorted(group for groups in left_out for group in groups) == [f"patient {number}" for number in range(4)]
     assert made.path.parent == tmp_path and made.path.name.startswith("patients-cross-validation-")
-    without = Dataset("images", dataset.classes, dataset.images, ClassTargets(dataset.targets))
+    without = Dataset("images", dataset.classes, dataset.images, dataset.targets)
     with pytest.raises(DataError, match="has no groups to leave out one at a time"):
         opsin.cross_validate(without, each_group=True, runs=tmp_path, **QUICK)
 
@@ -140,7 +140,7 @@ def test_what_contradicts_cross_validation_is_refused(digits, tmp_path):
 
 
 def test_folders_that_are_none_are_refused(made, digits, tmp_path):
-    with pytest.raises(RunError, match=r"is no cross-validation: it has no crossval\.json"):
+    with pytest.raises(RunError, match=r"is no cross-validation: it has no cross-validation\.json"):
         CrossValidationFolder(tmp_path)
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(RunError, match="is not empty"):
@@ -148,7 +148,7 @@ def test_folders_that_are_none_are_refused(made, digits, tmp_path):
     copy = tmp_path / "copy" / "all"
     shutil.copytree(made.path, copy)
     (copy / "cross-validation.json").write_text("[]")
-    with pytest.raises(RunError, match=r"crossval\.json is damaged \(it holds no table\)"):
+    with pytest.raises(RunError, match=r"cross-validation\.json is damaged \(it holds no table\)"):
         CrossValidationFolder(copy)
     (copy / "cross-validation.json").write_text('{"format": 99, "opsin": "9.9"}')
     with pytest.raises(RunError, match=r"has format 99, written by Opsin 9\.9"):

@@ -13,6 +13,7 @@ import opsin
 from opsin.cli import app
 from opsin.data.batches import gather
 from opsin.data.images import ArrayImages
+from opsin.data.targets import ClassTargets, ValueTargets
 from opsin.errors import RunError
 from opsin.networks.registry import create_network
 from opsin.reporting.run_report.page import Page
@@ -35,7 +36,7 @@ def _quickly():
 
 @pytest.fixture(scope="module")
 def some(digits):
-    return replace(digits, images=ArrayImages(digits.images.array[:400]), labels=digits.targets.values[:400])
+    return replace(digits, images=ArrayImages(digits.images.array[:400]), targets=ClassTargets(digits.targets.values[:400]))
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +106,7 @@ def test_an_ensemble_is_a_run_like_any_other(some, place, mean, tmp_path):
     assert [member["name"] for member in members] == ["resnet", "cnn"]
     assert members[1]["scores"]["test"] == opsin.load_run(place / "cnn").scorecard["test"]["accuracy"]
     anonymous = write_report(run.folder, anonymous=True).read_text(encoding="utf-8")
-    assert "The mean of what 2 runs predict" in anonymous
+    assert "The mean of the predictions of 2 runs" in anonymous
     assert "member 2" in anonymous and "/resnet" not in anonymous
     grown = opsin.train(some, weights=str(moved), out=tmp_path / "grown", **QUICK | {"epochs": 1})
     assert grown.recipe.network.name == "ensemble"
@@ -161,7 +162,7 @@ def test_runs_that_do_not_go_together_are_refused_in_one_sentence(some, place, t
 
 
 def test_numbers_are_averaged_too(some, tmp_path):
-    values = replace(some, task="regression", classes=("ink",), labels=some.images.array.mean(axis=(1, 2, 3)))
+    values = replace(some, classes=("ink",), targets=ValueTargets(some.images.array.mean(axis=(1, 2, 3))))
     runs = [opsin.train(values, network="mlp", seed=seed, out=tmp_path / f"{seed}", **QUICK) for seed in (0, 1)]
     both = opsin.ensemble(runs, out=tmp_path / "both", data=values, inspect=False, quiet=True)
     found, *each = [run.folder.predicted("test").predictions.values for run in (both, *runs)]

@@ -56,7 +56,7 @@ def test_shares_matter(run, digits):
 
 def test_what_is_asked_wrongly_is_said(run, digits, tmp_path):
     images, _ = digits
-    with pytest.raises(DataError, match="29 images are too few to estimate_accuracy from; give 30 or more"):
+    with pytest.raises(DataError, match="29 images are too few to estimate accuracy from; give 30 or more"):
         opsin.estimate_accuracy(run, images[:29])
     with pytest.raises(DataError, match="There is no class '11'"):
         opsin.estimate_accuracy(run, images, shares={"11": 1})

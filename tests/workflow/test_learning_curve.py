@@ -115,7 +115,7 @@ def test_sizes_may_be_numbers_of_images_and_data_a_run(digits, tmp_path):
     curve = opsin.learning_curve(run, sizes=(30, 70, 1), repeats=1, runs=tmp_path / "runs", quiet=True)
     images = [row["images"] for row in curve.info["runs"]]
     assert images == pytest.approx([30, 70, 140], abs=1)  # each of the three classes is rounded for itself
-    assert curve.path.parent == tmp_path / "runs" and curve.path.name.startswith("some-curve-")
+    assert curve.path.parent == tmp_path / "runs" and curve.path.name.startswith("some-learning-curve-")
     with pytest.raises(RecipeError, match="keeps its own recipe"):
         opsin.learning_curve(run, recipe=opsin.Recipe(), quiet=True)
 

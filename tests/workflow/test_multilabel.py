@@ -75,13 +75,13 @@ def test_heat_maps_explain_wrong_labels_and_right_ones(run):
     assert stored["maps"][wanted >= 0].any(axis=(1, 2, 3)).all() and not stored["maps"][wanted < 0].any()
     html = run.report.read_text(encoding="utf-8")
     for row, at in zip(stored["rows"], wanted[:, 0], strict=True):
-        why = "Why " if predictions.labels[row, at] else "Why not "
+        why = "Evidence for " if predictions.labels[row, at] else "Evidence against "
         how = (
             ""
             if predictions.labels[row, at] == truth[row, at]
-            else ", falsely given ("
-            if why == "Why "
-            else ", missed ("
+            else " (false positive, "
+            if why == "Evidence for "
+            else " (missed, "
         )
         assert f"<p>{why}<b>{NAMES[at]}</b>{how}" in html
 
@@ -110,7 +110,7 @@ def test_thresholds_are_chosen_on_validation_and_used_from_then_on(run, data):
         reached = [name for name, limit in zip(NAMES, thresholds, strict=True) if each.probabilities[name] >= limit]
         assert list(each.labels) == reached
     given = np.array([[name in each.labels for name in NAMES] for each in found])
-    assert (given == other.labels).mean() > 0.8
+    assert (given == other.targets.values).mean() > 0.8
 
 
 def test_the_report_goes_label_by_label(run):
@@ -152,7 +152,7 @@ def test_runs_are_compared_and_scored_anew(run, data, tmp_path):
     comparison = opsin.compare([run, worse])
     assert comparison.score == "map" and "shapes is better than worse: mAP" in comparison.sentence
     page = opsin.report(comparison, tmp_path / "page.html").read_text(encoding="utf-8")
-    assert "are given exactly their labels by some" in page
+    assert "get exactly their labels by some recipes only" in page
     assert any(each.startswith("mAP") for each in comparison.methods)
     both = opsin.ensemble([run, worse], data=data, out=tmp_path / "both", inspect=False, quiet=True)
     mean = np.mean([each.folder.predicted("test").predictions.probabilities for each in (run, worse)], axis=0)
@@ -161,7 +161,7 @@ def test_runs_are_compared_and_scored_anew(run, data, tmp_path):
     again = opsin.evaluate(run, other, quiet=True)
     assert again["map"]["value"] > 0.8
     rows = ["path,bar,dot,frame"]
-    for row, (image, truth) in enumerate(zip(other.images.array[..., 0], other.labels, strict=True)):
+    for row, (image, truth) in enumerate(zip(other.images.array[..., 0], other.targets.values, strict=True)):
         Image.fromarray(image).save(tmp_path / f"{row}.png")
         rows.append(",".join([f"{row}.png", *map(str, truth.astype(int))]))
     (tmp_path / "table.csv").write_text("\n".join(rows), encoding="utf-8")
@@ -172,11 +172,11 @@ def test_runs_are_compared_and_scored_anew(run, data, tmp_path):
 def test_cross_validation_pools_all_labels(data, tmp_path):
     made = opsin.cross_validate(data, out=tmp_path / "folds", folds=2, **(QUICK | {"epochs": 4, "balance": "sampling"}))
     parts = [each.folder.predicted("test") for each in made.runs]
-    truth = np.concatenate([part[1] for part in parts])
-    chances = np.concatenate([part[2].probabilities for part in parts])
+    truth = np.concatenate([part.targets.values for part in parts])
+    chances = np.concatenate([part.predictions.probabilities for part in parts])
     assert made.scorecard["map"]["value"] == pytest.approx(average_precision_score(truth, chances), abs=1e-6)
     html = made.report.read_text(encoding="utf-8")
-    assert "Label by label" in html and "Confusions" not in html
+    assert "Per-label scores" in html and "Confusion matrix" not in html
     assert f'<p class="number">{made.scorecard["map"]["value"]:.3f}</p>' in html
 
 

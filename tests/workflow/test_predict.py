@@ -159,7 +159,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory, digits) -> Path:
     folder = tmp_path_factory.mktemp("data") / "photos"
     for label in (0, 1):
         (folder / f"digit {label}").mkdir(parents=True)
-        for number in np.flatnonzero(digits.labels == label)[:60]:
+        for number in np.flatnonzero(digits.targets.values == label)[:60]:
             path = folder / f"digit {label}" / f"patient{number % 9}-{number}.png"
             Image.fromarray(digits.images.read(number)[..., 0]).save(path)
     return folder

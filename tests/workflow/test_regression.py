@@ -51,7 +51,7 @@ def test_a_network_learns_the_size_of_blobs(run):
     names, values, predictions = predicted.names, predicted.targets.values, predicted.predictions
     assert card["mae"]["value"] == pytest.approx(mean_absolute_error(values, predictions.values), abs=1e-6)
     assert card["r2"]["value"] == pytest.approx(r2_score(values, predictions.values), abs=1e-6)
-    assert run.folder.known["mean"] == pytest.approx(8.5, abs=1) and len(names) == card["mae"]["n"]
+    assert run.folder.fitted_state["mean"] == pytest.approx(8.5, abs=1) and len(names) == card["mae"]["n"]
 
 
 def test_the_report_shows_predictions_and_nothing_of_classes(run):
@@ -60,7 +60,7 @@ def test_the_report_shows_predictions_and_nothing_of_classes(run):
         assert f'<section id="{anchor}">' in html
     for anchor in ("confusion", "calibration", "thresholds", "classes"):
         assert f'<section id="{anchor}">' not in html
-    assert "the predicted side is off by" in html and "always the mean of training" in html
+    assert "the mean absolute error of the predicted side is" in html and "always predicting the training mean" in html
     assert "Mean absolute error" in run._repr_html_()
     rows, _ = run.folder.thumbnails("test")
     predicted = run.folder.predicted("test")
@@ -73,7 +73,7 @@ def test_new_images_get_numbers(run, tmp_path):
     other = blobs(6, seed=5)
     found = run.predict(other.images.array)
     assert all(isinstance(each, Value) for each in found)
-    assert np.abs(np.array([each.value for each in found]) - other.labels).mean() < 2
+    assert np.abs(np.array([each.value for each in found]) - other.targets.values).mean() < 2
 
 
 def test_predictions_are_written_and_pooled(run, tmp_path, monkeypatch):
@@ -113,7 +113,7 @@ def test_heat_maps_explain_the_number(run, data):
     assert set(map(tuple, stored["targets"])) == {(0, -1)} and stored["maps"][:, 0].any(axis=(1, 2, 3)).all()
     predictions = run.folder.predicted("test").predictions
     html = run.report.read_text(encoding="utf-8")
-    assert f"Why <b>{predictions.values[stored['rows'][0]]:.4g}</b>?" in html and ">raises</b> it" in html
+    assert f"Evidence for <b>{predictions.values[stored['rows'][0]]:.4g}</b>" in html and ">raises</b> the value" in html
     predictor = run.predictor
     inputs = predictor.preprocessing.standardize(torch.from_numpy(data.images.array[:6]))
     maps = attribute(predictor.network, inputs, torch.zeros(6, dtype=torch.int64), ["integrated_gradients"], steps=200)
@@ -127,7 +127,7 @@ def test_runs_are_compared_scored_anew_and_continued(run, data, tmp_path):
     comparison = opsin.compare([run, worse])
     assert comparison.score == "mae" and "blobs is better than worse" in comparison.sentence
     page = opsin.report(comparison, tmp_path / "page.html").read_text(encoding="utf-8")
-    assert "Who is nearer" in page and "estimated better by some" in page
+    assert "Most accurate recipes" in page and "are predicted better by some recipes than by others" in page
     both = opsin.ensemble([run, worse], data=data, out=tmp_path / "both", inspect=False, quiet=True)
     mean = np.mean([each.folder.predicted("test").predictions.values for each in (run, worse)], axis=0)
     np.testing.assert_allclose(both.folder.predicted("test").predictions.values, mean, atol=1e-3)
@@ -140,8 +140,8 @@ def test_runs_are_compared_scored_anew_and_continued(run, data, tmp_path):
     assert found["laboratories"]["worst"] == max(found["laboratories"]["scores"])
     html = run.report.read_text(encoding="utf-8")
     assert f"Expect the MAE to be about <b>{found['laboratories']['expected']:.3f}</b>" in html
-    assert "the MAE is mostly higher" in html and '<th scope="row">blobs</th>' in html
-    with pytest.raises(OpsinError, match="for other tasks than regression"):
+    assert "the MAE is usually higher" in html and '<th scope="row">blobs</th>' in html
+    with pytest.raises(OpsinError, match="does not apply to regression"):
         opsin.inspect(run, data, only=["map"], quiet=True)
 
 

@@ -49,7 +49,7 @@ def test_a_run_is_scored_and_reported(trained):
     assert card["dice"]["value"] > 0.8 and card["dice"]["low"] <= card["dice"]["value"] <= card["dice"]["high"]
     assert {"iou/background", "iou/foreground", "dice/foreground", "mean_iou", "checkerboard"} <= set(card)
     page = run.report.read_text(encoding="utf-8")
-    for text in ("Classes and pixels", "The masks, from worst to best", "What follows from it on test", "Dice on test"):
+    for text in ("Segmentation scores", "Predicted masks", "Scores on test by threshold", "Dice on test"):
         assert text in page
     assert page.count('<li><img src="data:image/') == len(run.folder.thumbnails("test")[0])
     assert (run.path / "predictions-test.npz").exists()

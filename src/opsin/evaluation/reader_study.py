@@ -155,4 +155,4 @@ def _places(names: Sequence[str]) -> dict[str, int | None]:
 
 def _refuse(table: Table, wrong: list[str]) -> None:
     if wrong:
-        raise DataError(f"{table.path} cannot be used: {join_some(wrong, NAMED_ROWS)}; mend or remove such rows.")
+        raise DataError(f"{table.path} cannot be used: {join_some(wrong, NAMED_ROWS)}; correct or remove these rows.")

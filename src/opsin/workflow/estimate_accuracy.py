@@ -98,7 +98,7 @@ def estimate_accuracy(
         raise DataError("Of the classes with a share none was among the validation images, so that nothing is known.")
     found = run.predictor.predict(images, skip_unreadable=skip_unreadable)
     if len(found.names) < FEWEST:
-        raise DataError(f"{len(found.names)} images are too few to estimate_accuracy from; give {FEWEST} or more.")
+        raise DataError(f"{len(found.names)} images are too few to estimate accuracy from; give {FEWEST} or more.")
     answered = found.predictions
     assert isinstance(answered, Classifications)  # as exactly one class is true
     exact = shares is not None and math.isclose(common.sum(), len(answered))

@@ -117,7 +117,7 @@ def test_bytes_and_whole_floats_as_labels(save):
 def test_floats_between_0_and_1_give_the_same_images(save, images, data):
     labels = np.array(data.draw(st.lists(st.integers(-5, 300), min_size=len(images), max_size=len(images))))
     whole = read_arrays(save(images=images, labels=labels))
-    assert [int(whole.classes[label]) for label in whole.labels] == labels.tolist()
+    assert [int(whole.classes[label]) for label in whole.targets.values] == labels.tolist()
     for dtype in (np.float32, np.float64):
         scaled = read_arrays(save(images=images.astype(dtype) / dtype(255), labels=labels))
         np.testing.assert_array_equal(scaled.images.array, whole.images.array)

@@ -159,8 +159,8 @@ def test_columns_of_which_each_image_has_one_are_classes(tmp_path):
     for label in ("label", "MEL,NV,BCC"):
         found = read_dataset(path, label=label)
         assert (found.task, found.classes) == ("classification", ("MEL", "NV", "BCC"))
-        assert found.labels.tolist() == [row % 3 for row in range(24)] and "--task multilabel" in found.notes[0]
-    assert read_dataset(path, task="multilabel").labels.shape == (24, 3)
+        assert found.targets.values.tolist() == [row % 3 for row in range(24)] and "--task multilabel" in found.notes[0]
+    assert read_dataset(path, task="multilabel").targets.values.shape == (24, 3)
 
 
 def test_rows_of_zeros_and_ones_are_several_labels(tmp_path):

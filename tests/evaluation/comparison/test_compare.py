@@ -6,10 +6,12 @@ import pytest
 from scipy import stats
 
 import opsin
+from opsin.data.targets import ClassTargets
 from opsin.errors import RunError
 from opsin.evaluation.comparison.differences import measure
 from opsin.evaluation.comparison.pairing import Paired
 from opsin.evaluation.comparison.result import Comparison
+from opsin.evaluation.task import evaluation_of
 from opsin.statistics import paired_tests
 from opsin.tasks.classification.predictions import Classifications
 from opsin.tasks.classification.scorecard import score
@@ -306,9 +308,16 @@ def test_intervals_and_p_values_of_single_networks_hold_their_level(monkeypatch:
         difficulty = random.normal(size=(150, 3))
         results = [Classifications(outputs(labels, 2, 2 * trial + at, difficulty)) for at in (0, 1)]
         paired = Paired(
-            [], "classification", labels, ("a", "b", "c"), results, np.zeros((2, 150), np.int64), None, [150, 150]
+            [],
+            "classification",
+            ClassTargets(labels),
+            ("a", "b", "c"),
+            results,
+            np.zeros((2, 150), np.int64),
+            None,
+            [150, 150],
         )
-        for at, found in enumerate(measure(paired, [[0], [1]]).differences):
+        for at, found in enumerate(measure(evaluation_of("classification").compare(paired), [[0], [1]]).differences):
             held[at] += found.low <= 0 <= found.high
             rejected[at] += found.p_value < 0.05
     most = stats.binom.ppf(0.9995, trials, 0.05)

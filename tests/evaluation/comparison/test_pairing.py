@@ -21,9 +21,9 @@ def test_images_are_matched_by_name_whatever_their_order(predicted_run) -> None:
     )
     paired = pair_runs([first, second], "test")
     assert paired.names == ["0.png", "2.png", "4.png", "5.png"] and paired.sizes == [6, 4]
-    np.testing.assert_array_equal(paired.labels, [0, 2, 1, 2])
-    np.testing.assert_array_equal(paired.predictions[0].labels, paired.labels)
-    np.testing.assert_array_equal(paired.predictions[1].labels, (paired.labels + 1) % 3)
+    np.testing.assert_array_equal(paired.targets.values, [0, 2, 1, 2])
+    np.testing.assert_array_equal(paired.predictions[0].labels, paired.targets.values)
+    np.testing.assert_array_equal(paired.predictions[1].labels, (paired.targets.values + 1) % 3)
     np.testing.assert_array_equal(paired.rows, [[0, 2, 4, 5], [1, 3, 0, 2]])
     assert paired.groups is None
 
@@ -40,7 +40,7 @@ def test_a_moved_folder_is_recognized_by_its_pixels(predicted_run) -> None:
     first = predicted_run("a", LABELS, certain(LABELS))
     moved = [f"elsewhere/{name}" for name in NAMES]
     second = predicted_run("b", LABELS[::-1], certain(LABELS[::-1]), names=moved, digests=[5, 4, 3, 2, 1, 0])
-    assert len(pair_runs([first, second], "test").labels) == 6
+    assert len(pair_runs([first, second], "test").targets) == 6
     other_size = predicted_run("c", LABELS, certain(LABELS), names=moved, size=16)
     with pytest.raises(RunError, match=r"a and .*c share no test images.*same split"):
         pair_runs([first, other_size], "test")
@@ -49,7 +49,7 @@ def test_a_moved_folder_is_recognized_by_its_pixels(predicted_run) -> None:
 def test_names_that_occur_twice_are_matched_in_turn(predicted_run) -> None:
     names = ["x", "x", "y", "y", "y", "z"]
     runs = [predicted_run(name, LABELS, certain(LABELS), names=names) for name in "ab"]
-    assert len(pair_runs(runs, "test").labels) == 6
+    assert len(pair_runs(runs, "test").targets) == 6
 
 
 def test_groups_that_any_run_knows_are_kept_together(predicted_run) -> None:

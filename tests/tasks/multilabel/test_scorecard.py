@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from sklearn import metrics as sklearn
 
+from opsin.data.targets import LabelTargets
 from opsin.evaluation.comparison.differences import measure
 from opsin.evaluation.comparison.pairing import Paired
+from opsin.evaluation.task import evaluation_of
 from opsin.statistics.bootstrap import wilson
 from opsin.tasks.multilabel.predictions import LabelSets
 from opsin.tasks.multilabel.scorecard import OVERALL, PER_LABEL, score
@@ -96,12 +98,12 @@ def paired(*noises, images=160):
         chances = (1 / (1 + np.exp(-logits))).astype(np.float32)
         results.append(LabelSets(chances, chances >= 0.5))
     rows = np.zeros((len(noises), images), np.int64)
-    return Paired([], "multilabel", truth, NAMES, results, rows, None, [images] * len(noises))
+    return Paired([], "multilabel", LabelTargets(truth), NAMES, results, rows, None, [images] * len(noises))
 
 
 def test_differences_of_runs_are_those_of_their_scores():
     data = paired(0.7, 2.5)
-    measured = measure(data, [[0], [1]])
+    measured = measure(evaluation_of("multilabel").compare(data), [[0], [1]])
     cards = [score(result, data.targets.values, NAMES) for result in data.predictions]
     assert measured.names == OVERALL
     for difference in measured.differences:
@@ -112,4 +114,6 @@ def test_differences_of_runs_are_those_of_their_scores():
 
 
 def test_equal_runs_cannot_be_told_apart():
-    assert all(each.better is None for each in measure(paired(1.5, 1.5), [[0], [1]]).differences)
+    data = paired(1.5, 1.5)
+    measured = measure(evaluation_of("multilabel").compare(data), [[0], [1]])
+    assert all(each.better is None for each in measured.differences)

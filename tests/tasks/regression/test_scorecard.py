@@ -7,8 +7,10 @@ import pytest
 from scipy.stats import bootstrap as scipy_bootstrap
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 
+from opsin.data.targets import ValueTargets
 from opsin.evaluation.comparison.differences import measure
 from opsin.evaluation.comparison.pairing import Paired
+from opsin.evaluation.task import evaluation_of
 from opsin.tasks.regression.predictions import Values
 from opsin.tasks.regression.scorecard import METRICS, score
 
@@ -73,12 +75,16 @@ def paired(*noises, number=150):
     values = generator.normal(0, 10, number)
     results = [Values((values + generator.normal(0, noise, number)).astype(np.float32)) for noise in noises]
     rows = np.zeros((len(noises), number), np.int64)
-    return Paired([], "regression", values, NAME, results, rows, None, [number] * len(noises))
+    return Paired([], "regression", ValueTargets(values), NAME, results, rows, None, [number] * len(noises))
+
+
+def compared(data, recipes):
+    return measure(evaluation_of("regression").compare(data), recipes)
 
 
 def test_differences_of_runs_are_those_of_their_scores():
     data = paired(2.0, 4.0)
-    measured = measure(data, [[0], [1]])
+    measured = compared(data, [[0], [1]])
     cards = [score(result, data.targets.values, NAME) for result in data.predictions]
     assert measured.names == tuple(METRICS)
     for difference in measured.differences:
@@ -89,6 +95,6 @@ def test_differences_of_runs_are_those_of_their_scores():
 
 def test_equal_runs_cannot_be_told_apart():
     data = paired(3.0, 3.0)
-    assert all(difference.better is None for difference in measure(data, [[0], [1]]).differences)
-    seeds = measure(paired(3.0, 3.1, 2.9, 3.0), [[0, 1], [2, 3]])
+    assert all(difference.better is None for difference in compared(data, [[0], [1]]).differences)
+    seeds = compared(paired(3.0, 3.1, 2.9, 3.0), [[0, 1], [2, 3]])
     assert all(difference.better is None for difference in seeds.differences)

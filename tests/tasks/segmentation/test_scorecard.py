@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from opsin.data.targets import DecodedMasks
 from opsin.evaluation.comparison.pairing import Paired
 from opsin.metrics import segmentation as metrics
 from opsin.tasks.segmentation.compare import SegmentationScores
@@ -109,7 +110,7 @@ def test_scores_of_runs_are_compared_on_the_same_images():
     truth, good = example(20, seed=1)
     bad = SegmentationMasks(np.roll(good.labels, 3, axis=2), good.confidence, 2)
     names, rows = [str(number) for number in range(20)], np.tile(np.arange(20), (2, 1))
-    paired = Paired(names, "segmentation", truth, ("no", "yes"), [good, bad], rows, None, [20, 20])
+    paired = Paired(names, "segmentation", DecodedMasks(truth), ("no", "yes"), [good, bad], rows, None, [20, 20])
     scores = SegmentationScores(paired)
     for run, found in enumerate((good, bad)):
         card = score_masks(found, truth, ["no", "yes"])
