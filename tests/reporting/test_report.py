@@ -86,7 +86,7 @@ def test_policy_allows_exactly_the_script_of_the_page(html):
 
 def test_every_section_is_there_and_reachable(html):
     page = Page(html)
-    wanted = "verdict data scores classes confusion calibration thresholds abstaining gallery training network".split()
+    wanted = "verdict data scores classes confusion calibration thresholds selective_prediction gallery training network".split()
     wanted.append("reproduce")
     assert [values["id"] for tag, values in page.elements if tag == "section"] == wanted
     links = [values["href"] for tag, values in page.elements if tag == "a"]
@@ -101,7 +101,7 @@ def test_scores_are_those_of_the_scorecard(html, finished):
             if split == "test" or "/" not in name:
                 assert f"{entry['value']:.3f} {entry['low']:.3f}–{entry['high']:.3f}" in text, name
     accuracy = finished.scorecard["test"]["accuracy"]
-    assert f"On {accuracy['n']} test images that it had never seen" in text
+    assert f"On {accuracy['n']} held-out test images" in text
     assert f"95 % interval {100 * accuracy['low']:.1f} % to {100 * accuracy['high']:.1f} %" in text
 
 
@@ -132,7 +132,7 @@ def test_verdict_stands_gravest_first(html, finished):
     text = Page(html).text
     places = [text.index(finding["sentence"]) for finding in finished.verdict]
     good, warning, note = places
-    assert warning < note < good < text.index("What it was trained on")
+    assert warning < note < good < text.rindex("Reproduce")
     assert all(finding["advice"] in text and finding["evidence"] in text for finding in finished.verdict)
 
 
@@ -157,10 +157,10 @@ def test_recipe_and_run_can_be_found_again(html, finished):
 
 
 def test_throughput_is_read_out(html, make_run):
-    assert "The model is not starved: the loader could deliver 4.8 times what it consumes" in Page(html).text
+    assert "The loader is no bottleneck: it could deliver 4.8 times what the model consumes" in Page(html).text
     run = make_run()
     run.update(throughput={"loader": 400.0, "model": 1000.0, "training": 390.0})
-    assert "The model is starved: it could learn from 2.5 times" in Page(render_report(run)).text
+    assert "The loader is the bottleneck: the model could process 2.5 times" in Page(render_report(run)).text
 
 
 def test_same_folder_gives_same_bytes(finished):

@@ -325,8 +325,8 @@ def test_folds_test_every_image_once_and_are_one_run_of_their_seed(place):
         runs = [RunFolder(folder.path / name) for name in wide["runs"][3 * seed : 3 * seed + 3]]
         assert [run.recipe.split.fold for run in runs] == [0, 1, 2]
         tested = [run.predicted("test") for run in runs]
-        assert len({name for names, _, _ in tested for name in names}) == images
-        right = [(labels == predictions.labels).sum() for _, labels, predictions in tested]
+        assert len({name for each in tested for name in each.names}) == images
+        right = [(each.targets.values == each.predictions.labels).sum() for each in tested]
         assert value == pytest.approx(sum(right) / images)
     assert folder.info["tested"] == images
     assert wide["difference"]["outcome"] == "better"

@@ -40,7 +40,9 @@ NETWORKS = {
 
 @pytest.fixture(scope="module")
 def some(digits):
-    return replace(digits, images=ArrayImages(digits.images.array[:200]), targets=ClassTargets(digits.targets.values[:200]))
+    return replace(
+        digits, images=ArrayImages(digits.images.array[:200]), targets=ClassTargets(digits.targets.values[:200])
+    )
 
 
 def session(dataset, **settings):

@@ -28,7 +28,9 @@ QUIET = {"quiet": True, "inspect": False, "open_test": False}
 @pytest.fixture(scope="module")
 def source(digits, tmp_path_factory):
     """A run of one epoch on the 8x8 digits."""
-    few = replace(digits, images=ArrayImages(digits.images.array[:400]), targets=ClassTargets(digits.targets.values[:400]))
+    few = replace(
+        digits, images=ArrayImages(digits.images.array[:400]), targets=ClassTargets(digits.targets.values[:400])
+    )
     return few, opsin.train(few, out=tmp_path_factory.mktemp("runs") / "source", epochs=1, **QUICK, **QUIET)
 
 

@@ -36,7 +36,9 @@ def _quickly():
 
 @pytest.fixture(scope="module")
 def some(digits):
-    return replace(digits, images=ArrayImages(digits.images.array[:400]), targets=ClassTargets(digits.targets.values[:400]))
+    return replace(
+        digits, images=ArrayImages(digits.images.array[:400]), targets=ClassTargets(digits.targets.values[:400])
+    )
 
 
 @pytest.fixture(scope="module")

@@ -113,7 +113,9 @@ def test_heat_maps_explain_the_number(run, data):
     assert set(map(tuple, stored["targets"])) == {(0, -1)} and stored["maps"][:, 0].any(axis=(1, 2, 3)).all()
     predictions = run.folder.predicted("test").predictions
     html = run.report.read_text(encoding="utf-8")
-    assert f"Evidence for <b>{predictions.values[stored['rows'][0]]:.4g}</b>" in html and ">raises</b> the value" in html
+    assert (
+        f"Evidence for <b>{predictions.values[stored['rows'][0]]:.4g}</b>" in html and ">raises</b> the value" in html
+    )
     predictor = run.predictor
     inputs = predictor.preprocessing.standardize(torch.from_numpy(data.images.array[:6]))
     maps = attribute(predictor.network, inputs, torch.zeros(6, dtype=torch.int64), ["integrated_gradients"], steps=200)
