@@ -116,7 +116,7 @@ def test_images_that_were_copied_are_the_same_and_changed_ones_are_not(few_digit
     assert weights.stat().st_mtime_ns == before
     images[0, 0, 0] += 1
     np.savez(tmp_path / "digits.npz", images=images, labels=few_digits.targets.values)
-    with pytest.raises(OpsinError, match="have changed since it began"):
+    with pytest.raises(OpsinError, match="have changed since the run started"):
         run_study(study, out=tmp_path / "out", jobs=1, quiet=True)
 
 
@@ -262,7 +262,7 @@ def test_a_variant_with_other_classes_lends_its_weights_but_is_not_compared(few_
     parity, further = (RunFolder(folder.path / rows[name]["runs"][0]) for name in ("parity", "further"))
     assert set(further.digests("train")) == set(parity.digests("train"))
     page = folder.page.read_text(encoding="utf-8")
-    assert "parity has 2 classes" in page and page.count("Another question: its classes are others.") == 1
+    assert "parity has 2 classes" in page and page.count("Not comparable: it has different classes.") == 1
 
 
 def test_a_variant_of_another_task_has_its_own_report_alone(few_digits, tmp_path):
@@ -333,7 +333,7 @@ def test_folds_test_every_image_once_and_are_one_run_of_their_seed(place):
     assert wide["interval"][0] < wide["mean"] < wide["interval"][1]
     page = folder.page.read_text(encoding="utf-8")
     for text in (
-        "each predicted by the network of the fold that had not seen it",
+        "each predicted by the network that was not trained on it",
         "3 folds",
         "mean over folds and seeds",
     ):

@@ -72,11 +72,12 @@ def test_the_section_tells_what_to_expect_and_what_costs_most(run):
     text = text_of(render_report(run))
     found = run.robustness["laboratories"]
     low, high, expected = (f"{100 * found[name]:.0f} %" for name in ("low", "high", "expected"))
-    assert f"Expect about {expected} in another laboratory: in 8 of 10 simulated ones it is {low} to {high}" in text
+    assert f"Expect about {expected} in another laboratory. The central 80 % of the simulated laboratories range" in text
+    assert f"range from {low} to {high}, the worst has" in text
     assert "from 100 of your 270 validation images" in text and "in noise, out of focus." in text
-    assert "Worst: out of focus (57.0 % on average)" in text and "over the 1 change that" in text
-    assert "seen in training" in text and "81 %" in text and "33 %" in text
-    assert re.search(r"Classes that suffer most .* 8 100 % 40 % 10", text)
+    assert "Worst: out of focus (57.0 % on average)" in text and "over the 1 corruption not used" in text
+    assert "used as augmentation" in text and "81 %" in text and "33 %" in text
+    assert re.search(r"Most affected classes .* 8 100 % 40 % 10", text)
 
 
 def test_what_was_measured_elsewhere_stands_beside_what_was_foretold_for_its_classes(run):
