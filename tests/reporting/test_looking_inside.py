@@ -105,7 +105,7 @@ def test_every_image_stands_with_its_maps(make_run):
     orange = pixels(facts["images"][0]["explained"][0]["maps"][3])
     assert orange[0, 0, 0] > 200 > 100 > orange[0, 0, 2]  # speaks for the class
     assert np.ptp(orange[7, 7].astype(int)) == 0  # says nothing, so the image shows through in grey
-    assert "it holds 40\xa0% (occlusion) of what matters" in facts["border"]
+    assert "they hold 40\xa0% (occlusion) of the attribution" in facts["border"]
 
 
 def test_the_page_is_complete_without_script(make_run):
@@ -116,7 +116,7 @@ def test_the_page_is_complete_without_script(make_run):
     section = re.search(r'<section id="attributions">.*?</section>', html, re.DOTALL)[0]
     assert section.count("<figure") == (2 * 3 + 2) * 4 and section.count('class="what"') == len(rows)
     for title, meaning in looking.METHODS.values():
-        assert title in section and meaning.format(supports="speaks for the class", score="the score") in section
+        assert title in section and meaning.format(supports="supports the class", score="the score") in section
     assert "Adebayo et al. 2018" in section
     section = re.search(r'<section id="embedding_map">.*?</section>', html, re.DOTALL)[0]
     assert section.count("<circle cx=") == 60

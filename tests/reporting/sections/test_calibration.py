@@ -41,7 +41,7 @@ def test_what_calibration_changed_is_shown(make_run: Callable[..., RunFolder], f
     assert found["error_before"]["value"] == pytest.approx(before, abs=2e-3)
     assert found["error_before"]["low"] < before < found["error_before"]["high"]
     assert words in found["temperature"]
-    assert f"Dividing the logits by {run.temperature:.2f}" in found["temperature"]
+    assert f"Temperature scaling by {run.temperature:.2f}" in found["temperature"]
     assert "before calibration" in found["figure"]
     assert "Squares: before calibration" in render_report(run)
 

@@ -44,7 +44,7 @@ def test_the_curve_on_test_and_limits_from_validation(make_run: Callable[..., Ru
         assert row["coverage"] == pytest.approx(kept.mean())
         assert row["accuracy"]["value"] == pytest.approx(right[kept].mean())
     html = render_report(run)
-    assert "Leaving the hardest images to a person" in html
+    assert "All other images are left to a person" in html
     assert f"--target-accuracy {found['choices'][0]['target']}" in html
 
 
@@ -72,7 +72,7 @@ def test_limits_that_few_images_cannot_promise_are_marked(make_run: Callable[...
     found = facts(Page.read(run))
     assert found is not None and found["choices"]
     assert not found["choices"][-1]["shown"]
-    assert "not sure to hold" in render_report(run)
+    assert "not assured" in render_report(run)
 
 
 def test_a_handful_of_images_has_no_curve(make_run: Callable[..., RunFolder]) -> None:

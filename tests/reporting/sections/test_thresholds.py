@@ -58,7 +58,7 @@ def test_operating_points_are_complete_without_the_script(make_run):
         specificity = sklearn.metrics.recall_score(1 - labels, ~called)
         assert f" {recall:.3f} " in shown and f" {specificity:.3f} " in shown
     assert "malignant is the positive class here (the rarer class in training" in shown
-    assert "Best balance" in shown and "At least 95 % found" in shown
+    assert "Youden" in shown and "Sensitivity at least 95 %" in shown
 
 
 def test_decisions_and_readers_are_shown(make_run):
@@ -69,7 +69,7 @@ def test_decisions_and_readers_are_shown(make_run):
     page = render_report(run)
     shown = text(page)
     assert embedded(page)["classes"][0]["readers"] == [[0.3, 0.9], [0.1, 0.8]]
-    assert "probability of benign" in shown and "as the rarer class" not in shown
+    assert "probability of benign" in shown and "the rarer class" not in shown
     assert "Sensitivity at least 80 %" in shown and "a miss costs 7, a false alarm 1" in shown
     predicted = run.predicted("test")
     labels, result = predicted.targets.values, predicted.predictions
