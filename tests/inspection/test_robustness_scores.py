@@ -122,7 +122,7 @@ def test_laboratories_are_the_same_each_time_and_told_by_their_median(images):
     assert first["high"] == pytest.approx(np.quantile(accuracies, 0.9))
 
 
-def test_foretelling_weighs_the_classes_that_are_there():
+def test_the_estimate_weighs_the_classes_that_are_there():
     laboratories = {"images": [10, 10, 0], "right": [[10, 0, 0], [10, 5, 0]]}
     assert laboratory_scores(laboratories, [1, 1, 0]).tolist() == [0.5, 0.75]
     assert laboratory_scores(laboratories, [7, 0, 0]).tolist() == [1, 1]

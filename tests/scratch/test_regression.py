@@ -58,7 +58,7 @@ def test_scaling_makes_the_way_shorter():
     assert steps_needed(X, largest_rate(X) / 2) > 1000 * steps_needed(scaled, largest_rate(scaled) / 2)
 
 
-def test_the_steps_that_are_foretold_are_those_it_takes():
+def test_the_predicted_number_of_steps_is_what_it_takes():
     X, y = problem(2)
     scaled = Scale.of(X).apply(X)
     rate = largest_rate(scaled) / 2

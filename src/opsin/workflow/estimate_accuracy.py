@@ -1,4 +1,4 @@
-"""Foretelling how well a run will do on images that nobody has labelled."""
+"""Estimated accuracy of a run on images without labels: `opsin.estimate_accuracy`."""
 
 from __future__ import annotations
 

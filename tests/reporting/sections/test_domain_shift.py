@@ -80,7 +80,7 @@ def test_the_section_tells_what_to_expect_and_what_costs_most(run):
     assert re.search(r"Most affected classes .* 8 100 % 40 % 10", text)
 
 
-def test_what_was_measured_elsewhere_stands_beside_what_was_foretold_for_its_classes(run):
+def test_scores_on_other_data_stand_beside_the_estimate_for_their_classes(run):
     (row,) = elsewhere.facts(Page.read(run))["measured_elsewhere"]
     assert row["name"] == "clinic-north" and row["measured"]["value"] == 0.61
     assert row["expected"] == estimate_accuracy(run.robustness["laboratories"], [30] * 4 + [0] * 6)["expected"]

@@ -67,8 +67,8 @@ def _measured(page: Page, found: dict[str, Any]) -> list[dict[str, Any]]:
         if name not in OWN and scores.get(name_of_score):
             counts = [scores.get(f"recall/{label}", {}).get("n", 0) for label in page.classes]
             title = f"other images {len(rows) + 1}" if page.anonymous else name
-            foretold = estimate_accuracy(found["laboratories"], counts, score=name_of_score)
-            rows.append({"name": title, "measured": scores[name_of_score], **foretold})
+            estimated = estimate_accuracy(found["laboratories"], counts, score=name_of_score)
+            rows.append({"name": title, "measured": scores[name_of_score], **estimated})
     return rows
 
 
