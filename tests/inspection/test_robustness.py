@@ -21,12 +21,12 @@ def test_a_run_knows_how_its_accuracy_holds_up(run):
     assert 0 < found["laboratories"]["low"] <= found["laboratories"]["expected"] <= found["laboratories"]["high"] <= 1
 
 
-def test_the_report_tells_it(run):
+def test_the_report_shows_it(run):
     found = run.folder.robustness
     text = run.report.read_text(encoding="utf-8").replace("\xa0", " ")
     assert 'id="domain_shift"' in text
     assert f"Expect about <b>{found['laboratories']['expected'] * 100:.0f} %</b>" in text
-    assert "30 simulated laboratories" in text and "seen in training" in text
+    assert "30 simulated laboratories" in text and "used as augmentation" in text
 
 
 def test_examining_again_finds_the_same(run):

@@ -115,5 +115,5 @@ def _teach(run: Callable[[], Lesson], out: Path | None) -> None:
             screen.print(line)
         else:
             screen.print(table(line.columns, line.rows, numbers=line.columns[1:]))
-    page = lesson.write_page(out or Path(f"learn-{lesson.name}.html"))
+    page = lesson.write_page(out or Path(f"lesson-{lesson.name}.html"))
     screen.print(f"\npage {page}", soft_wrap=True)
