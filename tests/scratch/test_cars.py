@@ -48,9 +48,9 @@ def test_json_as_vega_datasets_has_it_and_csv(tmp_path):
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
-        ("a.data", "18.0 8 307.0\n", "line 1: 3 numbers where a car has 8"),
-        ("a.data", CLASSIC + "a 8 307 130 3504 12 70 1\n", "line 4: 'a' is no number"),
-        ("a.csv", "mpg,cylinders\n1,2\n", "no column 'displacement'"),
+        ("a.data", "18.0 8 307.0\n", "line 1: expected 8 numbers, found 3"),
+        ("a.data", CLASSIC + "a 8 307 130 3504 12 70 1\n", "line 4: 'a' is not a number"),
+        ("a.csv", "mpg,cylinders\n1,2\n", "column 'displacement' is missing"),
     ],
 )
 def test_other_files_are_refused_with_the_place(tmp_path, name, text, words):

@@ -249,7 +249,7 @@ def _note_tiny(dataset: Dataset, preprocessing: Preprocessing) -> Dataset:
     """Say where images are too small for near-duplicates to be told from images that are merely alike."""
     if min(preprocessing.height, preprocessing.width) >= SMALLEST:
         return dataset
-    note = f"Images under {SMALLEST} pixels are too small for near-duplicate detection; only exact copies were searched for."
+    note = f"Images under {SMALLEST} pixels are too small for near-duplicate detection; only exact copies were sought."
     return replace(dataset, notes=(*dataset.notes, note))
 
 
