@@ -87,7 +87,7 @@ def test_interrupted_it_goes_on_where_it_was(digits, tmp_path, monkeypatch):
     settings = QUICK | {"sizes": (0.25, 0.5, 1), "repeats": 1, "out": tmp_path / "all"}
     with monkeypatch.context() as patch:
         patch.setattr("opsin.workflow.train.train_prepared", stop_after(1))
-        with pytest.raises(TrainingInterrupted, match="The same command goes on"):
+        with pytest.raises(TrainingInterrupted, match="The same command resumes"):
             opsin.learning_curve(some_digits(digits), **settings)
     first = (tmp_path / "all" / "part-0.25-seed-0" / "run.json").read_bytes()
     with pytest.raises(RunError, match="no finished learning curve"):
